@@ -1,0 +1,1 @@
+"""Who may: people, teams, roles, tokens."""

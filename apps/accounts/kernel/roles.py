@@ -1,0 +1,36 @@
+"""Roles and what each may do. Code, not data: a change is reviewed."""
+
+from __future__ import annotations
+
+READ = frozenset({"team.read", "audit.read"})
+HALT = frozenset({"trading.halt"})
+ASK = frozenset({"assistant.use"})
+
+ROLES: dict[str, frozenset[str]] = {
+    "viewer": READ,
+    "researcher": READ | ASK | {"data.write", "research.write", "proposals.create"},
+    "validator": READ | ASK | {"proposals.decide", "proposals.decide.paper"},
+    "risk_manager": READ
+    | ASK
+    | HALT
+    | {
+        "proposals.create",
+        "proposals.decide",
+        "proposals.decide.live",
+        "limits.write",
+        "trading.resume",
+    },
+    "trader": READ
+    | ASK
+    | HALT
+    | {"proposals.create", "trading.deploy", "trading.order", "trading.resume"},
+    "admin": READ
+    | {"people.manage", "keys.manage", "settings.write", "proposals.create", "ops.manage"},
+    "auditor": READ | {"audit.export"},
+}
+PERMISSIONS: frozenset[str] = frozenset().union(*ROLES.values())
+
+
+def permissions_of(role: str) -> frozenset[str]:
+    """Return what ``role`` may do; nothing for an unknown role."""
+    return ROLES.get(role, frozenset())

@@ -1,0 +1,1 @@
+"""Who works by itself: pipelines, agents, nodes."""

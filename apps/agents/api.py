@@ -1,0 +1,5 @@
+"""REST operations of agents."""
+
+from ninja import Router
+
+router = Router(tags=["agents"])

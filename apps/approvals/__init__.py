@@ -1,0 +1,1 @@
+"""Who agreed: proposals, decisions, policies, settings."""

@@ -1,0 +1,5 @@
+"""REST operations of approvals."""
+
+from ninja import Router
+
+router = Router(tags=["approvals"])

@@ -1,0 +1,6 @@
+"""Pages of approvals."""
+
+from django.urls import URLPattern
+
+app_name = "approvals"
+urlpatterns: list[URLPattern] = []

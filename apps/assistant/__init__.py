@@ -1,0 +1,1 @@
+"""Who helps: hypotheses, the forge, language models."""

@@ -1,0 +1,5 @@
+"""REST operations of assistant."""
+
+from ninja import Router
+
+router = Router(tags=["assistant"])

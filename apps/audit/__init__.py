@@ -1,0 +1,1 @@
+"""Who did what: the append-only ledger and its proofs."""

@@ -1,0 +1,5 @@
+"""REST operations of audit."""
+
+from ninja import Router
+
+router = Router(tags=["audit"])

@@ -1,0 +1,1 @@
+"""How it would have gone: the engine, runs, metrics, tear sheets."""

@@ -1,0 +1,5 @@
+"""REST operations of backtests."""
+
+from ninja import Router
+
+router = Router(tags=["backtests"])

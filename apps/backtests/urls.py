@@ -1,0 +1,6 @@
+"""Pages of backtests."""
+
+from django.urls import URLPattern
+
+app_name = "backtests"
+urlpatterns: list[URLPattern] = []

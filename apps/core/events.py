@@ -1,0 +1,17 @@
+"""Tell browsers and clients what happened, once it is committed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from apps.core import live
+
+
+def emit(*, team_id: int | None, topic: str, kind: str, data: dict[str, Any]) -> None:
+    """Publish ``data`` as ``kind`` (``app.noun.happened``) on the team's ``topic`` after commit.
+
+    ``team_id`` None reaches every team: only for shared facts such as the sample feed.
+    """
+    transaction.on_commit(lambda: live.publish(live.topic_of(team_id, topic), kind, data))

@@ -1,0 +1,1 @@
+"""Pure tools shared by every app."""

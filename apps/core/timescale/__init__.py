@@ -1,0 +1,1 @@
+"""The database backend: django-timescaledb, without its demand that the extension be there."""

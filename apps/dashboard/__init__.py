@@ -1,0 +1,1 @@
+"""One look: the pages that join the apps."""

@@ -1,0 +1,5 @@
+"""REST operations of dashboard."""
+
+from ninja import Router
+
+router = Router(tags=["dashboard"])

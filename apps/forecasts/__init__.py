@@ -1,0 +1,1 @@
+"""What a model expects: models, training, regimes."""

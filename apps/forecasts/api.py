@@ -1,0 +1,5 @@
+"""REST operations of forecasts."""
+
+from ninja import Router
+
+router = Router(tags=["forecasts"])

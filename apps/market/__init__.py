@@ -1,0 +1,1 @@
+"""What prices: instruments, bars, universes, ingestion, the replay feed."""

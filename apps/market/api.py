@@ -1,0 +1,5 @@
+"""REST operations of market."""
+
+from ninja import Router
+
+router = Router(tags=["market"])

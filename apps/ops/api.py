@@ -1,0 +1,5 @@
+"""REST operations of ops."""
+
+from ninja import Router
+
+router = Router(tags=["ops"])

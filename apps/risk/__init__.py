@@ -1,0 +1,1 @@
+"""How bad: value at risk, expected shortfall, limits."""

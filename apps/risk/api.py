@@ -1,0 +1,5 @@
+"""REST operations of risk."""
+
+from ninja import Router
+
+router = Router(tags=["risk"])

@@ -1,0 +1,1 @@
+"""What idea: strategies, versions, signals, alpha expressions."""

@@ -1,0 +1,5 @@
+"""REST operations of strategies."""
+
+from ninja import Router
+
+router = Router(tags=["strategies"])

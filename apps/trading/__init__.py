@@ -1,0 +1,1 @@
+"""What we really do: accounts, deployments, orders, halts."""

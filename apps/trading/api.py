@@ -1,0 +1,5 @@
+"""REST operations of trading."""
+
+from ninja import Router
+
+router = Router(tags=["trading"])

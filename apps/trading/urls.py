@@ -1,0 +1,6 @@
+"""Pages of trading."""
+
+from django.urls import URLPattern
+
+app_name = "trading"
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,1 @@
+"""Celery: the application, its queues and its timetable. Wiring only."""

@@ -1,0 +1,19 @@
+"""The Celery application: ``celery -A celery_worker.app worker -Q compute``."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quantsite.settings")
+
+from celery import Celery
+from kombu import Queue as KombuQueue
+
+from celery_worker.queues import QUEUES
+from celery_worker.schedule import BEAT_SCHEDULE
+
+app = Celery("quantsite")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.task_queues = [KombuQueue(queue.name) for queue in QUEUES]
+app.conf.beat_schedule = BEAT_SCHEDULE
+app.autodiscover_tasks()

@@ -1,0 +1,10 @@
+"""Every periodic job in one table: name, task, every how many seconds."""
+
+from __future__ import annotations
+
+PERIODIC = (("sweep jobs", "core.sweep_jobs", 5.0, "io"),)
+
+BEAT_SCHEDULE = {
+    name: {"task": task, "schedule": seconds, "options": {"queue": queue, "expires": seconds}}
+    for name, task, seconds, queue in PERIODIC
+}

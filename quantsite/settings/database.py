@@ -1,0 +1,43 @@
+"""PostgreSQL, with TimescaleDB where the server has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg.conninfo import conninfo_to_dict
+
+from quantsite import env
+
+SEARCH_PATH = "public,audit"
+
+
+def database_from(dsn: str, *, pool_size: int = 0) -> dict[str, Any]:
+    """Return a Django database entry for a libpq address; an empty one names no server."""
+    parts = {k: str(v) for k, v in conninfo_to_dict(dsn).items() if v is not None} if dsn else {}
+    options: dict[str, Any] = {
+        "options": f"-c search_path={SEARCH_PATH} -c timezone=UTC",
+        "connect_timeout": 5,
+        "application_name": env.text("PROCESS_NAME", "quantsite"),
+    }
+    if pool_size:
+        options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5}
+    return {
+        "ENGINE": "apps.core.timescale",
+        "NAME": parts.get("dbname", "quantsite"),
+        "USER": parts.get("user", ""),
+        "PASSWORD": parts.get("password", ""),
+        "HOST": parts.get("host", ""),
+        "PORT": parts.get("port", ""),
+        "CONN_MAX_AGE": 0 if pool_size else 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": options,
+        "ATOMIC_REQUESTS": False,
+    }
+
+
+# DB_ROLE=migrate is set by the commands that own the schema; everything else is the app role.
+DATABASES = {
+    "default": database_from(
+        env.database_url(env.text("DB_ROLE", "app")), pool_size=env.number("DB_POOL_SIZE", 0)
+    )
+}
