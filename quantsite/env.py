@@ -1,4 +1,4 @@
-"""The environment, read in one place: variables first, then the files that the lab left in LAB_HOME."""
+"""The environment, read in one place: variables first, then the files in LAB_HOME."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def lab_home() -> Path:
 def lab_services() -> dict[str, Any]:
     """Return the addresses the embedded lab wrote down, or nothing when there is none.
 
-    Shape: ``{"database": {"app": dsn, "migrate": dsn, "admin": dsn, "sequencer": dsn}, "redis": url}``.
+    Shape: ``{"database": {role: dsn}, "redis": url}`` with the roles app, migrate, admin and
+    sequencer.
     """
     path = lab_home() / "secrets" / "services.json"
     if not path.is_file():

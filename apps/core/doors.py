@@ -14,8 +14,8 @@ PUBLIC = "public"
 def permission(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let only actors with ``name`` through the decorated view or REST operation.
 
-    ``request.actor`` is set by the accounts middleware (pages) or the REST authentication. The name
-    is kept on the function so that a test can list every door with its permission.
+    ``request.actor`` is set by the accounts middleware (pages) or the REST authentication. The
+    name is kept on the function so that a test can list every door with its permission.
     """
 
     def decorate(door: Callable[..., Any]) -> Callable[..., Any]:

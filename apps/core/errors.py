@@ -1,4 +1,4 @@
-"""The errors of the lab: what was found, what was expected, what to do; and whether trying again helps."""
+"""The errors of the lab: each says what was found, what was expected and what to do."""
 
 from __future__ import annotations
 

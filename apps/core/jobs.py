@@ -1,8 +1,8 @@
 """Long work that survives: stored first, queued on commit, leased while it runs.
 
 A job row is the truth; Celery only wakes workers. A claim carries the attempt number as a fencing
-token: a worker whose lease lapsed can no longer write. ``sweep`` publishes what a lost queue forgot
-and hands on what a killed worker held.
+token: a worker whose lease lapsed can no longer write. ``sweep`` publishes what a lost queue
+forgot and hands on what a killed worker held.
 """
 
 from __future__ import annotations
@@ -169,9 +169,9 @@ def execute(
     if job is None:
         return "skipped"
     progress = Progress(job.pk, job.team_id, job.attempt, job.payload, now)
-    with structlog.contextvars.bound_contextvars(job_id=str(job.pk), attempt=job.attempt):
-        with Heartbeat(job.pk, job.attempt, now):
-            return _run(job, work, progress, now)
+    names = structlog.contextvars.bound_contextvars(job_id=str(job.pk), attempt=job.attempt)
+    with names, Heartbeat(job.pk, job.attempt, now):
+        return _run(job, work, progress, now)
 
 
 def _run(

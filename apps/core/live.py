@@ -33,7 +33,7 @@ def topic_of(team_id: int | None, topic: str) -> str:
 
 
 @functools.lru_cache(maxsize=1)
-def _client() -> redis.Redis:
+def _client() -> Any:
     return redis.Redis.from_url(
         settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=2, health_check_interval=30
     )
@@ -79,6 +79,7 @@ class Hub:
 
     async def missed(self, topic: str, last_id: str) -> list[bytes] | None:
         """Return the messages after ``last_id``; None when the stream no longer reaches back."""
+        client: Any
         async with redis.asyncio.Redis.from_url(settings.REDIS_URL) as client:
             oldest = await client.xrange(f"live:{topic}", count=1)
             if not oldest or _order(oldest[0][0].decode()) > _order(last_id):
@@ -96,13 +97,15 @@ class Hub:
                 await asyncio.sleep(1)
 
     async def _listen(self) -> None:
-        async with redis.asyncio.Redis.from_url(settings.REDIS_URL) as client:
-            async with client.pubsub(ignore_subscribe_messages=True) as channel:
-                await channel.subscribe(CHANNEL)
-                while self.readers:
-                    message = await channel.get_message(timeout=5.0)
-                    if message is not None:
-                        self._deliver(message["data"])
+        async with (
+            redis.asyncio.Redis.from_url(settings.REDIS_URL) as client,
+            client.pubsub(ignore_subscribe_messages=True) as channel,
+        ):
+            await channel.subscribe(CHANNEL)
+            while self.readers:
+                message = await channel.get_message(timeout=5.0)
+                if message is not None:
+                    self._deliver(message["data"])
 
     def _deliver(self, envelope: bytes) -> None:
         head, _, body = envelope.partition(b"\n")

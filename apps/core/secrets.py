@@ -1,4 +1,4 @@
-"""Sealed secrets: what is stored for others (provider, broker, model keys) is encrypted at rest."""
+"""Sealed secrets: provider, broker and model keys are encrypted at rest."""
 
 from __future__ import annotations
 

@@ -10,13 +10,11 @@ def trespasses():
         "apps", include_external_packages=False, exclude_type_checking_imports=True
     )
     for importer in sorted(graph.modules):
+        here = importer.split(".")[1:2]
         for imported in sorted(graph.find_modules_directly_imported_by(importer)):
-            here, there = importer.split(".")[1:2], imported.split(".")[1:3]
-            if (
-                there
-                and there[0] not in ([*here, "core"])
-                and (len(there) < 2 or there[1] not in PUBLIC_ROOMS)
-            ):
+            there = imported.split(".")[1:3]
+            foreign = there and there[0] not in [*here, "core"]
+            if foreign and (len(there) < 2 or there[1] not in PUBLIC_ROOMS):
                 yield f"{importer} imports {imported}"
 
 

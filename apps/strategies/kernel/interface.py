@@ -47,8 +47,9 @@ class Spec:
 class View:
     """What a strategy may see when bar ``i`` has closed.
 
-    ``features`` hold the whole arrays of ``prepare``; only rows up to ``i`` may be read. ``weights``
-    are the shares of equity held now, ``(n_assets,)``; ``tradable`` tells which assets have a bar.
+    ``features`` hold the whole arrays of ``prepare``; only rows up to ``i`` may be read.
+    ``weights`` are the shares of equity held now, ``(n_assets,)``; ``tradable`` tells which
+    assets have a bar.
     """
 
     i: int
@@ -73,11 +74,11 @@ class Strategy(Protocol):
         ...
 
     def decide(self, view: View, params: Params) -> Floats | None:
-        """Return target weights ``(n_assets,)`` of equity at this close, or None to leave all be."""
+        """Return target weights ``(n_assets,)`` at this close, or None to leave all be."""
         ...
 
     def targets(self, panel: Panel, params: Params) -> Floats:
-        """Return the array twin: ``(n_bars, n_assets)`` targets, a row of NaN where nothing changes."""
+        """Return the array twin, ``(n_bars, n_assets)``: a row of NaN where nothing changes."""
         ...
 
 
