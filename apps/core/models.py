@@ -86,3 +86,24 @@ class Job(models.Model):
     def is_final(self) -> bool:
         """Whether nothing more will happen to the job."""
         return self.status in FINAL_STATES
+
+
+class IdempotencyKey(TeamOwned):
+    """A write that a client may send again: the first answer is kept and replayed for a day."""
+
+    actor = models.CharField(max_length=80)
+    key = models.CharField(max_length=200)
+    digest = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    content_type = models.CharField(max_length=100, blank=True, default="")
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField(default=b"")
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("team", "actor", "key"), name="one_answer_per_key"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.key}"
