@@ -42,6 +42,13 @@ class NotFound(LabError):
     code = "not_found"
 
 
+class Unauthenticated(LabError):
+    """Nobody has signed in, or the token is no longer good."""
+
+    status = 401
+    code = "unauthenticated"
+
+
 class Denied(LabError):
     """The actor may not do this."""
 
@@ -72,3 +79,10 @@ class Unavailable(LabError):
     ) -> None:
         super().__init__(message, code=code, details=details)
         self.retry_after = retry_after
+
+
+class TooMany(Unavailable):
+    """More requests than the limit allows; wait."""
+
+    status = 429
+    code = "rate_limited"
