@@ -33,7 +33,8 @@ def topic_of(team_id: int | None, topic: str) -> str:
 
 
 @functools.lru_cache(maxsize=1)
-def _client() -> Any:
+def client() -> Any:
+    """Return this process's Redis client."""
     return redis.Redis.from_url(
         settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=2, health_check_interval=30
     )
@@ -43,11 +44,12 @@ def publish(topic: str, kind: str, data: dict[str, Any]) -> str | None:
     """Send a message; return its id, or None when Redis is away (readers refetch on reconnect)."""
     body = orjson.dumps({"kind": kind, "data": data}, option=orjson.OPT_SERIALIZE_NUMPY)
     try:
-        client = _client()
+        redis_client = client()
         key = f"live:{topic}"
-        message_id = client.xadd(key, {"b": body}, maxlen=KEEP, approximate=True).decode()
+        added = redis_client.xadd(key, {"b": body}, maxlen=KEEP, approximate=True)
+        message_id: str = added.decode()
         envelope = orjson.dumps({"topic": topic, "id": message_id}) + b"\n" + body
-        with client.pipeline(transaction=False) as pipe:
+        with redis_client.pipeline(transaction=False) as pipe:
             pipe.expire(key, KEEP_SECONDS)
             pipe.publish(CHANNEL, envelope)
             pipe.execute()

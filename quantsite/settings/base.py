@@ -20,6 +20,7 @@ ALLOWED_HOSTS = [h for h in env.text("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]
 CSRF_TRUSTED_ORIGINS = [o for o in env.text("CSRF_TRUSTED_ORIGINS").split(",") if o]
 SITE_URL = env.text("SITE_URL", f"http://localhost:{env.number('PORT', 8000)}")
 ENVIRONMENT = "lab"
+METRICS_TOKEN = env.text("METRICS_TOKEN")
 SAMPLE_DATA = BASE_DIR / "data" / "sample"
 
 APPS = [

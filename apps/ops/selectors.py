@@ -1,0 +1,277 @@
+"""Is it alive: every subsystem asked, in words and with advice."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count, Min, Q
+
+from apps.audit import selectors as audit
+from apps.core import alive, jobs
+from apps.core.errors import NotFound
+from apps.core.live import client as redis_client
+from apps.core.models import Job
+from apps.market import selectors as market
+from apps.ops.kernel.health import State, judge_lag, judge_processes, worst
+from apps.ops.models import Alert, HealthSample
+from apps.trading import selectors as trading
+
+MEND = {
+    "worker": "Start a worker: celery -A celery_worker.app worker -Q trading,io,compute,ai,mail.",
+    "scheduler": "Start the scheduler: celery -A celery_worker.app beat.",
+    "sequencer": "Start the ledger's sequencer: manage.py sequence_audit.",
+    "stream": "Start the stream process: manage.py stream.",
+}
+NEEDED = {"worker": 1, "scheduler": 1, "sequencer": 1, "stream": 1}
+QUEUE_DEGRADED_SECONDS = 60.0
+QUEUE_DOWN_SECONDS = 600.0
+LEDGER_DEGRADED_SECONDS = 5.0
+LEDGER_DOWN_SECONDS = 60.0
+FEED_DEGRADED_SECONDS = 30.0
+
+
+def check_database() -> State:
+    """Ask the database a question and tell what it offers."""
+    started = time.perf_counter()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT current_setting('server_version'),"
+                " (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),"
+                " current_setting('timescaledb.license', true)"
+            )
+            version, timescale, licence = cursor.fetchone()
+    except DatabaseError as error:
+        advice = "Start PostgreSQL, or correct DATABASE_URL; the lab reconnects by itself."
+        return State("database", "down", f"no answer: {type(error).__name__}", advice)
+    latency = (time.perf_counter() - started) * 1000
+    edition = f"TimescaleDB {timescale} ({licence})" if timescale else "plain tables"
+    detail = {"postgresql": version, "timescaledb": timescale, "license": licence}
+    return State("database", "ok", f"PostgreSQL {version}, {edition}", "", latency, detail)
+
+
+def check_migrations() -> State:
+    """Compare the schema with the code; once equal it is not asked again in this process."""
+    try:
+        pending = _pending_migrations()
+    except DatabaseError:
+        return State("schema", "down", "the database does not answer", "Start PostgreSQL.")
+    if pending:
+        return State("schema", "down", f"{pending} migrations to run", "Run manage.py migrate.")
+    return State("schema", "ok", "up to date")
+
+
+def _pending_migrations() -> int:
+    return 0 if _is_migrated() else len(_plan())
+
+
+def _plan() -> list[Any]:
+    executor = MigrationExecutor(connection)
+    return list(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+@lru_cache(maxsize=1)
+def _migrated_once() -> dict[str, bool]:
+    return {"done": False}
+
+
+def _is_migrated() -> bool:
+    known = _migrated_once()
+    known["done"] = known["done"] or not _plan()
+    return known["done"]
+
+
+def check_redis() -> State:
+    """Ask Redis."""
+    started = time.perf_counter()
+    try:
+        redis_client().ping()
+    except redis.RedisError as error:
+        advice = "Start Redis, or correct REDIS_URL; queued jobs are kept in the database."
+        return State("redis", "down", f"no answer: {type(error).__name__}", advice)
+    return State("redis", "ok", "answers", latency_ms=(time.perf_counter() - started) * 1000)
+
+
+def check_processes() -> list[State]:
+    """Count the processes that told lately that they live."""
+    try:
+        seen = Counter(process.kind for process in alive.list_processes())
+    except redis.RedisError:
+        return [State(kind, "unknown", "Redis is away", "Start Redis.") for kind in NEEDED]
+    return judge_processes(dict(seen), NEEDED, mend=MEND)
+
+
+def check_queues(now: datetime) -> State:
+    """Look at how long the oldest queued job has been waiting."""
+    try:
+        open_jobs = Job.objects.filter(status="queued").aggregate(
+            n=Count("pk"), at=Min("created_at")
+        )
+    except DatabaseError:
+        return State("queues", "unknown", "the database does not answer", "Start PostgreSQL.")
+    lag = (now - open_jobs["at"]).total_seconds() if open_jobs["at"] else None
+    state = judge_lag(
+        "queues",
+        lag,
+        degraded=QUEUE_DEGRADED_SECONDS,
+        down=QUEUE_DOWN_SECONDS,
+        advice="Add a worker, or look at the jobs that run.",
+    )
+    return State(
+        "queues", state.status, f"{open_jobs['n']} waiting, {state.summary}", state.advice
+    )
+
+
+def check_ledger(now: datetime) -> State:
+    """Look at how long the oldest event waits for its place in the tree."""
+    try:
+        lag = audit.lag_seconds(now=now)
+    except DatabaseError:
+        return State("ledger", "unknown", "the database does not answer", "Start PostgreSQL.")
+    return judge_lag(
+        "ledger",
+        lag,
+        degraded=LEDGER_DEGRADED_SECONDS,
+        down=LEDGER_DOWN_SECONDS,
+        advice=MEND["sequencer"],
+    )
+
+
+def check_data(now: datetime) -> State:
+    """Look at the feeds that should move."""
+    try:
+        stale = market.list_stale_feeds(
+            now=now, older_than=timedelta(seconds=FEED_DEGRADED_SECONDS)
+        )
+    except DatabaseError:
+        return State("data", "unknown", "the database does not answer", "Start PostgreSQL.")
+    if stale:
+        advice = "Look at the stream process; a paused feed is started again on the Data page."
+        return State("data", "degraded", f"feeds stand still: {', '.join(stale)}", advice)
+    return State("data", "ok", "feeds move")
+
+
+def check_ai() -> State:
+    """Tell which language models have a key; none is needed."""
+    keyed = [name for name in ("OPENAI_API_KEY", "GROQ_API_KEY") if getattr(settings, name, "")]
+    if not keyed:
+        return State("ai", "ok", "no model key: the local search works alone")
+    return State("ai", "ok", f"keys: {', '.join(keyed)}")
+
+
+def check_risk() -> State:
+    """Tell whether anything is halted."""
+    try:
+        halted = trading.list_halted_scopes()
+    except DatabaseError:
+        return State("risk", "unknown", "the database does not answer", "Start PostgreSQL.")
+    if halted:
+        advice = "Trading there waits for a RESUME with a reason."
+        return State("risk", "degraded", f"{len(halted)} scopes halted", advice)
+    return State("risk", "ok", "nothing halted")
+
+
+CHECKS: dict[str, Callable[[datetime], list[State]]] = {
+    "database": lambda _now: [check_database()],
+    "schema": lambda _now: [check_migrations()],
+    "redis": lambda _now: [check_redis()],
+    "processes": lambda _now: check_processes(),
+    "queues": lambda now: [check_queues(now)],
+    "ledger": lambda now: [check_ledger(now)],
+    "data": lambda now: [check_data(now)],
+    "ai": lambda _now: [check_ai()],
+    "risk": lambda _now: [check_risk()],
+}
+READY = ("database", "schema", "redis", "processes")
+
+
+def get_health(now: datetime, names: tuple[str, ...] = tuple(CHECKS)) -> list[State]:
+    """Return the state of every subsystem named."""
+    return [state for name in names for state in CHECKS[name](now)]
+
+
+def get_module(name: str, now: datetime) -> State:
+    """Return one subsystem. Raises ``NotFound`` for an unknown name."""
+    for state in get_health(now):
+        if state.name == name:
+            return state
+    names = ", ".join(state.name for state in get_health(now))
+    raise NotFound(f"There is no subsystem {name!r}; there are: {names}.", code="health.unknown")
+
+
+def as_dict(states: list[State], now: datetime) -> dict[str, Any]:
+    """Return states as clients see them."""
+    modules = [
+        {
+            "name": state.name,
+            "status": state.status,
+            "summary": state.summary,
+            "advice": state.advice,
+            "latency_ms": state.latency_ms,
+        }
+        for state in states
+    ]
+    return {"status": worst(states), "at": now.isoformat(), "modules": modules}
+
+
+def list_history(*, since: datetime, name: str = "", limit: int = 500) -> list[dict[str, Any]]:
+    """Return the samples since a time, newest first."""
+    samples = HealthSample.objects.filter(at__gte=since)
+    if name:
+        samples = samples.filter(name=name)
+    rows = samples.order_by("-at", "name")[:limit]
+    return [
+        {"at": row.at.isoformat(), "name": row.name, "status": row.status, "summary": row.summary}
+        for row in rows
+    ]
+
+
+def latest_statuses() -> dict[str, str]:
+    """Return each subsystem's status in the newest sample."""
+    newest = HealthSample.objects.order_by("-at").values_list("at", flat=True).first()
+    if newest is None:
+        return {}
+    return dict(HealthSample.objects.filter(at=newest).values_list("name", "status"))
+
+
+def list_alerts(*, open_only: bool = True, limit: int = 100) -> list[Alert]:
+    """Return alerts, newest first."""
+    wanted = Q(ended_at__isnull=True) if open_only else Q()
+    return list(Alert.objects.filter(wanted).order_by("-raised_at")[:limit])
+
+
+def job_counts() -> dict[str, int]:
+    """Return how many jobs are in each status."""
+    rows = Job.objects.values("status").annotate(n=Count("pk"))
+    return {row["status"]: row["n"] for row in rows}
+
+
+def list_processes_seen(now: datetime) -> list[dict[str, Any]]:
+    """Return the processes that told lately, with the seconds since."""
+    try:
+        processes = alive.list_processes()
+    except redis.RedisError:
+        return []
+    return [
+        {
+            "kind": process.kind,
+            "name": process.name,
+            "seconds_ago": round((now - process.at).total_seconds(), 1),
+            "detail": process.detail,
+        }
+        for process in processes
+    ]
+
+
+def list_open_jobs(team_id: int, now: datetime) -> list[dict[str, Any]]:
+    """Return the team's unfinished jobs."""
+    return [jobs.as_dict(job, now) for job in jobs.list_jobs(team_id=team_id, open_only=True)]
