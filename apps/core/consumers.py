@@ -56,6 +56,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         self.topics.add(full)
         hub.subscribe(full, self.queue)
         missed = await hub.missed(full, last) if re.fullmatch(r"\d+-\d+", last) else None
+        await self._catch_up(topic, missed)
+
+    async def _catch_up(self, topic: str, missed: list[bytes] | None) -> None:
         for text in missed or ():
             await self.send(text_data=text.decode())
         state = "resync" if missed is None else "current"

@@ -1,0 +1,76 @@
+"""A service takes keywords only, knows who acts, and leaves a line in the trail."""
+
+import ast
+from pathlib import Path
+
+APPS = Path(__file__).parents[2] / "apps"
+# These act for the lab itself inside a caller's transaction, or are the ledger.
+NO_ACTOR = {"audit"}
+
+
+def service_files():
+    for app in sorted(APPS.iterdir()):
+        single = app / "services.py"
+        folder = app / "services"
+        paths = [single] if single.exists() else sorted(folder.glob("*.py"))
+        for path in paths:
+            if app.name not in NO_ACTOR:
+                yield app.name, path, ast.parse(path.read_text())
+
+
+def public_functions(tree):
+    return [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+    ]
+
+
+def calls(node):
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Call):
+            function = inner.func
+            yield (
+                function.attr
+                if isinstance(function, ast.Attribute)
+                else getattr(function, "id", "")
+            )
+
+
+def reaches_the_trail(name, functions, seen):
+    if name in {"record", "record_many"}:
+        return True
+    if name in seen or name not in functions:
+        return False
+    return any(
+        reaches_the_trail(called, functions, seen | {name}) for called in calls(functions[name])
+    )
+
+
+def test_acting_services_record_an_event():
+    silent = []
+    for app, _path, _tree in service_files():
+        functions = {
+            node.name: node
+            for other, _p, tree in service_files()
+            if other == app
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef)
+        }
+        for name, node in functions.items():
+            takes_actor = any(argument.arg == "actor" for argument in node.args.kwonlyargs)
+            public = takes_actor and not name.startswith("_")
+            if public and not reaches_the_trail(name, functions, frozenset()):
+                silent.append(f"{app}.{name}")
+    assert sorted(set(silent)) == []
+
+
+def test_services_take_keywords_only():
+    positional = [
+        f"{app}: {node.name}({argument.arg})"
+        for app, _path, tree in service_files()
+        for node in public_functions(tree)
+        for argument in node.args.args
+        if argument.arg not in {"progress", "self", "sender"}
+    ]
+    assert positional == []

@@ -1,0 +1,84 @@
+"""A TimescaleDB server for tests, run from a Debian root folder made by ``.ci/run``."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import psycopg
+
+ROOT = Path(os.environ.get("TIMESCALE_ROOT", "/opt/quantsite-timescale"))
+BIN = "/usr/lib/postgresql/17/bin"
+
+
+def why_missing():
+    """Say why the server can't run here; nothing when it can."""
+    if not (ROOT / BIN.lstrip("/") / "postgres").exists():
+        return f"no TimescaleDB under {ROOT}; .ci/run makes it"
+    if os.geteuid() != 0:
+        return "the server is run in a root folder, which needs root"
+    return ""
+
+
+class TimescaleServer:
+    """PostgreSQL 17 with TimescaleDB on a unix socket inside the root folder."""
+
+    def __init__(self):
+        self.name = f"qs{secrets.token_hex(4)}"
+        self.inside = f"/var/tmp/{self.name}"  # noqa: S108 a folder of our own inside the root
+        self.outside = ROOT / self.inside.lstrip("/")
+        self.process = None
+
+    def start(self):
+        self.outside.mkdir(mode=0o700)
+        shutil.chown(self.outside, *self._owner())
+        self._run(f"{BIN}/initdb", "-D", f"{self.inside}/data", "-U", "admin", "-A", "trust", "-N")
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": self.inside,
+            "shared_preload_libraries": "timescaledb",
+            "timescaledb.telemetry_level": "off",
+            "dynamic_shared_memory_type": "mmap",
+            "fsync": "off",
+            "max_connections": "50",
+        }
+        options = [f"-c{key}={value}" for key, value in settings.items()]
+        self.process = subprocess.Popen(
+            [*self._command(), f"{BIN}/postgres", "-D", f"{self.inside}/data", *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._wait()
+
+    @property
+    def admin_dsn(self):
+        return f"host={self.outside} user=admin dbname=postgres"
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(timeout=20)
+        shutil.rmtree(self.outside, ignore_errors=True)
+
+    def _command(self):
+        return ["chroot", "--userspec=postgres:postgres", str(ROOT)]
+
+    def _run(self, *arguments):
+        subprocess.run([*self._command(), *arguments], check=True, capture_output=True)
+
+    def _owner(self):
+        lines = (ROOT / "etc/passwd").read_text().splitlines()
+        fields = next(line.split(":") for line in lines if line.startswith("postgres:"))
+        return int(fields[2]), int(fields[3])
+
+    def _wait(self):
+        for _ in range(100):
+            try:
+                psycopg.connect(self.admin_dsn, connect_timeout=2).close()
+            except psycopg.OperationalError:
+                time.sleep(0.1)
+            else:
+                return
+        raise RuntimeError("TimescaleDB did not start")
