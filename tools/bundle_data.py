@@ -75,8 +75,10 @@ PIECES = {
         quirks=[
             "raw prices and raw volume; ts is the session date at 00:00 UTC, a label",
             "survivorship: members as of April 2021 only, picked by turnover since April 2019",
-            "adj_factor = adjusted close / close of the source, kept as the reference for "
-            "adjustments; adj_factor[t]/adj_factor[t-1] = split[t]*(1+dividend[t]/close[t])",
+            (
+                "adj_factor = adjusted close / close of the source, kept as the reference for "
+                "adjustments; adj_factor[t]/adj_factor[t-1] = split[t]*(1+dividend[t]/close[t])"
+            ),
             "TRMB: the split of 2007-02 is booked a day early (adjusted +100 %, then -51 %)",
             "GNRC 2010-02-12: a conversion of 0.3036 at the listing reads as -68 %",
             "WDC, ZBRA and TRMB have factor changes without a dividend or split row",
@@ -103,9 +105,11 @@ PIECES = {
         upstream="AlgoSeek, QuantQuote",
         quirks=[
             "raw prices (source integers / 10000); ts is the session date at 00:00 UTC",
-            "changed here: tickers that named another company before are cut with the map files; "
-            "one symbol follows one security through its tickers (WM from UW and WMI, GOOGL from "
-            "GOOG before 2014-04-03)",
+            (
+                "changed here: tickers that named another company before are cut with the map files; "
+                "one symbol follows one security through its tickers (WM from UW and WMI, GOOGL from "
+                "GOOG before 2014-04-03)"
+            ),
             "QQQ has no rows from 2004-12-01 to 2011-03-22, when its ticker was QQQQ: a real gap",
             "BAC starts on 1998-10-01: its earlier ticker NB is not in the source",
             "picked by hand: funds and large names that exist to this day",
@@ -120,8 +124,10 @@ PIECES = {
         licence="Apache-2.0",
         upstream="QuantConnect",
         quirks=[
-            "adjusted price on day d = raw * price_factor * split_factor of the first row with "
-            "ts >= d; rows of 2050-12-31 are sentinels",
+            (
+                "adjusted price on day d = raw * price_factor * split_factor of the first row with "
+                "ts >= d; rows of 2050-12-31 are sentinels"
+            ),
         ],
     ),
     "long_history_maps": Piece(
@@ -144,8 +150,10 @@ PIECES = {
         upstream="public interfaces of Binance and Bybit",
         quirks=[
             "ts is the start of the bar, UTC; volume in base coin",
-            "changed here: the LAST bar of each Binance series was unfinished at download "
-            "(5 rows) and is left out",
+            (
+                "changed here: the LAST bar of each Binance series was unfinished at download "
+                "(5 rows) and is left out"
+            ),
             "HYPE on Binance starts on 2025-05-30; five coins alive in 2026: survivorship",
         ],
     ),
@@ -290,8 +298,10 @@ def write_notes(lines: list[dict[str, object]]) -> None:
         text += [
             f"- origin: {line['origin']} `{line['paths']}` @ {line['commit']}",
             f"- licence: {line['licence']}; upstream {line['upstream']}",
-            f"- rows {line['rows']:,}; {int(str(line['bytes'])) / 1e6:.2f} MB; "
-            f"{line.get('first', 'no dates')} .. {line.get('last', '')}",
+            (
+                f"- rows {line['rows']:,}; {int(str(line['bytes'])) / 1e6:.2f} MB; "
+                f"{line.get('first', 'no dates')} .. {line.get('last', '')}"
+            ),
             f"- sha256 `{line['sha256']}`",
         ]
         text += [f"- quirk: {quirk}" for quirk in line["quirks"]]  # type: ignore[attr-defined]
