@@ -11,13 +11,14 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
+from apps.accounts.backends import SocketActorMiddleware
 from quantsite.routing import websocket_urlpatterns
 
 application = ProtocolTypeRouter(
     {
         "http": django_application,
         "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+            AuthMiddlewareStack(SocketActorMiddleware(URLRouter(websocket_urlpatterns)))
         ),
     }
 )

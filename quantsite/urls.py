@@ -21,3 +21,5 @@ urlpatterns = [
     path("agents/", include("apps.agents.urls")),
     path("", include("apps.ops.urls")),
 ]
+handler404 = "apps.core.middleware.page_not_found"
+handler500 = "apps.core.middleware.server_error"

@@ -1,0 +1,193 @@
+"""Who asks: the actor of a page, a REST call, a websocket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from ninja.security import APIKeyCookie, HttpBearer
+from ninja.utils import check_csrf
+
+from apps.accounts import selectors
+from apps.core import clock, jobs, rest
+from apps.core.actors import Actor
+from apps.core.errors import Denied, LabError
+
+API = "/api/"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+TEAM_KEY = "team_id"
+RECHECK_SECONDS = 3.0
+MAX_CHECKED = 10_000
+SHUT_OUT = 4401
+
+
+class ActorMiddleware:
+    """Sets ``request.actor``: the owner of a bearer token under /api/, else who has signed in."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Find out who asks, and answer."""
+        identify(request)
+        return self.get_response(request)
+
+
+def identify(request: Any) -> None:
+    """Set ``actor``, and ``caller`` for the limits or ``auth_error`` when there is no actor."""
+    request.actor, request.caller, request.auth_error = None, "", None
+    is_rest = request.path.startswith(API)
+    try:
+        if is_rest and request.headers.get("Authorization"):
+            _by_token(request)
+        elif settings.SESSION_COOKIE_NAME in request.COOKIES:
+            _by_session(request, check=is_rest)
+    except LabError as error:
+        request.auth_error = error
+    except (OperationalError, InterfaceError):
+        request.auth_error = rest.database_away()
+
+
+def _by_token(request: Any) -> None:
+    plain = request.headers["Authorization"].removeprefix("Bearer ").strip()
+    use = selectors.use_of_token(plain, clock.now())
+    request.actor, request.caller = use.actor, f"token:{use.token_id}"
+
+
+def _by_session(request: Any, *, check: bool) -> None:
+    actor = selectors.actor_of_user(request.user, request.session.get(TEAM_KEY))
+    if actor and check and request.method not in SAFE and check_csrf(request):
+        message = "The X-CSRFToken header is missing or stale; reload the page and try again."
+        raise Denied(message, code="csrf")
+    request.actor, request.caller = actor, f"user:{actor.user_id}" if actor else ""
+
+
+class TokenAuth(HttpBearer):
+    """Lets a REST call in that brought a good API token."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Actor | None:  # noqa: ARG002 judged by the middleware
+        """Return who asks, as the middleware found."""
+        return getattr(request, "actor", None)
+
+
+class SessionAuth(APIKeyCookie):
+    """Lets a REST call in from a browser that has signed in."""
+
+    param_name = settings.SESSION_COOKIE_NAME
+
+    def __init__(self) -> None:
+        super().__init__(csrf=False)  # the middleware has checked already
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Actor | None:  # noqa: ARG002 judged by the middleware
+        """Return who asks, as the middleware found."""
+        return getattr(request, "actor", None)
+
+
+class SocketActorMiddleware:
+    """Sets ``scope["actor"]`` for websockets and closes the socket of who may no longer look."""
+
+    def __init__(self, application: Callable[..., Any]) -> None:
+        self.application = application
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> Any:
+        """Find out who connects, and hand on."""
+        scope["actor"] = await database_sync_to_async(_actor_of_scope)(scope)
+        if scope["actor"] is None:
+            return await self.application(scope, receive, send)
+        watch = Watch(scope, receive, send)
+        try:
+            return await self.application(scope, watch.receive, send)
+        finally:
+            watch.stop()
+
+
+class Watch:
+    """Hands a socket's messages on, asking every few seconds whether its actor still may look."""
+
+    def __init__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        self.scope, self.next_message, self.send = scope, receive, send
+        self.pending: asyncio.Task[Any] | None = None
+
+    async def receive(self) -> Any:
+        """Return the next message, or the end when the person has been shut out."""
+        self.pending = self.pending or asyncio.ensure_future(self.next_message())
+        while True:
+            done, _ = await asyncio.wait({self.pending}, timeout=RECHECK_SECONDS)
+            if done:
+                message, self.pending = self.pending.result(), None
+                return message
+            if not await still_holds(self.scope):
+                await self.send({"type": "websocket.close", "code": SHUT_OUT})
+                return {"type": "websocket.disconnect", "code": SHUT_OUT}
+
+    def stop(self) -> None:
+        """Stop waiting for messages."""
+        if self.pending:
+            self.pending.cancel()
+
+
+_checked: dict[tuple[str, int], tuple[float, bool]] = {}
+
+
+async def still_holds(scope: dict[str, Any]) -> bool:
+    """Tell whether the session and membership behind a socket still stand.
+
+    One question serves all sockets of a session for a few seconds. A database that is away shuts
+    nobody out.
+    """
+    key = (str(scope["session"].session_key), scope["actor"].team)
+    at, holds = _checked.get(key, (0.0, True))
+    moment = asyncio.get_running_loop().time()
+    if moment - at < RECHECK_SECONDS - 1:
+        return holds
+    if len(_checked) > MAX_CHECKED:
+        _checked.clear()
+    _checked[key] = (moment, holds)
+    try:
+        holds = await database_sync_to_async(selectors.session_holds)(
+            key[0], scope["actor"].user_id, key[1]
+        )
+    except (OperationalError, InterfaceError):
+        return holds
+    _checked[key] = (moment, holds)
+    return holds
+
+
+def _actor_of_scope(scope: dict[str, Any]) -> Actor | None:
+    return selectors.actor_of_user(scope["user"], scope["session"].get(TEAM_KEY))
+
+
+def page_context(request: Any) -> dict[str, Any]:
+    """Give every template who looks at it, for which team, and what may be done."""
+    actor: Actor | None = getattr(request, "actor", None)
+    context: dict[str, Any] = {
+        "actor": actor,
+        "environment": settings.ENVIRONMENT,
+        "request_id": rest.request_id(request),
+        "team": None,
+        "teams": [],
+        "can": frozenset(),
+        "open_jobs": [],
+    }
+    if actor is not None and actor.user_id is not None:
+        teams = selectors.list_teams(actor.user_id)
+        context["teams"] = teams
+        context["team"] = next((team for team in teams if team.id == actor.team_id), None)
+        context["can"] = actor.permissions
+        context["open_jobs"] = jobs.list_jobs(team_id=actor.team, open_only=True)
+    return context
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """Signing up goes by invitation only."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 the framework's signature
+        """Tell that nobody may open an account unasked."""
+        return False

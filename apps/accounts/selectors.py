@@ -1,0 +1,216 @@
+"""Questions about people, teams, roles, tokens and invitations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.sessions.models import Session
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from apps.accounts.kernel import tokens
+from apps.accounts.kernel.roles import permissions_of
+from apps.accounts.models import Invitation, Membership, Team, Token, User
+from apps.core.actors import Actor
+from apps.core.errors import NotFound, Unauthenticated
+
+CACHE_FOR = timedelta(seconds=1)
+CACHE_SIZE = 1000
+USED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person in a team."""
+
+    user_id: int
+    email: str
+    name: str
+    role: str
+    is_active: bool
+    joined_at: datetime
+    last_seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamView:
+    """A team, and the reader's role in it."""
+
+    id: int
+    name: str
+    slug: str
+    base_currency: str
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUse:
+    """Who calls with a token."""
+
+    actor: Actor
+    token_id: int
+    expires_at: datetime | None
+
+
+def actor_of_user(user: Any, team_id: int | None = None) -> Actor | None:
+    """Return the person acting in ``team_id``, else in the team last chosen; None without one."""
+    if not user.is_authenticated or not user.is_active:
+        return None
+    memberships = {m.team_id: m for m in Membership.objects.filter(user_id=user.pk).order_by("id")}
+    for wanted in (team_id, user.last_team_id, *memberships):
+        if wanted in memberships:
+            return _actor(user.pk, user.email, wanted, memberships[wanted].role)
+    return None
+
+
+def actor_of_user_id(user_id: int, team_id: int) -> Actor | None:
+    """Return the person acting in the team; None when disabled, removed or unknown."""
+    found = Membership.objects.filter(user_id=user_id, team_id=team_id, user__is_active=True)
+    membership = found.select_related("user").first()
+    return _actor(user_id, membership.user.email, team_id, membership.role) if membership else None
+
+
+def _actor(user_id: int, email: str, team_id: int, role: str) -> Actor:
+    return Actor(
+        name=f"user:{user_id}",
+        team_id=team_id,
+        role=role,
+        permissions=permissions_of(role),
+        user_id=user_id,
+        label=email,
+    )
+
+
+def session_holds(session_key: str, user_id: int, team_id: int) -> bool:
+    """Tell whether a browser session still stands and its person still belongs to the team."""
+    member = Membership.objects.filter(user_id=user_id, team_id=team_id, user__is_active=True)
+    return Session.objects.filter(pk=session_key).exists() and member.exists()
+
+
+def actor_of_token(plain: str, now: datetime) -> Actor:
+    """Return the person whose API token this is. Raises ``Unauthenticated``."""
+    return use_of_token(plain, now).actor
+
+
+_recent: dict[str, tuple[datetime, TokenUse]] = {}
+
+
+def use_of_token(plain: str, now: datetime) -> TokenUse:
+    """Return who calls, from the last second's memory or one indexed query.
+
+    Raises ``Unauthenticated`` for a token that is unknown, expired, revoked, or whose person has
+    been disabled or has left the team.
+    """
+    digest = tokens.digest_of(plain)
+    known = _recent.get(digest)
+    if known and timedelta(0) <= now - known[0] < CACHE_FOR and not _is_over(known[1], now):
+        return known[1]
+    _recent.pop(digest, None)
+    use = _read_token(digest, now)
+    if len(_recent) >= CACHE_SIZE:
+        _recent.clear()
+    _recent[digest] = (now, use)
+    return use
+
+
+def forget_tokens() -> None:
+    """Drop the memory of tokens in this process, so that a change holds at once."""
+    _recent.clear()
+
+
+def _is_over(use: TokenUse, now: datetime) -> bool:
+    return use.expires_at is not None and use.expires_at <= now
+
+
+def _read_token(digest: str, now: datetime) -> TokenUse:
+    role = Membership.objects.filter(user=OuterRef("user"), team=OuterRef("team")).values("role")
+    found = Token.objects.filter(digest=digest).annotate(role=Subquery(role[:1]))
+    token = found.select_related("user").first()
+    if token is None:
+        raise _refused("unknown", "The API token is unknown")
+    if token.revoked_at:
+        raise _refused("revoked", f"The API token {token.prefix}… was revoked")
+    if token.expires_at and token.expires_at <= now:
+        when = f"{token.expires_at:%Y-%m-%d %H:%M} UTC"
+        raise _refused("expired", f"The API token {token.prefix}… expired on {when}")
+    if not token.user.is_active or not token.role:
+        raise _refused("no_member", f"The owner of {token.prefix}… is no longer in the team")
+    if token.last_used_at is None or now - token.last_used_at >= USED_EVERY:
+        Token.objects.filter(pk=token.pk).update(last_used_at=now)
+    actor = Actor(
+        name=f"user:{token.user_id}",
+        team_id=token.team_id,
+        role=token.role,
+        permissions=tokens.granted(token.role, token.scopes),
+        user_id=token.user_id,
+        label=token.user.email,
+    )
+    return TokenUse(actor, token.pk, token.expires_at)
+
+
+def _refused(code: str, what: str) -> Unauthenticated:
+    message = f"{what}; make a new one under Settings, API tokens, or ask an administrator."
+    return Unauthenticated(message, code=f"token.{code}")
+
+
+def list_members(team_id: int) -> list[Member]:
+    """Return the people of a team, by e-mail address."""
+    rows = (
+        Membership.objects.filter(team_id=team_id).select_related("user").order_by("user__email")
+    )
+    return [
+        Member(
+            user_id=row.user_id,
+            email=row.user.email,
+            name=row.user.name,
+            role=row.role,
+            is_active=row.user.is_active,
+            joined_at=row.created_at,
+            last_seen_at=row.user.last_login,
+        )
+        for row in rows
+    ]
+
+
+def list_teams(user_id: int) -> list[TeamView]:
+    """Return the teams of a person, by name."""
+    rows = Membership.objects.filter(user_id=user_id).select_related("team").order_by("team__name")
+    return [_team_view(row.team, row.role) for row in rows]
+
+
+def get_team(team_id: int) -> TeamView:
+    """Return a team. Raises ``NotFound``."""
+    team = Team.objects.filter(pk=team_id).first()
+    if team is None:
+        raise NotFound(f"There is no team {team_id}.", code="team.not_found")
+    return _team_view(team)
+
+
+def _team_view(team: Team, role: str = "") -> TeamView:
+    return TeamView(team.pk, team.name, team.slug, team.base_currency, role)
+
+
+def list_tokens(team_id: int, user_id: int | None = None) -> QuerySet[Token]:
+    """Return the tokens of a team, or of one person in it, newest first."""
+    rows = Token.objects.filter(team_id=team_id).select_related("user")
+    return (rows if user_id is None else rows.filter(user_id=user_id)).order_by(
+        "-created_at", "-id"
+    )
+
+
+def list_open_invitations(team_id: int, now: datetime) -> QuerySet[Invitation]:
+    """Return the invitations of a team that can still be accepted."""
+    rows = Invitation.objects.filter(team_id=team_id, accepted_at=None, revoked_at=None)
+    return rows.filter(expires_at__gt=now).order_by("-created_at")
+
+
+def find_invitation(plain: str, now: datetime) -> Invitation | None:
+    """Return the invitation of a link, or None when it can't be accepted any more."""
+    rows = Invitation.objects.filter(digest=tokens.digest_of(plain), accepted_at=None)
+    return rows.filter(revoked_at=None, expires_at__gt=now).select_related("team").first()
+
+
+def find_user(email: str) -> User | None:
+    """Return the person of an e-mail address."""
+    return User.objects.filter(email=email.strip().lower()).first()

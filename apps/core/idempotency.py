@@ -1,0 +1,118 @@
+"""Writes that may be sent twice: the first is carried out, the second gets the same answer.
+
+The key's row is stored before the work starts and outside its transaction, so that two at once
+can't both begin. An answer of 400 or more is forgotten: nothing was done, the key may be used
+again. A row left without an answer means that the process died meanwhile; the outcome is unknown
+and the client is told to look instead of being served a second execution.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.http.response import HttpResponse, HttpResponseBase
+
+from apps.core.actors import Actor
+from apps.core.errors import Conflict, Invalid
+from apps.core.models import IdempotencyKey
+
+HEADER = "Idempotency-Key"
+KEEP = timedelta(hours=24)
+PATIENCE = timedelta(seconds=120)
+MAX_KEY = 200
+KEPT_HEADERS = ("Location", "Content-Disposition")
+
+
+def once(
+    request: HttpRequest,
+    work: Callable[[HttpRequest], HttpResponseBase],
+    *,
+    actor: Actor,
+    now: datetime,
+) -> HttpResponseBase:
+    """Carry the request out unless its key was seen; return the answer, new or kept.
+
+    Raises ``Invalid`` for an unusable key and ``Conflict`` for a key in use or of another request.
+    """
+    key = request.headers[HEADER].strip()
+    if not key.isascii() or not 1 <= len(key) <= MAX_KEY:
+        message = f"{HEADER} has {len(key)} characters; send 1 to {MAX_KEY} ASCII ones."
+        raise Invalid(message, code="idempotency.key")
+    digest = digest_of(request)
+    mine = {"team_id": actor.team, "actor": actor.name, "key": key}
+    row = _begin(mine, digest, now)
+    if row is None:
+        return _kept(IdempotencyKey.objects.filter(**mine).first(), digest, now)
+    try:
+        answer = work(request)
+    except BaseException:
+        row.delete()
+        raise
+    _finish(row, answer)
+    return answer
+
+
+def digest_of(request: HttpRequest) -> str:
+    """Return what identifies the request: address and body, of uploads only their length.
+
+    A multipart boundary differs each time a client sends the same upload.
+    """
+    head = f"{request.method} {request.get_full_path()}\n"
+    is_upload = (request.content_type or "").startswith("multipart/")
+    body = request.META.get("CONTENT_LENGTH", "").encode() if is_upload else request.body
+    return hashlib.sha256(head.encode() + body).hexdigest()
+
+
+def forget_old(*, now: datetime) -> int:
+    """Drop the answers that are over a day old; return how many."""
+    return IdempotencyKey.objects.filter(created_at__lt=now - KEEP).delete()[0]
+
+
+def _begin(mine: dict[str, Any], digest: str, now: datetime) -> IdempotencyKey | None:
+    IdempotencyKey.objects.filter(**mine, created_at__lt=now - KEEP).delete()
+    try:
+        with transaction.atomic():
+            return IdempotencyKey.objects.create(**mine, digest=digest, created_at=now)
+    except IntegrityError:
+        return None
+
+
+def _kept(row: IdempotencyKey | None, digest: str, now: datetime) -> HttpResponse:
+    if row is None:
+        raise _in_progress()
+    if row.digest != digest:
+        message = f"{HEADER} {row.key!r} was used for another request; take a new key."
+        raise Conflict(message, code="idempotency.other_request")
+    if row.status is None and now - row.created_at < PATIENCE:
+        raise _in_progress()
+    if row.status is None:
+        message = (
+            f"The request with {HEADER} {row.key!r} was cut off and its outcome is unknown; "
+            "read the resource to see, then use a new key."
+        )
+        raise Conflict(message, code="idempotency.unknown_outcome")
+    answer = HttpResponse(bytes(row.body), status=row.status, content_type=row.content_type)
+    for name, value in row.headers.items():
+        answer[name] = value
+    answer["Idempotency-Replayed"] = "true"
+    return answer
+
+
+def _in_progress() -> Conflict:
+    message = f"The request with this {HEADER} is still being carried out; try again in a second."
+    return Conflict(message, code="idempotency.in_progress")
+
+
+def _finish(row: IdempotencyKey, answer: HttpResponseBase) -> None:
+    if answer.status_code >= 400 or not isinstance(answer, HttpResponse):
+        row.delete()
+        return
+    row.status, row.body = answer.status_code, answer.content
+    row.content_type = answer.get("Content-Type", "")
+    row.headers = {name: answer[name] for name in KEPT_HEADERS if name in answer}
+    row.save(update_fields=["status", "body", "content_type", "headers"])

@@ -1,0 +1,130 @@
+"""What stands around every request: problems for REST, error pages for people, limits, replays."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render, resolve_url
+from django.utils.http import urlencode
+
+from apps.core import clock, idempotency, rates, rest
+from apps.core.errors import LabError, NotFound, TooMany, Unauthenticated
+
+log = structlog.get_logger(__name__)
+
+API = "/api/"
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+Handler = Callable[[HttpRequest], HttpResponseBase]
+
+
+class ProblemMiddleware:
+    """Gives every answer its request id, and every failure a shape people or programs can read."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request."""
+        response = self.get_response(request)
+        if request.path.startswith(API) and response.status_code >= 400:
+            response = _as_problem(request, response)
+        response["X-Request-ID"] = rest.request_id(request)
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        """Answer an error of the lab or an absent database; leave the rest to the last resort."""
+        if request.path.startswith(API):
+            return rest.problem_of_exception(request, error)
+        if isinstance(error, OperationalError | InterfaceError):
+            log.warning("page.database_away", error=repr(error))
+            error = rest.database_away()
+        return error_page(request, error) if isinstance(error, LabError) else None
+
+
+class RestMiddleware:
+    """Counts what a caller asks of the REST interface, and carries repeated writes out once."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request."""
+        if not request.path.startswith(API):
+            return self.get_response(request)
+        allowance = rates.counter.spend(_caller(request), now=clock.now())
+        try:
+            response = self._answer(request, allowance)
+        except LabError as error:
+            response = rest.problem_of(request, error)
+        for name, value in allowance.headers().items():
+            response[name] = value
+        return response
+
+    def _answer(self, request: HttpRequest, allowance: rates.Allowance) -> HttpResponseBase:
+        if allowance.exceeded:
+            wait = allowance.reset_seconds
+            message = f"More than {allowance.limit} requests in a minute; wait {wait} s."
+            raise TooMany(message, retry_after=wait)
+        actor = getattr(request, "actor", None)
+        repeatable = request.method in WRITES and idempotency.HEADER in request.headers
+        if actor is None or actor.team_id is None or not repeatable:
+            return self.get_response(request)
+        return idempotency.once(request, self.get_response, actor=actor, now=clock.now())
+
+
+def _caller(request: HttpRequest) -> str:
+    known: str = getattr(request, "caller", "")
+    return known or f"ip:{request.META.get('REMOTE_ADDR', '')}"
+
+
+def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Return the failure as a problem unless it is one; keep the headers of the first answer."""
+    if response.get("Content-Type", "").startswith(rest.PROBLEM):
+        return response
+    answer = rest.problem_of_status(request, response.status_code)
+    for name in ("Allow", "Retry-After", *rates.HEADERS):
+        if name in response:
+            answer[name] = response[name]
+    return answer
+
+
+def error_page(request: HttpRequest, error: LabError) -> HttpResponseBase:
+    """Return the page for an error; people who are signed out are sent to sign in."""
+    if isinstance(error, Unauthenticated):
+        return _to_sign_in(request)
+    context: dict[str, Any] = {"error": error, "status": error.status}
+    return render(request, "problem.html", context, status=error.status)
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
+    target = f"{resolve_url('account_login')}?{urlencode({'next': request.get_full_path()})}"
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=401, headers={"HX-Redirect": target})
+    return HttpResponseRedirect(target)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:  # noqa: ARG001 the framework's signature
+    """Answer an unknown address."""
+    message = f"There is nothing at {request.path}, or it belongs to another team."
+    return error_page(request, NotFound(message))
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Answer a failure nobody foresaw; the log has it under the request id."""
+    error = sys.exc_info()[1]
+    if isinstance(error, OperationalError | InterfaceError):
+        shown: LabError = rest.database_away()
+    else:
+        message = "The lab failed at this page; nothing was changed unless it shows elsewhere."
+        shown = LabError(message, code="internal")
+    try:
+        return error_page(request, shown)
+    except Exception:  # noqa: BLE001 the page itself may need what is broken
+        log.warning("page.error_page_failed")
+        return HttpResponse(shown.message, status=shown.status, content_type="text/plain")

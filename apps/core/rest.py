@@ -1,0 +1,348 @@
+"""What every REST answer shares: problems (RFC 9457), lists by cursor, JSON without NaN."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import orjson
+import structlog
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import InterfaceError, OperationalError
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import Field, NinjaAPI, Schema
+from ninja.errors import HttpError, ValidationError
+from ninja.renderers import BaseRenderer
+from pydantic import BaseModel
+
+from apps.core.errors import Invalid, LabError, Unauthenticated, Unavailable
+
+log = structlog.get_logger(__name__)
+
+PROBLEM = "application/problem+json"
+MAX_LIMIT = 200
+Row = TypeVar("Row")
+
+
+class Page(Schema, Generic[Row]):
+    """One page of a list; ``next`` is the cursor of the following page."""
+
+    items: list[Row]
+    next: str | None = None
+
+
+class Paging(Schema):
+    """Where in a list to read: the ``next`` of the page before, and how many rows."""
+
+    cursor: str = ""
+    limit: int = Field(50, ge=1, le=MAX_LIMIT)
+
+
+class Problem(Schema):
+    """What went wrong, in the shape of RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str
+    request_id: str
+    errors: list[dict[str, Any]] = Field(default_factory=list)
+
+
+def request_id(request: HttpRequest) -> str:  # noqa: ARG001 the id is bound to the context
+    """Return the id under which the log knows this request."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
+def to_json(data: Any) -> bytes:
+    """Return ``data`` as JSON; NaN and infinity become null."""
+    options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+    return orjson.dumps(data, default=_plain, option=options)
+
+
+class Renderer(BaseRenderer):
+    """Writes answers by orjson: quick, and never NaN."""
+
+    media_type = "application/json"
+
+    def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:  # noqa: ARG002
+        """Return the body of an answer."""
+        return to_json(data)
+
+
+def problem(
+    request: HttpRequest,
+    *,
+    status: int,
+    code: str,
+    detail: str,
+    errors: Sequence[dict[str, Any]] = (),
+    retry_after: float | None = None,
+) -> HttpResponse:
+    """Return an answer that says what was found, what was expected and what to do."""
+    body = {
+        "type": f"urn:quantsite:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "instance": request.path,
+        "request_id": request_id(request),
+        "errors": list(errors),
+    }
+    response = HttpResponse(to_json(body), status=status, content_type=PROBLEM)
+    if retry_after is not None:
+        response["Retry-After"] = str(max(1, math.ceil(retry_after)))
+    if status == HTTPStatus.UNAUTHORIZED:
+        response["WWW-Authenticate"] = 'Bearer realm="quantsite"'
+    return response
+
+
+def problem_of(request: HttpRequest, error: LabError) -> HttpResponse:
+    """Return the answer for an error of the lab."""
+    return problem(
+        request,
+        status=error.status,
+        code=error.code,
+        detail=error.message,
+        errors=[error.details] if error.details else [],
+        retry_after=error.retry_after if isinstance(error, Unavailable) else None,
+    )
+
+
+def problem_of_status(request: HttpRequest, status: int) -> HttpResponse:
+    """Return the answer for a failure that has only a status, such as an unknown address."""
+    known = {
+        400: ("bad_request", "The request can't be read; check its headers and body."),
+        403: ("denied", "This is not allowed; check the token and the CSRF header."),
+        404: ("not_found", f"There is nothing at {request.path}; see /api/v1/docs."),
+        405: ("method_not_allowed", f"{request.method} is not possible at {request.path}."),
+        413: ("too_large", "The request is larger than the lab takes; send it in parts."),
+        415: ("media_type", "Send JSON with the header Content-Type: application/json."),
+    }
+    code, detail = known.get(status, ("internal", _internal(request)))
+    return problem(request, status=status, code=code, detail=detail)
+
+
+def _internal(request: HttpRequest) -> str:
+    return (
+        "The lab failed at this request; nothing was changed unless a later read shows it. "
+        f"Tell your administrator the request id {request_id(request)}."
+    )
+
+
+def problem_of_exception(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Return the answer for any exception; unexpected ones are logged, never shown."""
+    if isinstance(error, LabError):
+        return problem_of(request, error)
+    if isinstance(error, Http404):
+        return problem_of_status(request, 404)
+    if isinstance(error, PermissionDenied):
+        return problem_of_status(request, 403)
+    if isinstance(error, OperationalError | InterfaceError):
+        log.warning("rest.database_away", error=repr(error))
+        return problem_of(request, database_away())
+    log.error("rest.crashed", exc_info=error)
+    return problem_of_status(request, 500)
+
+
+def database_away() -> Unavailable:
+    """Return the error that says the database does not answer."""
+    message = "The database does not answer; try again in a few seconds."
+    return Unavailable(message, code="database.away", retry_after=5)
+
+
+def _of_validation(request: HttpRequest, error: Exception) -> HttpResponse:
+    found = error.errors if isinstance(error, ValidationError) else []
+    errors = [
+        {
+            "field": ".".join(str(part) for part in item.get("loc", ())),
+            "message": str(item.get("msg", "")),
+            "code": str(item.get("type", "")),
+        }
+        for item in found
+    ]
+    words = "; ".join(f"{e['field']}: {e['message']}" for e in errors[:5])
+    detail = f"The request has {len(errors)} wrong field(s): {words}."
+    return problem(request, status=422, code="invalid.fields", detail=detail, errors=errors)
+
+
+def _of_http_error(request: HttpRequest, error: Exception) -> HttpResponse:
+    status = error.status_code if isinstance(error, HttpError) else 500
+    if status == HTTPStatus.UNAUTHORIZED:
+        message = "Nobody has signed in; send the header Authorization: Bearer <API token>."
+        found = getattr(request, "auth_error", None)
+        return problem_of(request, found or Unauthenticated(message))
+    answer = problem_of_status(request, status)
+    if status == HTTPStatus.BAD_REQUEST:
+        detail = f"{error}; send a JSON body as /api/v1/docs shows it."
+        return problem(request, status=status, code="bad_request", detail=detail)
+    return answer
+
+
+class RestAPI(NinjaAPI):
+    """The REST interface: problems as answers, and a document that says so."""
+
+    def set_default_exception_handlers(self) -> None:
+        """Answer every exception with a problem."""
+        self.add_exception_handler(Exception, problem_of_exception)
+        self.add_exception_handler(HttpError, _of_http_error)
+        self.add_exception_handler(ValidationError, _of_validation)
+
+    def get_openapi_schema(self, **options: Any) -> Any:
+        """Return the OpenAPI document with problems, and keys for writes that may be repeated."""
+        document = super().get_openapi_schema(**options)
+        schemas = document["components"].setdefault("schemas", {})
+        schemas["Problem"] = Problem.model_json_schema()
+        for methods in document["paths"].values():
+            for method, operation in methods.items():
+                operation["responses"]["default"] = PROBLEM_ANSWER
+                if method in {"post", "put", "patch", "delete"}:
+                    operation.setdefault("parameters", []).append(KEY_HEADER)
+        return document
+
+
+PROBLEM_ANSWER = {
+    "description": "A problem",
+    "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+KEY_HEADER = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": False,
+    "description": "The same key with the same body is carried out once; the answer is kept a day",
+    "schema": {"type": "string", "maxLength": 200},
+}
+
+
+def page(
+    rows: QuerySet[Any] | Iterable[Any],
+    request: HttpRequest,
+    *,
+    limit: int = 50,
+    order: Sequence[str] = ("-created_at", "-id"),
+    row: Callable[[Any], Any] | None = None,
+) -> dict[str, Any]:
+    """Return one page of ``rows`` as ``{"items", "next"}``, read by keyset, never by offset.
+
+    ``order`` names fields that are never null and together unique; a leading ``-`` is descending.
+    A list must already be in that order. ``row`` turns a row into JSON. Raises ``Invalid`` for a
+    cursor or limit that can't be used.
+    """
+    size = _limit(request, limit)
+    after = _read_cursor(request.GET.get("cursor", ""), order)
+    found = (
+        _of_query(rows, order, after)
+        if isinstance(rows, QuerySet)
+        else _of_list(rows, order, after)
+    )
+    taken = list(found[: size + 1])
+    more, taken = len(taken) > size, taken[:size]
+    return {
+        "items": [row(item) for item in taken] if row else taken,
+        "next": _write_cursor(taken[-1], order) if more else None,
+    }
+
+
+def _limit(request: HttpRequest, default: int) -> int:
+    text = request.GET.get("limit", str(default))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_LIMIT):
+        message = f"limit is {text!r}; it is a whole number from 1 to {MAX_LIMIT}."
+        raise Invalid(message, code="page.limit", details={"field": "limit"})
+    return int(text)
+
+
+def _of_query(rows: QuerySet[Any], order: Sequence[str], after: list[Any]) -> QuerySet[Any]:
+    rows = rows.order_by(*order)
+    if not after:
+        return rows
+    values = [
+        _typed(rows, name.lstrip("-"), value) for name, value in zip(order, after, strict=True)
+    ]
+    reached, seen = Q(), Q()
+    for name, value in zip(order, values, strict=True):
+        field, sign = name.lstrip("-"), "lt" if name.startswith("-") else "gt"
+        reached |= seen & Q(**{f"{field}__{sign}": value})
+        seen &= Q(**{field: value})
+    first, sign = order[0].lstrip("-"), "lte" if order[0].startswith("-") else "gte"
+    # The first bound is implied by the rest; it lets the planner use the index.
+    return rows.filter(Q(**{f"{first}__{sign}": values[0]}) & reached)
+
+
+def _typed(rows: QuerySet[Any], name: str, value: Any) -> Any:
+    try:
+        return rows.model._meta.get_field(name).to_python(value)
+    except FieldDoesNotExist:
+        return value
+    except (DjangoValidationError, ValueError, TypeError) as error:
+        raise _bad_cursor() from error
+
+
+def _of_list(rows: Iterable[Any], order: Sequence[str], after: list[Any]) -> list[Any]:
+    return [item for item in rows if not after or _is_after(_key(item, order), after, order)]
+
+
+def _is_after(key: list[Any], after: list[Any], order: Sequence[str]) -> bool:
+    for name, mine, theirs in zip(order, key, after, strict=True):
+        if mine != theirs:
+            try:
+                return bool(mine < theirs) == name.startswith("-")
+            except TypeError as error:
+                raise _bad_cursor() from error
+    return False
+
+
+def _key(item: Any, order: Sequence[str]) -> list[Any]:
+    return [_plain(_value(item, name.lstrip("-"))) for name in order]
+
+
+def _value(item: Any, name: str) -> Any:
+    return item[name] if isinstance(item, dict) else getattr(item, name)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, UUID | Decimal):
+        return str(value)
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    if isinstance(value, None | bool | int | float | str):
+        return value
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)
+    return str(value)
+
+
+def _write_cursor(item: Any, order: Sequence[str]) -> str:
+    text = orjson.dumps([",".join(order), *_key(item, order)])
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+def _read_cursor(text: str, order: Sequence[str]) -> list[Any]:
+    if not text:
+        return []
+    try:
+        values = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (binascii.Error, ValueError) as error:
+        raise _bad_cursor() from error
+    fits = isinstance(values, list) and len(values) == len(order) + 1
+    if not fits or values[0] != ",".join(order):
+        raise _bad_cursor()
+    return list(values[1:])
+
+
+def _bad_cursor() -> Invalid:
+    message = "The cursor is not one of this list; leave it out to read from the start."
+    return Invalid(message, code="page.cursor", details={"field": "cursor"})
