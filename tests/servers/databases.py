@@ -1,0 +1,126 @@
+"""The databases tests run on: the embedded PostgreSQL, or TimescaleDB; and a Redis."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+
+from tests.servers import timescale
+
+ROOT = Path(__file__).parents[2]
+# Shared reference rows: those of no team stay when a test's leftovers are removed.
+KEPT = {"django_migrations", "django_content_type", "auth_permission"}
+SHARED_PREFIX = "market_"
+
+
+class Embedded:
+    """The servers of the embedded lab, without fsync."""
+
+    def __init__(self, home):
+        self.home = home
+        self.stack = None
+
+    def start(self):
+        from apps.core.lab.servers import embedded_servers
+
+        self.stack = embedded_servers(self.home, fsync=False)
+        self.services = self.stack.__enter__()
+
+    def dsn(self, role):
+        return self.services["database"][role]
+
+    @property
+    def redis_url(self):
+        return self.services["redis"]
+
+    def stop(self):
+        if self.stack:
+            self.stack.__exit__(None, None, None)
+
+    def migrate(self):
+        environment = {
+            **os.environ,
+            "QUANTSITE_ENV": "test",
+            "LAB_HOME": str(self.home),
+            "DB_ROLE": "migrate",
+            "DATABASE_URL": self.dsn("app"),
+            "MIGRATE_DATABASE_URL": self.dsn("migrate"),
+            "REDIS_URL": self.redis_url,
+        }
+        command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    def use(self):
+        """Make this process's Django and Celery use these servers."""
+        from django.conf import settings
+        from django.db import connections
+
+        from celery_worker.app import app
+        from quantsite.settings.celery import broker_url
+        from quantsite.settings.database import database_from
+
+        entry = connections["default"].settings_dict
+        entry.update(database_from(self.dsn("app")))
+        connections["default"].close()
+        settings.REDIS_URL = self.redis_url
+        settings.CACHES["default"]["LOCATION"] = self.redis_url
+        app.conf.broker_url = broker_url(self.redis_url)
+
+    def clean(self):
+        """Remove what committed tests left; the shared sample and the ledger stay."""
+        with psycopg.connect(self.dsn("admin"), autocommit=True) as connection:
+            connection.execute("SET session_replication_role = replica")
+            for table, has_team in _tables(connection):
+                if table in KEPT:
+                    continue
+                if not table.startswith(SHARED_PREFIX):
+                    connection.execute(f'DELETE FROM public."{table}"')
+                elif has_team:
+                    connection.execute(f'DELETE FROM public."{table}" WHERE team_id IS NOT NULL')
+
+
+class Timescale(Embedded):
+    """TimescaleDB in its root folder, beside the embedded Redis."""
+
+    def start(self):
+        from apps.core.lab.redis import RedisServer
+        from apps.core.lab.roles import prepare_database
+
+        self.server = timescale.TimescaleServer()
+        self.server.start()
+        self.redis = RedisServer(self.home)
+        self.redis.prepare()
+        self.redis.start()
+        self.addresses = prepare_database(self.server.admin_dsn)
+
+    def dsn(self, role):
+        return self.addresses[role]
+
+    @property
+    def redis_url(self):
+        return self.redis.url
+
+    def stop(self):
+        self.redis.stop()
+        self.server.stop()
+
+
+def _tables(connection):
+    query = """
+        SELECT t.tablename, EXISTS (
+            SELECT 1 FROM information_schema.columns c
+            WHERE c.table_schema = 'public' AND c.table_name = t.tablename
+              AND c.column_name = 'team_id')
+        FROM pg_tables t WHERE t.schemaname = 'public'
+    """
+    return connection.execute(query).fetchall()
+
+
+def close_connections():
+    """Let go of this thread's connections."""
+    from django.db import connections
+
+    connections.close_all()

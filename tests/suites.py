@@ -1,0 +1,35 @@
+"""What this machine can run: a line per suite it can't, and a failure for each under CI=true."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.servers import timescale
+
+CHROMIUM = Path("/usr/bin/chromium")
+MISSING = {}
+
+
+def configure(config):
+    if not CHROMIUM.exists():
+        MISSING["browser"] = f"no {CHROMIUM}; on Debian: apt-get install chromium"
+    if config.getoption("--timescale") and (why := timescale.why_missing()):
+        MISSING["timescale"] = why
+    if MISSING and os.environ.get("CI") == "true":
+        words = "; ".join(f"{suite}: {why}" for suite, why in MISSING.items())
+        pytest.exit(f"With CI=true every suite must run. {words}", returncode=1)
+
+
+def choose(config, items):
+    if config.getoption("--timescale"):
+        wanted = [item for item in items if item.get_closest_marker("store")]
+        items[:] = [] if "timescale" in MISSING else wanted
+        return
+    if "browser" in MISSING:
+        items[:] = [item for item in items if "tests/browser" not in item.nodeid]
+
+
+def report(terminalreporter):
+    for suite, why in MISSING.items():
+        terminalreporter.write_line(f"not run: {suite} tests ({why})", yellow=True)
