@@ -1,0 +1,105 @@
+"""Every member of the library keeps the interface's promises, on real bars."""
+
+import numpy as np
+import pytest
+from django.conf import settings
+
+from apps.core.errors import Invalid, NotFound
+from apps.strategies import selectors
+from apps.strategies.kernel.interface import View, check_params
+from tests.unit.strategies.panels import crypto, sp500
+
+NAMES = list(settings.STRATEGY_LIBRARY)
+PANELS = {"daily equities": sp500, "hourly perpetuals": crypto}
+VARIANTS = {
+    "buy_and_hold": [{}],
+    "sma_crossover": [{}, {"short": True}, {"fast": 3, "slow": 200}],
+    "momentum_12_1": [{"top": 5}, {"top": 3, "rebalance": "weekly", "lookback": 60, "skip": 5}],
+    "expression": [
+        {},
+        {"expression": "-delta(close, 5)", "long_short": True, "rebalance_days": 1},
+        {"expression": "rank(volume) * sign(returns)", "share": 0.5},
+    ],
+}
+CASES = [(name, params) for name in NAMES for params in VARIANTS[name]]
+
+
+def step(strategy, panel, params):
+    """Return what ``decide`` says at each close, as the event gear asks it."""
+    features = strategy.prepare(panel, params)
+    memory, out = {}, np.full(panel.close.shape, np.nan)
+    for i in range(panel.n_bars):
+        tradable = np.isfinite(panel.close[i])
+        held = np.zeros(panel.n_assets)
+        view = View(i, int(panel.ts[i]), features, held, tradable, memory)
+        weights = strategy.decide(view, params)
+        if weights is not None:
+            out[i] = weights
+    return out
+
+
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
+def case(request):
+    name, given = request.param
+    strategy = selectors.get_strategy(name)
+    return strategy, check_params(strategy.spec, given)
+
+
+@pytest.fixture(params=PANELS)
+def panel(request):
+    return PANELS[request.param]()
+
+
+def test_decide_and_targets_are_twins(case, panel):
+    strategy, params = case
+    np.testing.assert_array_equal(strategy.targets(panel, params), step(strategy, panel, params))
+
+
+@pytest.mark.parametrize("keep", [0.31, 0.5, 0.77])
+def test_targets_do_not_look_ahead(case, panel, keep):
+    strategy, params = case
+    rows = int(panel.n_bars * keep)
+    short = strategy.targets(panel.rows(0, rows), params)
+    np.testing.assert_array_equal(strategy.targets(panel, params)[:rows], short)
+
+
+def test_the_first_decision_respects_the_warmup(case, panel):
+    strategy, params = case
+    decided = np.isfinite(strategy.targets(panel, params)).any(axis=1)
+    assert decided.any()
+    assert int(np.argmax(decided)) >= strategy.warmup(params) - 1
+
+
+def test_weights_are_whole_rows_and_never_exceed_the_equity(case, panel):
+    strategy, params = case
+    targets = strategy.targets(panel, params)
+    finite = np.isfinite(targets)
+    assert (finite.all(axis=1) | ~finite.any(axis=1)).all()
+    assert np.abs(np.nan_to_num(targets)).sum(axis=1).max() <= 1 + 1e-12
+
+
+def test_features_have_the_shape_of_the_panel(case, panel):
+    strategy, params = case
+    features = strategy.prepare(panel, params)
+    assert {array.shape for array in features.values()} == {panel.close.shape}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_member_says_what_it_is_and_where_it_comes_from(name):
+    spec = selectors.get_strategy(name).spec
+    assert spec.name == name
+    assert all((spec.title, spec.about, spec.source))
+    assert all(parameter.about for parameter in spec.parameters)
+    check_params(spec, {})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_parameter_is_refused(name):
+    with pytest.raises(Invalid) as refusal:
+        check_params(selectors.get_strategy(name).spec, {"luck": 7})
+    assert refusal.value.code == "params.unknown"
+
+
+def test_an_unknown_strategy_names_those_there_are():
+    with pytest.raises(NotFound, match="sma_crossover"):
+        selectors.get_strategy("martingale")
