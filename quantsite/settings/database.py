@@ -11,11 +11,15 @@ from quantsite import env
 SEARCH_PATH = "public,audit"
 
 
-def database_from(dsn: str, *, pool_size: int = 0) -> dict[str, Any]:
-    """Return a Django database entry for a libpq address; an empty one names no server."""
+def database_from(dsn: str, *, pool_size: int = 0, become: str = "") -> dict[str, Any]:
+    """Return a Django database entry for a libpq address; an empty one names no server.
+
+    ``become`` is the role that each session takes on: what ``migrate`` makes belongs to ``owner``.
+    """
     parts = {k: str(v) for k, v in conninfo_to_dict(dsn).items() if v is not None} if dsn else {}
     options: dict[str, Any] = {
-        "options": f"-c search_path={SEARCH_PATH} -c timezone=UTC",
+        "options": f"-c search_path={SEARCH_PATH} -c timezone=UTC"
+        + (f" -c role={become}" if become else ""),
         "connect_timeout": 5,
         "application_name": env.text("PROCESS_NAME", "quantsite"),
     }
@@ -36,8 +40,11 @@ def database_from(dsn: str, *, pool_size: int = 0) -> dict[str, Any]:
 
 
 # DB_ROLE=migrate is set by the commands that own the schema; everything else is the app role.
+DB_ROLE = env.text("DB_ROLE", "app")
 DATABASES = {
     "default": database_from(
-        env.database_url(env.text("DB_ROLE", "app")), pool_size=env.number("DB_POOL_SIZE", 0)
+        env.database_url(DB_ROLE),
+        pool_size=env.number("DB_POOL_SIZE", 0),
+        become="owner" if DB_ROLE == "migrate" else "",
     )
 }

@@ -1,0 +1,1 @@
+"""The embedded default: PostgreSQL, Redis and the supervisor of a lab on one machine."""
