@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf
 
@@ -150,10 +151,9 @@ async def still_holds(scope: dict[str, Any]) -> bool:
     if len(_checked) > MAX_CHECKED:
         _checked.clear()
     _checked[key] = (moment, holds)
+    ask = database_sync_to_async(selectors.session_holds)
     try:
-        holds = await database_sync_to_async(selectors.session_holds)(
-            key[0], scope["actor"].user_id, key[1]
-        )
+        holds = bool(await ask(key[0], scope["actor"].user_id, key[1]))
     except (OperationalError, InterfaceError):
         return holds
     _checked[key] = (moment, holds)
@@ -185,9 +185,14 @@ def page_context(request: Any) -> dict[str, Any]:
     return context
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class AccountAdapter(DefaultAccountAdapter):
     """Signing up goes by invitation only."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 the framework's signature
         """Tell that nobody may open an account unasked."""
         return False
+
+
+def invitation_link(plain: str) -> str:
+    """Return the address under which an invitation is accepted."""
+    return settings.SITE_URL + reverse("accounts:join", args=[plain])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.contrib.sessions.models import Session
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -12,8 +13,10 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from apps.accounts.kernel import tokens
 from apps.accounts.kernel.roles import permissions_of
 from apps.accounts.models import Invitation, Membership, Team, Token, User
+from apps.core import jobs
 from apps.core.actors import Actor
 from apps.core.errors import NotFound, Unauthenticated
+from apps.core.models import Job
 
 CACHE_FOR = timedelta(seconds=1)
 CACHE_SIZE = 1000
@@ -214,3 +217,15 @@ def find_invitation(plain: str, now: datetime) -> Invitation | None:
 def find_user(email: str) -> User | None:
     """Return the person of an e-mail address."""
     return User.objects.filter(email=email.strip().lower()).first()
+
+
+def list_jobs(team_id: int, *, status: str = "", kind: str = "") -> QuerySet[Job]:
+    """Return the team's jobs, of one status or kind if asked, newest first."""
+    rows = Job.objects.filter(team_id=team_id).order_by("-created_at", "-id")
+    rows = rows.filter(status=status) if status else rows
+    return rows.filter(kind=kind) if kind else rows
+
+
+def get_job(job_id: UUID, team_id: int) -> Job:
+    """Return a job of the team. Raises ``NotFound``, also for another team's."""
+    return jobs.find_job(job_id, team_id=team_id)

@@ -196,9 +196,13 @@ class RestAPI(NinjaAPI):
 
     def set_default_exception_handlers(self) -> None:
         """Answer every exception with a problem."""
-        self.add_exception_handler(Exception, problem_of_exception)
-        self.add_exception_handler(HttpError, _of_http_error)
-        self.add_exception_handler(ValidationError, _of_validation)
+        handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
+            Exception: problem_of_exception,
+            HttpError: _of_http_error,
+            ValidationError: _of_validation,
+        }
+        for kind, handler in handlers.items():
+            self.add_exception_handler(kind, handler)
 
     def get_openapi_schema(self, **options: Any) -> Any:
         """Return the OpenAPI document with problems, and keys for writes that may be repeated."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from apps.core.errors import Invalid
+
 READ = frozenset({"team.read", "audit.read"})
 HALT = frozenset({"trading.halt"})
 ASK = frozenset({"assistant.use"})
@@ -34,3 +36,11 @@ PERMISSIONS: frozenset[str] = frozenset().union(*ROLES.values())
 def permissions_of(role: str) -> frozenset[str]:
     """Return what ``role`` may do; nothing for an unknown role."""
     return ROLES.get(role, frozenset())
+
+
+def check_role(role: str) -> str:
+    """Return ``role``. Raises ``Invalid`` for an unknown one."""
+    if role not in ROLES:
+        message = f"There is no role {role!r}; known are {', '.join(ROLES)}."
+        raise Invalid(message, code="role.unknown", details={"field": "role"})
+    return role

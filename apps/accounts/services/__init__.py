@@ -1,0 +1,32 @@
+"""Every write about people, teams, roles, tokens and invitations."""
+
+from apps.accounts.services.demo import create_demo_team
+from apps.accounts.services.invitations import accept_invitation, invite, revoke_invitation
+from apps.accounts.services.jobs import cancel_job
+from apps.accounts.services.teams import (
+    add_member,
+    change_role,
+    choose_team,
+    create_admin,
+    create_team,
+    remove_member,
+    set_active,
+)
+from apps.accounts.services.tokens import create_token, revoke_token
+
+__all__ = [
+    "accept_invitation",
+    "add_member",
+    "cancel_job",
+    "change_role",
+    "choose_team",
+    "create_admin",
+    "create_demo_team",
+    "create_team",
+    "create_token",
+    "invite",
+    "remove_member",
+    "revoke_invitation",
+    "revoke_token",
+    "set_active",
+]
