@@ -29,7 +29,8 @@ HEAVY = {
     "torch",
 }
 BOOTS = {
-    "web": "import quantsite.asgi; from django.urls import get_resolver; get_resolver().url_patterns",
+    "web": "import quantsite.asgi; from django.urls import get_resolver; "
+    "get_resolver().url_patterns",
     "worker": "from celery_worker.app import app; import django; django.setup(); "
     "app.loader.import_default_modules()",
 }

@@ -26,14 +26,14 @@ class Embedded:
         from apps.core.lab.servers import embedded_servers
 
         self.stack = embedded_servers(self.home, fsync=False)
-        self.services = self.stack.__enter__()
+        self.servers = self.stack.__enter__()
 
     def dsn(self, role):
-        return self.services["database"][role]
+        return self.servers.postgres.dsn(role)
 
     @property
     def redis_url(self):
-        return self.services["redis"]
+        return self.servers.redis.url
 
     def stop(self):
         if self.stack:
@@ -94,10 +94,13 @@ class Timescale(Embedded):
         self.redis = RedisServer(self.home)
         self.redis.prepare()
         self.redis.start()
-        self.addresses = prepare_database(self.server.admin_dsn)
+        self.redis.wait_ready()
+        passwords = {role: f"{role}-for-tests" for role in ("migrate", "app", "sequencer")}
+        prepare_database(self.server.admin_dsn, passwords)
 
     def dsn(self, role):
-        return self.addresses[role]
+        password = "" if role == "admin" else f" password={role}-for-tests"
+        return f"host={self.server.outside} dbname=quantsite user={role}{password}"
 
     @property
     def redis_url(self):

@@ -27,7 +27,7 @@ class TimescaleServer:
 
     def __init__(self):
         self.name = f"qs{secrets.token_hex(4)}"
-        self.inside = f"/var/tmp/{self.name}"  # noqa: S108 a folder of our own inside the root
+        self.inside = f"/var/tmp/{self.name}"
         self.outside = ROOT / self.inside.lstrip("/")
         self.process = None
 
