@@ -165,9 +165,7 @@ class IngestRun(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     team = models.ForeignKey("accounts.Team", on_delete=models.CASCADE, related_name="+")
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="ingests")
-    job = models.ForeignKey(
-        "core.Job", null=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    job = models.ForeignKey("core.Job", null=True, on_delete=models.SET_NULL, related_name="+")
     provider = models.CharField(max_length=40)
     request = models.JSONField(default=dict)
     done = ArrayField(models.CharField(max_length=80), default=list)
@@ -201,9 +199,7 @@ class Reader(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=("subject", "digest"), name="reader_once"),
-        )
+        constraints = (models.UniqueConstraint(fields=("subject", "digest"), name="reader_once"),)
 
     def __str__(self) -> str:
         return f"{self.subject} read {self.digest[:12]}"

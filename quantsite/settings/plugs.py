@@ -1,6 +1,18 @@
 """Plugs by name: adding one is a line here, a module, a contract test and a line in the docs."""
 
-MARKET_PROVIDERS: dict[str, dict[str, object]] = {}
+from quantsite import env
+
+MARKET_PROVIDERS: dict[str, dict[str, object]] = {
+    "sample": {
+        "CLASS": "apps.market.providers.sample.SampleProvider",
+        "OPTIONS": {"folder": str(env.BASE_DIR / "data" / "sample")},
+    },
+    "replay": {
+        "CLASS": "apps.market.providers.replay.ReplayProvider",
+        "OPTIONS": {"folder": str(env.BASE_DIR / "data" / "sample")},
+    },
+    "upload": {"CLASS": "apps.market.providers.upload.UploadProvider"},
+}
 BROKERS: dict[str, dict[str, object]] = {}
 LLMS: dict[str, dict[str, object]] = {}
 STRATEGY_LIBRARY: dict[str, dict[str, object]] = {

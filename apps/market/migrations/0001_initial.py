@@ -7,196 +7,370 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('core', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("core", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Dataset',
+            name="Dataset",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=64)),
-                ('title', models.CharField(max_length=200)),
-                ('source', models.CharField(max_length=200)),
-                ('licence', models.CharField(blank=True, default='', max_length=80)),
-                ('calendar', models.CharField(default='XNYS', max_length=12)),
-                ('note', models.TextField(blank=True, default='')),
-                ('created_at', models.DateTimeField()),
-                ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.team')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.SlugField(max_length=64)),
+                ("title", models.CharField(max_length=200)),
+                ("source", models.CharField(max_length=200)),
+                ("licence", models.CharField(blank=True, default="", max_length=80)),
+                ("calendar", models.CharField(default="XNYS", max_length=12)),
+                ("note", models.TextField(blank=True, default="")),
+                ("created_at", models.DateTimeField()),
+                (
+                    "team",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.team",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Batch',
+            name="Batch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('provider', models.CharField(max_length=40)),
-                ('source', models.CharField(max_length=300)),
-                ('sha256', models.CharField(max_length=64)),
-                ('rows', models.IntegerField(default=0)),
-                ('received', models.IntegerField(default=0)),
-                ('created_at', models.DateTimeField()),
-                ('created_by', models.CharField(max_length=80)),
-                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='batches', to='market.dataset')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("provider", models.CharField(max_length=40)),
+                ("source", models.CharField(max_length=300)),
+                ("sha256", models.CharField(max_length=64)),
+                ("rows", models.IntegerField(default=0)),
+                ("received", models.IntegerField(default=0)),
+                ("created_at", models.DateTimeField()),
+                ("created_by", models.CharField(max_length=80)),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="batches",
+                        to="market.dataset",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-created_at', '-id'),
+                "ordering": ("-created_at", "-id"),
             },
         ),
         migrations.CreateModel(
-            name='IngestRun',
+            name="IngestRun",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('provider', models.CharField(max_length=40)),
-                ('request', models.JSONField(default=dict)),
-                ('done', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), default=list, size=None)),
-                ('failed', models.JSONField(default=dict)),
-                ('rows_received', models.IntegerField(default=0)),
-                ('rows_added', models.IntegerField(default=0)),
-                ('rows_changed', models.IntegerField(default=0)),
-                ('created_at', models.DateTimeField()),
-                ('created_by', models.CharField(max_length=80)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='ingests', to='market.dataset')),
-                ('job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='core.job')),
-                ('team', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.team')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("provider", models.CharField(max_length=40)),
+                ("request", models.JSONField(default=dict)),
+                (
+                    "done",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=80), default=list, size=None
+                    ),
+                ),
+                ("failed", models.JSONField(default=dict)),
+                ("rows_received", models.IntegerField(default=0)),
+                ("rows_added", models.IntegerField(default=0)),
+                ("rows_changed", models.IntegerField(default=0)),
+                ("created_at", models.DateTimeField()),
+                ("created_by", models.CharField(max_length=80)),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="ingests",
+                        to="market.dataset",
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="core.job",
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.team",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-created_at', '-id'),
+                "ordering": ("-created_at", "-id"),
             },
         ),
         migrations.CreateModel(
-            name='Instrument',
+            name="Instrument",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('symbol', models.CharField(max_length=40)),
-                ('name', models.CharField(blank=True, default='', max_length=200)),
-                ('kind', models.CharField(default='equity', max_length=20)),
-                ('sector', models.CharField(blank=True, default='', max_length=60)),
-                ('venue', models.CharField(blank=True, default='', max_length=40)),
-                ('currency', models.CharField(default='USD', max_length=8)),
-                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='instruments', to='market.dataset')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("symbol", models.CharField(max_length=40)),
+                ("name", models.CharField(blank=True, default="", max_length=200)),
+                ("kind", models.CharField(default="equity", max_length=20)),
+                ("sector", models.CharField(blank=True, default="", max_length=60)),
+                ("venue", models.CharField(blank=True, default="", max_length=40)),
+                ("currency", models.CharField(default="USD", max_length=8)),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="instruments",
+                        to="market.dataset",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Action',
+            name="Action",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('dividend', 'Dividend'), ('split', 'Split')], max_length=10)),
-                ('on', models.DateField()),
-                ('value', models.FloatField()),
-                ('factor', models.FloatField()),
-                ('instrument', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='actions', to='market.instrument')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("dividend", "Dividend"), ("split", "Split")], max_length=10
+                    ),
+                ),
+                ("on", models.DateField()),
+                ("value", models.FloatField()),
+                ("factor", models.FloatField()),
+                (
+                    "instrument",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="actions",
+                        to="market.instrument",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('on', 'kind'),
+                "ordering": ("on", "kind"),
             },
         ),
         migrations.CreateModel(
-            name='Reader',
+            name="Reader",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('subject', models.CharField(max_length=120)),
-                ('digest', models.CharField(db_index=True, max_length=64)),
-                ('series_ids', django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField(), default=list, size=None)),
-                ('first_at', models.DateTimeField(null=True)),
-                ('last_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('team', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.team')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("subject", models.CharField(max_length=120)),
+                ("digest", models.CharField(db_index=True, max_length=64)),
+                (
+                    "series_ids",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.IntegerField(), default=list, size=None
+                    ),
+                ),
+                ("first_at", models.DateTimeField(null=True)),
+                ("last_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "team",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.team",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Series',
+            name="Series",
             fields=[
-                ('id', models.AutoField(primary_key=True, serialize=False)),
-                ('timeframe', models.CharField(max_length=4)),
-                ('rows', models.IntegerField(default=0)),
-                ('first_at', models.DateTimeField(null=True)),
-                ('last_at', models.DateTimeField(null=True)),
-                ('health', models.JSONField(default=dict)),
-                ('checked_at', models.DateTimeField(null=True)),
-                ('instrument', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='series', to='market.instrument')),
+                ("id", models.AutoField(primary_key=True, serialize=False)),
+                ("timeframe", models.CharField(max_length=4)),
+                ("rows", models.IntegerField(default=0)),
+                ("first_at", models.DateTimeField(null=True)),
+                ("last_at", models.DateTimeField(null=True)),
+                ("health", models.JSONField(default=dict)),
+                ("checked_at", models.DateTimeField(null=True)),
+                (
+                    "instrument",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="series",
+                        to="market.instrument",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Universe',
+            name="Universe",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=64)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('title', models.CharField(blank=True, default='', max_length=200)),
-                ('timeframe', models.CharField(max_length=4)),
-                ('symbols', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), size=None)),
-                ('survivorship', models.TextField()),
-                ('created_at', models.DateTimeField()),
-                ('created_by', models.CharField(max_length=80)),
-                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='universes', to='market.dataset')),
-                ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.team')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.SlugField(max_length=64)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("title", models.CharField(blank=True, default="", max_length=200)),
+                ("timeframe", models.CharField(max_length=4)),
+                (
+                    "symbols",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40), size=None
+                    ),
+                ),
+                ("survivorship", models.TextField()),
+                ("created_at", models.DateTimeField()),
+                ("created_by", models.CharField(max_length=80)),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="universes",
+                        to="market.dataset",
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.team",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='FeedSession',
+            name="FeedSession",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=64, unique=True)),
-                ('timeframe', models.CharField(max_length=4)),
-                ('start_at', models.DateTimeField()),
-                ('position_at', models.DateTimeField(null=True)),
-                ('bars_done', models.IntegerField(default=0)),
-                ('bars_total', models.IntegerField(default=0)),
-                ('seconds_per_bar', models.FloatField(default=2.0)),
-                ('status', models.CharField(choices=[('running', 'Running'), ('paused', 'Paused'), ('ended', 'Ended')], default='running', max_length=10)),
-                ('epoch', models.PositiveIntegerField(default=1)),
-                ('updated_at', models.DateTimeField()),
-                ('universe', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='market.universe')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.SlugField(max_length=64, unique=True)),
+                ("timeframe", models.CharField(max_length=4)),
+                ("start_at", models.DateTimeField()),
+                ("position_at", models.DateTimeField(null=True)),
+                ("bars_done", models.IntegerField(default=0)),
+                ("bars_total", models.IntegerField(default=0)),
+                ("seconds_per_bar", models.FloatField(default=2.0)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("running", "Running"), ("paused", "Paused"), ("ended", "Ended")],
+                        default="running",
+                        max_length=10,
+                    ),
+                ),
+                ("epoch", models.PositiveIntegerField(default=1)),
+                ("updated_at", models.DateTimeField()),
+                (
+                    "universe",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="market.universe",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='dataset',
-            constraint=models.UniqueConstraint(fields=('team', 'name'), name='dataset_name', nulls_distinct=False),
+            model_name="dataset",
+            constraint=models.UniqueConstraint(
+                fields=("team", "name"), name="dataset_name", nulls_distinct=False
+            ),
         ),
         migrations.AddIndex(
-            model_name='ingestrun',
-            index=models.Index(fields=['team', '-created_at'], name='ingest_team_recent'),
+            model_name="ingestrun",
+            index=models.Index(fields=["team", "-created_at"], name="ingest_team_recent"),
         ),
         migrations.AddIndex(
-            model_name='instrument',
-            index=models.Index(fields=['symbol', 'id'], name='instrument_by_symbol'),
+            model_name="instrument",
+            index=models.Index(fields=["symbol", "id"], name="instrument_by_symbol"),
         ),
         migrations.AddConstraint(
-            model_name='instrument',
-            constraint=models.UniqueConstraint(fields=('dataset', 'symbol'), name='instrument_symbol'),
+            model_name="instrument",
+            constraint=models.UniqueConstraint(
+                fields=("dataset", "symbol"), name="instrument_symbol"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='action',
-            constraint=models.UniqueConstraint(fields=('instrument', 'kind', 'on'), name='action_once'),
+            model_name="action",
+            constraint=models.UniqueConstraint(
+                fields=("instrument", "kind", "on"), name="action_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='action',
-            constraint=models.CheckConstraint(condition=models.Q(('factor__gt', 0), ('value__gt', 0)), name='action_value_and_factor_positive'),
+            model_name="action",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("factor__gt", 0), ("value__gt", 0)),
+                name="action_value_and_factor_positive",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reader',
-            constraint=models.UniqueConstraint(fields=('subject', 'digest'), name='reader_once'),
+            model_name="reader",
+            constraint=models.UniqueConstraint(fields=("subject", "digest"), name="reader_once"),
         ),
         migrations.AddConstraint(
-            model_name='series',
-            constraint=models.UniqueConstraint(fields=('instrument', 'timeframe'), name='series_once'),
+            model_name="series",
+            constraint=models.UniqueConstraint(
+                fields=("instrument", "timeframe"), name="series_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='universe',
-            constraint=models.UniqueConstraint(fields=('team', 'name', 'version'), name='universe_version', nulls_distinct=False),
+            model_name="universe",
+            constraint=models.UniqueConstraint(
+                fields=("team", "name", "version"), name="universe_version", nulls_distinct=False
+            ),
         ),
         migrations.AddConstraint(
-            model_name='feedsession',
-            constraint=models.CheckConstraint(condition=models.Q(('seconds_per_bar__gt', 0)), name='feed_seconds_positive'),
+            model_name="feedsession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("seconds_per_bar__gt", 0)), name="feed_seconds_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='feedsession',
-            constraint=models.CheckConstraint(condition=models.Q(('bars_done__lte', models.F('bars_total'))), name='feed_bars_bounded'),
+            model_name="feedsession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("bars_done__lte", models.F("bars_total"))),
+                name="feed_bars_bounded",
+            ),
         ),
     ]
