@@ -103,6 +103,11 @@ class Token(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
 
+    @property
+    def owner(self) -> str:
+        """The e-mail address of the token's person."""
+        return self.user.email
+
 
 class Invitation(models.Model):
     """A link by which one person may join a team; only the hash of its secret is stored."""

@@ -81,11 +81,6 @@ class TokenOut(Schema):
     last_used_at: datetime | None
     revoked_at: datetime | None
 
-    @staticmethod
-    def resolve_owner(row: Any) -> str:
-        """Return the e-mail address of the token's person."""
-        return str(row.user.email)
-
 
 class TokenMade(TokenOut):
     """A new API token with its plain text, shown this once."""

@@ -111,6 +111,8 @@ def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:  # noqa: ARG001 the framework's signature
     """Answer an unknown address."""
+    if request.path.startswith(API):
+        return rest.problem_of_status(request, 404)
     message = f"There is nothing at {request.path}, or it belongs to another team."
     return error_page(request, NotFound(message))
 
@@ -123,6 +125,8 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     else:
         message = "The lab failed at this page; nothing was changed unless it shows elsewhere."
         shown = LabError(message, code="internal")
+    if request.path.startswith(API):
+        return rest.problem_of(request, shown)
     try:
         return error_page(request, shown)
     except Exception:  # noqa: BLE001 the page itself may need what is broken

@@ -211,7 +211,8 @@ class RestAPI(NinjaAPI):
         schemas["Problem"] = Problem.model_json_schema()
         for methods in document["paths"].values():
             for method, operation in methods.items():
-                operation["responses"]["default"] = PROBLEM_ANSWER
+                answers = {str(code): answer for code, answer in operation["responses"].items()}
+                operation["responses"] = {**answers, "default": PROBLEM_ANSWER}
                 if method in {"post", "put", "patch", "delete"}:
                     operation.setdefault("parameters", []).append(KEY_HEADER)
         return document
