@@ -8,6 +8,7 @@ from pathlib import Path
 from quantsite import env
 from quantsite.settings.celery import *
 from quantsite.settings.database import DATABASES as DATABASES
+from quantsite.settings.database import SEQUENCER_DATABASE_URL as SEQUENCER_DATABASE_URL
 from quantsite.settings.logging import LOGGING as LOGGING
 from quantsite.settings.plugs import *
 
@@ -21,6 +22,10 @@ CSRF_TRUSTED_ORIGINS = [o for o in env.text("CSRF_TRUSTED_ORIGINS").split(",") i
 SITE_URL = env.text("SITE_URL", f"http://localhost:{env.number('PORT', 8000)}")
 ENVIRONMENT = "lab"
 METRICS_TOKEN = env.text("METRICS_TOKEN")
+AUDIT_ORIGIN = env.text("AUDIT_ORIGIN", "quantsite/audit")
+AUDIT_KEY_FILE = env.text("AUDIT_KEY_FILE", str(LAB_HOME / "secrets" / "audit_signing_key"))
+AUDIT_PUBLIC_KEY_FILE = LAB_HOME / "audit_public_key"
+AUDIT_WITNESS_FILE = LAB_HOME / "audit_checkpoint"
 SAMPLE_DATA = BASE_DIR / "data" / "sample"
 
 APPS = [

@@ -48,3 +48,4 @@ DATABASES = {
         become="owner" if DB_ROLE == "migrate" else "",
     )
 }
+SEQUENCER_DATABASE_URL = env.database_url("sequencer")

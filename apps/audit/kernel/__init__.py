@@ -1,0 +1,1 @@
+"""Pure sums of the ledger: the tree, its proofs, signed heads."""

@@ -1,0 +1,72 @@
+"""Prove the ledger intact: events, leaves, tiles, signed heads, and the head kept outside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from psycopg.conninfo import make_conninfo
+
+from apps.audit import selectors
+from apps.core.errors import LabError
+from apps.core.lab.servers import embedded_servers
+
+
+class Command(BaseCommand):
+    help = (
+        "Check the whole ledger and print the findings as JSON. Exit 0: intact; 1: not intact, "
+        "first_bad_leaf names the place; 2: there is nothing to check it with."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take other files than the lab's own."""
+        parser.add_argument("--key", type=Path, help="verifier key that signed the heads")
+        parser.add_argument("--witness", type=Path, help="signed note kept outside the database")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Check, print, and leave with the exit status."""
+        witness_path = options["witness"] or Path(settings.AUDIT_WITNESS_FILE)
+        if options["witness"] and not witness_path.is_file():
+            raise CommandError(f"There is no file {witness_path}.", returncode=2)
+        try:
+            name, key = selectors.public_key(options["key"])
+            witness = selectors.read_witness(witness_path, name, key)
+        except (LabError, ValueError) as error:
+            raise CommandError(f"Nothing to check with: {error}", returncode=2) from error
+        try:
+            with ledger() as connection:
+                report = selectors.verify_ledger(connection, name, key, witness)
+        except psycopg.Error as error:
+            raise CommandError(f"The database can't be read: {error}", returncode=1) from error
+        self.stdout.write(json.dumps(report))
+        if not report["ok"]:
+            for problem in report["problems"]:
+                self.stderr.write(f"leaf {problem['leaf']}: {problem['what']}")
+            raise SystemExit(1)
+
+
+@contextlib.contextmanager
+def ledger() -> Iterator[psycopg.Connection[Any]]:
+    """Give a connection to the database of DATABASE_URL, or of the lab, started if need be."""
+    if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
+        site = settings.DATABASES["default"]
+        words = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD"}
+        parts = {word: site[name] for word, name in words.items() if site[name]}
+        with psycopg.connect(
+            make_conninfo(dbname=site["NAME"], **parts), autocommit=True
+        ) as found:
+            yield found
+        return
+    with (
+        embedded_servers(Path(settings.LAB_HOME)) as servers,
+        psycopg.connect(servers.postgres.dsn("app"), autocommit=True) as found,
+    ):
+        yield found
