@@ -15,7 +15,7 @@ function show(module) {
   $("[data-latency]", row).textContent = number(module.latency_ms, 1);
 }
 
-subscribe("health", (message) => message.data.modules.forEach(show));
+subscribe("health", (data) => data.modules.forEach(show));
 
 for (const button of $$("[data-acknowledge]")) {
   button.addEventListener("click", () =>
