@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+PR_SET_PDEATHSIG = 1
 LAUNCHER = Path(__file__).with_name("launch.py")
 
 
@@ -92,6 +94,11 @@ def start(
         cwd=folder,
         start_new_session=True,
     )
+
+
+def die_with_parent(number: int) -> None:
+    """Have the kernel send us ``number`` when the process that started us dies."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 def wait_gone(process: ProcessId, seconds: float) -> bool:

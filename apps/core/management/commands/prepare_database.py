@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from apps.core.lab.postgres import PostgresServer
 from apps.core.lab.roles import LOGINS, prepare_database
@@ -21,6 +21,14 @@ def variable(name: str) -> str:
     if path := os.environ.get(f"{name}_FILE"):
         return Path(path).read_text(encoding="utf-8").strip()
     return os.environ.get(name, "")
+
+
+def admin_address() -> str:
+    """Return ADMIN_DATABASE_URL, pointed at the database of DATABASE_URL; empty when not set."""
+    admin, app = variable("ADMIN_DATABASE_URL"), variable("DATABASE_URL")
+    if not admin or not app:
+        return admin
+    return make_conninfo(admin, dbname=str(conninfo_to_dict(app)["dbname"]))
 
 
 class Command(BaseCommand):

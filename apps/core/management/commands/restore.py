@@ -1,0 +1,37 @@
+"""Bring a dump of the database back."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from apps.core import clock
+from apps.core.errors import Invalid, LabError
+from apps.core.lab import upgrade
+from apps.core.management.commands.backup import administrator
+
+
+class Command(BaseCommand):
+    help = (
+        "Put a dump of make backup in place of the database. The present database is kept under "
+        "another name; nothing changes when the restore fails. Stop the lab first."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the file."""
+        parser.add_argument("file", type=Path)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Restore and tell what became of the old database."""
+        try:
+            with administrator() as dsn:
+                aside = upgrade.restore(dsn, options["file"], now=clock.now())
+        except LabError as error:
+            self.stderr.write(error.message)
+            sys.exit(2 if isinstance(error, Invalid) else 1)
+        self.stdout.write(f"Restored {options['file']}. The database before is kept as {aside}.")

@@ -1,0 +1,30 @@
+"""Migrate all or nothing: a migration that fails takes the ones before it back too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+
+
+class Command(BaseCommand):
+    help = "Run the pending migrations in one transaction (as DB_ROLE=migrate)."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Migrate."""
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if not plan:
+            self.stdout.write("Nothing to migrate.")
+            return
+        if all(migration.atomic for migration, _ in plan):
+            with transaction.atomic():
+                # Deferred constraints would leave events that later steps on the table trip over.
+                connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")
+                call_command("migrate", interactive=False, verbosity=options["verbosity"])
+        else:
+            call_command("migrate", interactive=False, verbosity=options["verbosity"])
