@@ -9,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quantsite.settings")
 from celery import Celery
 from kombu import Queue as KombuQueue
 
+from celery_worker import presence as presence
 from celery_worker.queues import QUEUES
 from celery_worker.schedule import BEAT_SCHEDULE
 
