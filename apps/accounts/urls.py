@@ -18,6 +18,7 @@ urlpatterns = [
     ),
     path("tokens/", views.tokens_page, name="tokens"),
     path("tokens/<int:token_id>/revoke/", views.revoke_token, name="revoke_token"),
+    path("sessions/<int:session_id>/end/", views.end_session, name="end_session"),
     path("switch/", views.switch_team, name="switch"),
     path("join/<str:secret>/", views.join_page, name="join"),
 ]

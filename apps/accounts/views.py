@@ -35,7 +35,8 @@ def _attempt(request: HttpRequest, act: Callable[[], Any], done: str) -> Any:
 @permission("team.read")
 def settings_page(request: HttpRequest) -> HttpResponse:
     """Show what can be set: one's own account, the team, its people and tokens."""
-    return render(request, "accounts/settings.html")
+    permissions = sorted(signed_in(request).permissions)
+    return render(request, "accounts/settings.html", {"permissions": permissions})
 
 
 @require_GET
@@ -134,6 +135,19 @@ def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
         "The token no longer works.",
     )
     return redirect("accounts:tokens")
+
+
+@require_POST
+@permission("team.read")
+def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
+    """End another of one's sessions."""
+    actor, now = signed_in(request), clock.now()
+    _attempt(
+        request,
+        lambda: services.end_session(actor=actor, session_id=session_id, now=now),
+        "That session has ended.",
+    )
+    return redirect("usersessions_list")
 
 
 @require_POST

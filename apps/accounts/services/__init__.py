@@ -3,6 +3,7 @@
 from apps.accounts.services.demo import create_demo_team
 from apps.accounts.services.invitations import accept_invitation, invite, revoke_invitation
 from apps.accounts.services.jobs import cancel_job
+from apps.accounts.services.sessions import end_session
 from apps.accounts.services.teams import (
     add_member,
     change_role,
@@ -24,6 +25,7 @@ __all__ = [
     "create_demo_team",
     "create_team",
     "create_token",
+    "end_session",
     "invite",
     "remove_member",
     "revoke_invitation",
