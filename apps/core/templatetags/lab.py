@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -20,8 +21,7 @@ register = template.Library()
 
 THIN = "\u2009"
 MINUS = "\u2212"
-MISSING = "–"
-SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+MISSING = "\u2013"
 TONES = {
     "ok": {"ok", "done", "passed", "pass", "approved", "filled", "active", "healthy", "complete"},
     "bad": {
@@ -80,7 +80,7 @@ def number(value: Any, places: int = 2) -> str:
 
 @register.filter
 def signed(value: Any, places: int = 2) -> str:
-    """``{{ x|signed:2 }}`` → +12.60, −3.00."""
+    """``{{ x|signed:2 }}`` → +12.60."""
     return text_of(value, int(places), signed=True)
 
 
@@ -245,6 +245,41 @@ def heat(value: Any, scale: Any = 0.1) -> str:
 
 
 @register.filter
+def times(value: Any, factor: Any) -> float | None:
+    """Multiply, for figures shown in another unit; None stays None."""
+    amount = as_float(value)
+    return None if amount is None else amount * float(factor)
+
+
+@register.filter
+def split_words(text: str) -> list[str]:
+    """Split a text at its blanks."""
+    return str(text).split()
+
+
+@register.simple_tag
+def diff_lines(before: str, after: str) -> list[dict[str, Any]]:
+    """Compare two texts line by line, for components/_diff.html."""
+    old = new = 0
+    rows = []
+    for line in difflib.ndiff(before.splitlines(), after.splitlines()):
+        kind = {"+": "add", "-": "del", " ": "same"}.get(line[0])
+        if kind is None:
+            continue
+        old += kind != "add"
+        new += kind != "del"
+        rows.append(
+            {
+                "kind": kind,
+                "text": line[2:],
+                "old": old if kind != "add" else None,
+                "new": new if kind != "del" else None,
+            }
+        )
+    return rows
+
+
+@register.filter
 def seconds_ago_tone(value: Any, limit: int = 60) -> str:
     """Return ok when the time lies within ``limit`` seconds, else person, or bad when missing."""
     if not isinstance(value, datetime):
@@ -253,14 +288,17 @@ def seconds_ago_tone(value: Any, limit: int = 60) -> str:
 
 
 @register.simple_tag
-def figure(value: Any, places: int = 2, unit: str = "", reason: str = "", sign: bool = False) -> str:  # noqa: FBT001, FBT002 template tags take what the template names
+def figure(
+    value: Any, places: int = 2, unit: str = "", reason: str = "", sign: bool = False
+) -> str:
     """Write one figure as an element; a missing one says why on hover."""
     written = text_of(value, places, signed=sign)
     if written == MISSING:
         why = reason or "not available"
         return format_html(
-            '<span class="num muted" title="{}">–<span class="visually-hidden"> {}</span></span>',
+            '<span class="num muted" title="{}">{}<span class="visually-hidden"> {}</span></span>',
             why,
+            MISSING,
             why,
         )
     change = updown(value) if sign else ""
@@ -339,7 +377,8 @@ def gap_bar(spans: Iterable[dict[str, Any]], label: str = "") -> SafeString:
         ),
     )
     return format_html(
-        '<svg viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
+        '<svg viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" '
+        'aria-label="{}">{}</svg>',
         label,
         rects,
     )
