@@ -19,4 +19,5 @@ STRATEGY_LIBRARY: dict[str, dict[str, object]] = {
     "buy_and_hold": {"CLASS": "apps.strategies.library.buy_and_hold.BuyAndHold"},
     "sma_crossover": {"CLASS": "apps.strategies.library.sma_crossover.SmaCrossover"},
     "momentum_12_1": {"CLASS": "apps.strategies.library.momentum_12_1.Momentum121"},
+    "expression": {"CLASS": "apps.strategies.library.expression.Expression"},
 }

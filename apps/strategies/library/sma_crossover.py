@@ -40,7 +40,7 @@ class SmaCrossover:
         parameters=(
             Parameter("fast", "int", 10, 1, 1000, "bars", "Length of the fast average"),
             Parameter("slow", "int", 30, 2, 2000, "bars", "Length of the slow average"),
-            Parameter("short", "bool", False, about="Sell short below the slow average"),  # noqa: FBT003
+            Parameter("short", "bool", default=False, about="Sell short below the slow average"),
         ),
     )
 

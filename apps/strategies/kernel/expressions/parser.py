@@ -1,0 +1,236 @@
+"""From text to a checked tree; every refusal points at a column."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+
+from apps.strategies.kernel.expressions.nodes import SYMBOLS, Call, Field, Node, Number, nodes_of
+from apps.strategies.kernel.expressions.operators import ALIASES, FIELDS, MAX_WINDOW, OPERATORS
+from apps.strategies.kernel.expressions.tokens import Token, refuse, tokens_of
+
+MAX_DEPTH = 60
+MAX_NODES = 400
+LEVELS = [
+    {symbol: name for name, (symbol, binds) in SYMBOLS.items() if binds == level}
+    for level in range(1, 6)
+]
+COMPARISONS = 2
+_AVERAGE_DOLLAR_VOLUME = re.compile(r"adv(\d+)$")
+_UNNAMED = {"neg", "and", "or", "if"} | (set(SYMBOLS) - {"add", "sub", "mul", "div"})
+
+
+def parse(text: str, extras: Sequence[str] = ()) -> Node:
+    """Return the tree of ``text``.
+
+    Parameters
+    ----------
+    text
+        Such as ``rank(delta(close, 5))``.
+    extras
+        Further inputs the panel has, such as ``funding``.
+
+    Raises
+    ------
+    Invalid
+        With a code ``expression.…`` and the column in the details.
+    """
+    reader = _Reader(tokens_of(text), frozenset(extras))
+    node = reader.expression()
+    reader.expect("end", "an operator or the end")
+    if sum(1 for _ in nodes_of(node)) > MAX_NODES:
+        message = f"the expression has more than {MAX_NODES} parts; make it smaller."
+        raise refuse("too_large", 1, message)
+    if not any(isinstance(part, Field) for part in nodes_of(node)):
+        message = f"the expression reads no data; use at least one of {', '.join(FIELDS)}."
+        raise refuse("constant", 1, message)
+    return node
+
+
+class _Reader:
+    """A recursive descent over tokens."""
+
+    def __init__(self, tokens: list[Token], extras: frozenset[str]) -> None:
+        self.tokens, self.extras = tokens, extras
+        self.at = 0
+        self.depth = 0
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.at]
+
+    def take(self) -> Token:
+        token = self.token
+        self.at += token.kind != "end"
+        return token
+
+    def expect(self, what: str, words: str) -> Token:
+        if what not in {self.token.kind, self.token.text}:
+            message = f"found {self.token.shown}, expected {words}."
+            raise refuse("syntax", self.token.column, message)
+        return self.take()
+
+    def expression(self) -> Node:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            message = f"brackets are nested more than {MAX_DEPTH} deep; make it flatter."
+            raise refuse("too_deep", self.token.column, message)
+        node = self.level(0)
+        if self.token.text == "?":
+            column = self.take().column
+            yes = self.expression()
+            self.expect(":", "':' between the two values of '?'")
+            node = Call("where", (node, yes, self.expression()), column)
+        self.depth -= 1
+        return node
+
+    def level(self, number: int) -> Node:
+        if number == len(LEVELS):
+            return self.unary()
+        node = self.level(number + 1)
+        while self.token.kind == "symbol" and self.token.text in LEVELS[number]:
+            token = self.take()
+            right = self.level(number + 1)
+            node = Call(LEVELS[number][token.text], (node, right), token.column)
+            if number == COMPARISONS and self.token.text in LEVELS[number]:
+                message = "comparisons do not chain; join two with &&."
+                raise refuse("syntax", self.token.column, message)
+        return node
+
+    def unary(self) -> Node:
+        signs: list[Token] = []
+        while self.token.text in {"-", "+"} and self.token.kind == "symbol":
+            signs.append(self.take())
+        node = self.power()
+        for sign in reversed(signs):
+            node = _negative(node, sign.column) if sign.text == "-" else node
+        return node
+
+    def power(self) -> Node:
+        node = self.atom()
+        if self.token.text == "^":
+            column = self.take().column
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                raise refuse("too_deep", column, f"more than {MAX_DEPTH} powers are nested.")
+            node = Call("power", (node, self.unary()), column)
+            self.depth -= 1
+        return node
+
+    def atom(self) -> Node:
+        token = self.take()
+        if token.kind == "number":
+            return _literal(token)
+        if token.kind == "name":
+            return self.call(token) if self.token.text == "(" else self.field(token)
+        if token.text == "(":
+            node = self.expression()
+            self.expect(")", "')'")
+            return node
+        message = f"found {token.shown}, expected a number, a field, a function or '('."
+        raise refuse("syntax", token.column, message)
+
+    def field(self, token: Token) -> Node:
+        name = token.text.lower()
+        if name in FIELDS or name in self.extras:
+            return Field(name, token.column)
+        if found := _AVERAGE_DOLLAR_VOLUME.match(name):
+            traded = Call("mul", (Field("close"), Field("volume")), token.column)
+            return _checked(
+                Call("ts_mean", (traded, Number(int(found[1]), token.column)), token.column)
+            )
+        known = [*FIELDS, *sorted(self.extras)]
+        message = f"there is no field {token.text!r}{_nearest(name, known)}; there are "
+        raise refuse("unknown_name", token.column, f"{message}{', '.join(known)} and adv<days>.")
+
+    def call(self, token: Token) -> Node:
+        name = token.text.lower()
+        name = ALIASES.get(name, name)
+        if name not in OPERATORS or name in _UNNAMED - {"where"}:
+            known = sorted(set(OPERATORS) - _UNNAMED)
+            message = f"there is no function {token.text!r}{_nearest(name, known)}; there are "
+            raise refuse("unknown_name", token.column, f"{message}{', '.join(known)}.")
+        self.expect("(", "'('")
+        args = [self.expression()]
+        while self.token.text == ",":
+            self.take()
+            args.append(self.expression())
+        self.expect(")", "',' or ')'")
+        return _checked(_windowed(Call(name, tuple(args), token.column)))
+
+
+def _negative(node: Node, column: int) -> Node:
+    if isinstance(node, Number):
+        return Number(-node.value, column)
+    return Call("neg", (node,), column)
+
+
+def _literal(token: Token) -> Number:
+    value = float(token.text)
+    if value > 1e300:
+        raise refuse("syntax", token.column, f"{token.text} is too large a number.")
+    return Number(value, token.column)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _windowed(call: Call) -> Call:
+    """Read ``min(x, 5)`` and ``max(x, 5)`` as the paper does: over the last five bars."""
+    whole = (
+        len(call.args) == 2
+        and isinstance(call.args[1], Number)
+        and call.args[1].value == int(call.args[1].value)
+        and call.args[1].value > 1
+    )
+    if call.operator in {"min", "max"} and whole:
+        return Call(f"ts_{call.operator}", call.args, call.column)
+    return call
+
+
+def _checked(call: Call) -> Call:
+    operator = OPERATORS[call.operator]
+    if operator.optional is not None and len(call.args) == len(operator.kinds) - 1:
+        call = Call(call.operator, (*call.args, Number(operator.optional)), call.column)
+    if len(call.args) != len(operator.kinds):
+        message = (
+            f"{call.operator} takes {len(operator.kinds)} argument(s): {_usage(call.operator)}; "
+            f"found {len(call.args)}."
+        )
+        raise refuse("arity", call.column, message)
+    for kind, part in zip(operator.kinds, call.args, strict=True):
+        if kind == "d":
+            _check_window(call.operator, part)
+        elif kind == "n" and not isinstance(part, Number):
+            message = f"{call.operator} wants a plain number here: {_usage(call.operator)}."
+            raise refuse("type", part.column or call.column, message)
+        elif kind == "x" and operator.window is not None and isinstance(part, Number):
+            message = f"{call.operator} wants data here, not the number {part.value:g}."
+            raise refuse("type", part.column, message)
+    return call
+
+
+def _check_window(name: str, part: Node) -> None:
+    if not isinstance(part, Number):
+        message = f"the window of {name} must be a whole number written out, such as 5."
+        raise refuse("window", part.column, message)
+    if part.value < 0:
+        message = (
+            f"{name} with {part.value:g} bars would look {-part.value:g} bars into the future; "
+            "windows count back from the present bar."
+        )
+        raise refuse("look_ahead", part.column, message)
+    if part.value != int(part.value) or not 1 <= part.value <= MAX_WINDOW:
+        message = (
+            f"the window of {name} is {part.value:g}; it is a whole number of bars from 1 to "
+            f"{MAX_WINDOW}."
+        )
+        raise refuse("window", part.column, message)
+
+
+def _usage(name: str) -> str:
+    letters = {"x": "expression", "d": "bars", "n": "number"}
+    return f"{name}({', '.join(letters[kind] for kind in OPERATORS[name].kinds)})"
