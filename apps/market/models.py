@@ -222,6 +222,7 @@ class FeedSession(models.Model):
     position_at = models.DateTimeField(null=True)
     bars_done = models.IntegerField(default=0)
     bars_total = models.IntegerField(default=0)
+    price_mode = models.CharField(max_length=12, default="split")
     seconds_per_bar = models.FloatField(default=2.0)
     status = models.CharField(max_length=10, choices=Status, default=Status.RUNNING)
     epoch = models.PositiveIntegerField(default=1)

@@ -290,6 +290,7 @@ class Migration(migrations.Migration):
                 ("position_at", models.DateTimeField(null=True)),
                 ("bars_done", models.IntegerField(default=0)),
                 ("bars_total", models.IntegerField(default=0)),
+                ("price_mode", models.CharField(default="split", max_length=12)),
                 ("seconds_per_bar", models.FloatField(default=2.0)),
                 (
                     "status",

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.core.errors import NotFound, Unavailable
+from apps.core.errors import Invalid, NotFound, Unavailable
 from apps.core.kernel.timeframes import seconds_of
 from apps.market.kernel.columns import PRICES, Actions, Columns, no_actions
-from apps.market.kernel.resample import MICROS, resample
+from apps.market.kernel.resample import MICROS, check_coarser, resample
 from apps.market.providers.base import (
     Capabilities,
     Fetched,
@@ -133,6 +133,7 @@ class SampleProvider:
         for symbol in request.symbols:
             if symbol not in known:
                 raise _unknown(symbol, known, request.section)
+        self._check_timeframe(request)
         return [
             Task(request.section, symbol, request.timeframe, request.since, request.until)
             for symbol in (request.symbols or known)
@@ -186,6 +187,16 @@ class SampleProvider:
         fractions = table[listing.symbol.lower()] / 100.0
         none = _columns({name: np.empty(0) for name in ("ts", *PRICES, "volume")})
         return Fetched(listing, none, figures={"return": (table["ts"], fractions)})
+
+    def _check_timeframe(self, request: Request) -> None:
+        stored = self.section(request.section).timeframe
+        if request.timeframe == stored:
+            return
+        if request.section not in PERPS:
+            # Raw bars on both sides of a split can't be joined into one.
+            message = f"{request.section} has bars of {stored} only, not {request.timeframe}."
+            raise Invalid(message, code="provider.timeframe", details={"field": "timeframe"})
+        check_coarser(request.timeframe, stored)
 
     def _check_section(self, name: str) -> None:
         if name not in FILES:

@@ -1,0 +1,54 @@
+"""Series of several instruments laid on one time axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.market.kernel.columns import Columns
+
+Floats = NDArray[np.float64]
+Times = NDArray[np.int64]
+
+
+def time_axis(series: Sequence[Columns]) -> Times:
+    """Return every time at which any series has a bar, ascending."""
+    distinct = {bars.ts.tobytes(): bars.ts for bars in series}
+    if len(distinct) == 1:
+        return next(iter(distinct.values()))
+    return np.unique(np.concatenate(list(distinct.values())))
+
+
+def lay_out(axis: Times, series: Sequence[Columns], name: str) -> Floats:
+    """Return one field as ``(n_bars, n_assets)``; NaN where a series has no bar."""
+    grid = np.full((len(series), len(axis)), np.nan)
+    for row, bars in zip(grid, series, strict=True):
+        row[np.searchsorted(axis, bars.ts)] = getattr(bars, name)
+    return np.ascontiguousarray(grid.T)
+
+
+def sum_into_bars(axis: Times, ts: Times, values: Floats, length: int) -> Floats:
+    """Return, per bar, the sum of values with ``open <= time < open + length``.
+
+    Bars before the first or after the last known value are NaN: what is not known is not zero.
+
+    Parameters
+    ----------
+    axis
+        ``(n,)`` open of each bar, microseconds.
+    ts, values
+        ``(m,)`` times, ascending, and figures such as funding rates.
+    length
+        Of a bar, microseconds.
+    """
+    if not len(ts):
+        return np.full(len(axis), np.nan)
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    low, high = np.searchsorted(ts, axis), np.searchsorted(ts, axis + length)
+    sums = np.where(high > low, total[high] - total[low], 0.0)
+    single = high - low == 1
+    sums[single] = values[low[single]]
+    sums[(axis + length <= ts[0]) | (axis > ts[-1])] = np.nan
+    return sums

@@ -1,0 +1,64 @@
+"""From dates as people write them to microseconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import numpy as np
+
+from apps.core.errors import Invalid
+
+EARLIEST = -8_520_336_000_000_000  # the year 1700
+LATEST = 10_413_792_000_000_000  # the year 2300
+Moment = str | date | datetime | None
+
+
+def micros(moment: date | datetime) -> int:
+    """Return a date (midnight UTC) or an aware time in microseconds since 1970."""
+    if isinstance(moment, datetime):
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return int(np.datetime64(moment, "us").astype(np.int64))
+
+
+def moment_of(ts: int) -> datetime:
+    """Return microseconds since 1970 as an aware time."""
+    found: datetime = np.datetime64(ts, "us").item()
+    return found.replace(tzinfo=UTC)
+
+
+def parse(text: Moment, field: str) -> date | datetime | None:
+    """Return a date or an aware time from ISO text. Raises ``Invalid`` naming the field."""
+    if text is None or isinstance(text, date):
+        return text
+    try:
+        if len(text) == len("2020-01-31"):
+            return date.fromisoformat(text)
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        message = (
+            f"{field} is {text!r}; write a date such as 2020-01-31, or a time such as "
+            "2020-01-31T14:00Z."
+        )
+        raise Invalid(message, code="dates.unreadable", details={"field": field}) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def bounds(start: Moment, end: Moment) -> tuple[int, int]:
+    """Return the first and last microsecond meant by ``start`` and ``end``, both inclusive.
+
+    A date as end means the whole day. None leaves a side open.
+
+    Raises
+    ------
+    Invalid
+        ``dates.unreadable`` or ``dates.reversed``.
+    """
+    first, last = parse(start, "start"), parse(end, "end")
+    low = EARLIEST if first is None else micros(first)
+    high = LATEST if last is None else micros(last)
+    if last is not None and not isinstance(last, datetime):
+        high += 86_400_000_000 - 1
+    if low > high:
+        message = f"The dates are reversed: start {start} is after end {end}; swap them."
+        raise Invalid(message, code="dates.reversed", details={"field": "start"})
+    return low, high

@@ -1,0 +1,46 @@
+"""Every read of market: universes, panels, instruments, feeds."""
+
+from apps.market.selectors.feeds import (
+    FeedState,
+    feed_state,
+    get_feed,
+    list_feeds,
+    list_running_feeds,
+)
+from apps.market.selectors.lists import (
+    InstrumentView,
+    bars_of,
+    data_health,
+    get_ingest,
+    get_instrument,
+    instruments_json,
+    list_datasets,
+    list_ingests,
+    list_providers,
+    list_readers,
+)
+from apps.market.selectors.panels import read_figures, read_panel
+from apps.market.selectors.universes import UniverseView, get_universe, list_universes
+
+__all__ = [
+    "FeedState",
+    "InstrumentView",
+    "UniverseView",
+    "bars_of",
+    "data_health",
+    "feed_state",
+    "get_feed",
+    "get_ingest",
+    "get_instrument",
+    "get_universe",
+    "instruments_json",
+    "list_datasets",
+    "list_feeds",
+    "list_ingests",
+    "list_providers",
+    "list_readers",
+    "list_running_feeds",
+    "list_universes",
+    "read_figures",
+    "read_panel",
+]

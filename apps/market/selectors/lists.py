@@ -1,0 +1,429 @@
+"""Lists and details for the doors of market."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.db import connection
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
+
+from apps.core.errors import Invalid, NotFound
+from apps.core.plugs import list_plugs, load_plug
+from apps.market.kernel.bars import FIELDS, Panel
+from apps.market.kernel.health import iso
+from apps.market.kernel.periods import Moment
+from apps.market.models import Batch, Dataset, IngestRun, Instrument, Reader, Series
+from apps.market.selectors.panels import read_panel, unknown_symbol
+
+PAGE_OF_INSTRUMENTS = """
+WITH page AS (
+    SELECT i.id, i.symbol, i.name, i.kind, i.sector, i.venue, i.currency, d.name AS dataset,
+        d.team_id IS NULL AS shared, row_number() OVER (ORDER BY i.symbol, i.id) AS n
+    FROM market_instrument i JOIN market_dataset d ON d.id = i.dataset_id
+    WHERE (d.team_id IS NULL OR d.team_id = %(team)s)
+      AND (i.symbol, i.id) > (%(symbol)s, %(id)s)
+      AND (%(dataset)s = '' OR d.name = %(dataset)s)
+      AND (%(kind)s = '' OR i.kind = %(kind)s)
+      AND (%(search)s = '' OR i.symbol ILIKE %(like)s OR i.name ILIKE %(like)s)
+    ORDER BY i.symbol, i.id LIMIT %(limit)s + 1
+), shown AS (
+    SELECT p.n, p.symbol, p.id, json_build_object(
+        'id', p.id, 'symbol', p.symbol, 'name', p.name, 'kind', p.kind, 'sector', p.sector,
+        'venue', p.venue, 'currency', p.currency, 'dataset', p.dataset, 'shared', p.shared,
+        'series', (
+            SELECT coalesce(json_agg(json_build_object(
+                'timeframe', s.timeframe, 'rows', s.rows, 'first', s.first_at,
+                'last', s.last_at, 'health', s.health -> 'score') ORDER BY s.id), '[]'::json)
+            FROM market_series s WHERE s.instrument_id = p.id)
+        ) AS body
+    FROM page p WHERE p.n <= %(limit)s
+)
+SELECT coalesce(json_agg(body ORDER BY n), '[]'::json)::text, (SELECT count(*) FROM page),
+    (array_agg(symbol ORDER BY n DESC))[1], (array_agg(id ORDER BY n DESC))[1]
+FROM shown
+"""
+MAX_ARRAY_BARS = 250_000
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentView:
+    """An instrument with everything its page shows."""
+
+    id: int
+    symbol: str
+    name: str
+    kind: str
+    sector: str
+    venue: str
+    currency: str
+    dataset: str
+    dataset_title: str
+    source: str
+    licence: str
+    note: str
+    calendar: str
+    shared: bool
+    series: list[dict[str, Any]]
+    actions: list[dict[str, Any]]
+    batches: list[dict[str, Any]]
+
+
+def instruments_json(
+    *,
+    team_id: int,
+    cursor: str = "",
+    limit: int = 50,
+    dataset: str = "",
+    kind: str = "",
+    search: str = "",
+) -> bytes:
+    """Return a page of instruments as JSON bytes, built by the database.
+
+    Raises
+    ------
+    Invalid
+        ``page.cursor``.
+    """
+    symbol, last_id = _read_cursor(cursor)
+    params = {
+        "team": team_id,
+        "symbol": symbol,
+        "id": last_id,
+        "limit": limit,
+        "dataset": dataset,
+        "kind": kind,
+        "search": search,
+        "like": f"%{search}%",
+    }
+    with connection.cursor() as db:
+        db.execute(PAGE_OF_INSTRUMENTS, params)
+        items, found, symbol, last_id = db.fetchone()
+    following = f'"{_write_cursor(symbol, last_id)}"' if found > limit else "null"
+    return f'{{"items":{items},"next":{following}}}'.encode()
+
+
+def _write_cursor(symbol: str, last_id: int) -> str:
+    return base64.urlsafe_b64encode(f"{last_id} {symbol}".encode()).rstrip(b"=").decode()
+
+
+def _read_cursor(text: str) -> tuple[str, int]:
+    if not text:
+        return "", 0
+    try:
+        plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        number, _, symbol = plain.partition(" ")
+        return symbol, int(number)
+    except (binascii.Error, ValueError, UnicodeDecodeError):
+        message = "The cursor is not one of this list; leave it out to read from the start."
+        raise Invalid(message, code="page.cursor", details={"field": "cursor"}) from None
+
+
+def visible_instruments(team_id: int) -> QuerySet[Instrument]:
+    """Return the instruments of the team's datasets and of the shared ones."""
+    rows = Instrument.objects.filter(Q(dataset__team_id=team_id) | Q(dataset__team=None))
+    return rows.select_related("dataset")
+
+
+def get_instrument(*, team_id: int, symbol: str, dataset: str = "") -> InstrumentView:
+    """Return an instrument; without a dataset the team's own is preferred.
+
+    Raises
+    ------
+    NotFound
+        ``symbol.unknown`` with close symbols.
+    """
+    rows = visible_instruments(team_id).filter(symbol=symbol)
+    if dataset:
+        rows = rows.filter(dataset__name=dataset)
+    row = rows.order_by(F("dataset__team_id").asc(nulls_last=True), "dataset_id").first()
+    if row is None:
+        raise unknown_symbol(team_id, symbol, dataset)
+    series = list(row.series.order_by("id"))
+    return InstrumentView(
+        id=row.pk,
+        symbol=row.symbol,
+        name=row.name or row.symbol,
+        kind=row.kind,
+        sector=row.sector,
+        venue=row.venue,
+        currency=row.currency,
+        dataset=row.dataset.name,
+        dataset_title=row.dataset.title,
+        source=row.dataset.source,
+        licence=row.dataset.licence,
+        note=row.dataset.note,
+        calendar=row.dataset.calendar,
+        shared=row.dataset.team_id is None,
+        series=[_series(item) for item in series],
+        actions=[
+            {"kind": kind, "on": on, "value": value, "factor": factor}
+            for kind, on, value, factor in row.actions.order_by("-on", "kind").values_list(
+                "kind", "on", "value", "factor"
+            )
+        ],
+        batches=_batches([item.pk for item in series]),
+    )
+
+
+def _series(row: Series) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "timeframe": row.timeframe,
+        "rows": row.rows,
+        "first": row.first_at,
+        "last": row.last_at,
+        "health": row.health,
+        "checked_at": row.checked_at,
+    }
+
+
+def _batches(series_ids: list[int]) -> list[dict[str, Any]]:
+    with connection.cursor() as db:
+        db.execute(
+            "SELECT batch_id, count(*) FROM market_bar WHERE series_id = ANY(%s) GROUP BY 1",
+            [series_ids],
+        )
+        rows = dict(db.fetchall())
+    return [
+        {
+            "id": batch.pk,
+            "provider": batch.provider,
+            "source": batch.source,
+            "sha256": batch.sha256,
+            "created_at": batch.created_at,
+            "created_by": batch.created_by,
+            "rows": rows[batch.pk],
+        }
+        for batch in Batch.objects.filter(pk__in=rows)
+    ]
+
+
+def bars_of(
+    *,
+    team_id: int,
+    symbol: str,
+    timeframe: str = "1d",
+    start: Moment = None,
+    end: Moment = None,
+    price_mode: str = "raw",
+    dataset: str = "",
+) -> Panel:
+    """Return the bars of one instrument as a panel of one. Raises as ``read_panel`` does."""
+    if not symbol:
+        message = "No symbol was given; add ?symbol=AAPL."
+        raise Invalid(message, code="panel.no_symbols", details={"field": "symbol"})
+    return read_panel(
+        team_id=team_id,
+        timeframe=timeframe,
+        start=start,
+        end=end,
+        instruments=[symbol],
+        price_mode=price_mode,
+        dataset=dataset,
+    )
+
+
+def bar_rows(panel: Panel, *, after: str = "") -> Iterator[dict[str, Any]]:
+    """Yield the bars of a panel of one instrument as rows, from the first one after a time."""
+    first = 0
+    if after:
+        first = int(np.searchsorted(panel.ts, int(np.datetime64(after[:-1], "us").astype(int))))
+    for row in range(first, panel.n_bars):
+        yield {
+            "ts": iso(int(panel.ts[row])),
+            **{name: float(getattr(panel, name)[row, 0]) for name in FIELDS},
+        }
+
+
+def bar_arrays(panel: Panel) -> dict[str, Any]:
+    """Return the bars of a panel of one instrument as one array per field.
+
+    Raises
+    ------
+    Invalid
+        ``bars.too_many``.
+    """
+    if panel.n_bars > MAX_ARRAY_BARS:
+        message = (
+            f"{panel.n_bars:,} bars are too many at once; ask for at most {MAX_ARRAY_BARS:,}."
+        )
+        raise Invalid(message, code="bars.too_many", details={"field": "start"})
+    return {
+        "symbol": panel.symbols[0],
+        "timeframe": panel.timeframe,
+        "price_mode": panel.price_mode,
+        "digest": panel.digest,
+        "ts": (panel.ts // 1000).tolist(),
+        **{name: getattr(panel, name)[:, 0].tolist() for name in FIELDS},
+    }
+
+
+def list_datasets(*, team_id: int) -> list[dict[str, Any]]:
+    """Return the team's datasets and the shared ones, with what they hold and how healthy."""
+    rows = Dataset.objects.filter(Q(team_id=team_id) | Q(team=None)).annotate(
+        n_series=Count("instruments__series"),
+        n_rows=Sum("instruments__series__rows"),
+        first=Min("instruments__series__first_at"),
+        last=Max("instruments__series__last_at"),
+    )
+    return [
+        {
+            "id": row.pk,
+            "name": row.name,
+            "title": row.title,
+            "source": row.source,
+            "licence": row.licence,
+            "calendar": row.calendar,
+            "note": row.note,
+            "shared": row.team_id is None,
+            "series": row.n_series,
+            "rows": row.n_rows or 0,
+            "first": row.first,
+            "last": row.last,
+        }
+        for row in rows.order_by(F("team_id").asc(nulls_last=True), "id")
+    ]
+
+
+def data_health(*, team_id: int | None, universe: Any) -> dict[str, Any]:
+    """Return the health of a universe: mean score, coverage, and its worst series."""
+    rows = Series.objects.filter(
+        instrument__dataset_id=universe.dataset_id,
+        instrument__symbol__in=universe.symbols,
+        timeframe=universe.timeframe,
+    ).filter(Q(instrument__dataset__team_id=team_id) | Q(instrument__dataset__team=None))
+    values = list(
+        rows.values_list("instrument__symbol", "health", "rows", "first_at", "last_at").order_by(
+            "instrument__symbol"
+        )
+    )
+    judged = [health for _, health, *_ in values if health]
+    worst = sorted(
+        (
+            {"symbol": symbol, "score": health["score"], "missing": health["missing"]}
+            for symbol, health, *_ in values
+            if health and health["score"] < 100
+        ),
+        key=lambda item: item["score"],
+    )
+    count = max(len(judged), 1)
+    return {
+        "score": round(sum(health["score"] for health in judged) / count, 1) if judged else None,
+        "coverage": round(sum(health["coverage"] for health in judged) / count, 6),
+        "missing": sum(health["missing"] for health in judged),
+        "suspicions": sum(len(health["suspicions"]) for health in judged),
+        "series": len(values),
+        "rows": sum(rows for _, _, rows, *_ in values),
+        "first": min((first for *_, first, _ in values if first), default=None),
+        "last": max((last for *_, last in values if last), default=None),
+        "worst": worst[:10],
+    }
+
+
+def coverage_of(*, universe: Any) -> list[dict[str, Any]]:
+    """Return, per symbol of a universe, first and last bar, rows, gaps and score."""
+    rows = Series.objects.filter(
+        instrument__dataset_id=universe.dataset_id,
+        instrument__symbol__in=universe.symbols,
+        timeframe=universe.timeframe,
+    ).order_by("instrument__symbol")
+    return [
+        {
+            "symbol": symbol,
+            "name": name,
+            "sector": sector,
+            "rows": count,
+            "first": first,
+            "last": last,
+            "health": health or {},
+        }
+        for symbol, name, sector, count, first, last, health in rows.values_list(
+            "instrument__symbol",
+            "instrument__name",
+            "instrument__sector",
+            "rows",
+            "first_at",
+            "last_at",
+            "health",
+        )
+    ]
+
+
+def list_ingests(*, team_id: int) -> QuerySet[IngestRun]:
+    """Return the team's ingestions, the newest first."""
+    return IngestRun.objects.filter(team_id=team_id).select_related("dataset", "job")
+
+
+def get_ingest(*, team_id: int, ingest_id: UUID | str) -> IngestRun:
+    """Return an ingestion of the team. Raises ``NotFound``."""
+    try:
+        found = list_ingests(team_id=team_id).filter(pk=UUID(str(ingest_id))).first()
+    except ValueError:
+        found = None
+    if found is None:
+        raise NotFound(f"There is no ingestion {ingest_id}.", code="ingest.not_found")
+    return found
+
+
+def ingest_dict(run: IngestRun) -> dict[str, Any]:
+    """Return an ingestion as clients see it."""
+    return {
+        "id": str(run.pk),
+        "provider": run.provider,
+        "dataset": run.dataset.name,
+        "request": run.request,
+        "job_id": str(run.job_id) if run.job_id else None,
+        "status": str(run.job.status) if run.job else "unknown",
+        "done": len(run.done),
+        "failed": run.failed,
+        "rows_received": run.rows_received,
+        "rows_added": run.rows_added,
+        "rows_changed": run.rows_changed,
+        "created_at": run.created_at,
+        "created_by": run.created_by,
+        "finished_at": run.finished_at,
+    }
+
+
+def list_providers() -> list[dict[str, Any]]:
+    """Return the providers that ingestion can ask, with their sections."""
+    found = []
+    for name in list_plugs("MARKET_PROVIDERS"):
+        plug = load_plug("MARKET_PROVIDERS", name)
+        capabilities = plug.capabilities
+        if not capabilities.sections:
+            continue
+        sections = [plug.section(section) for section in capabilities.sections]
+        found.append(
+            {
+                "name": name,
+                "title": capabilities.title,
+                "live": capabilities.live,
+                "sections": [
+                    {
+                        "name": section.name,
+                        "title": section.title,
+                        "timeframe": section.timeframe,
+                        "licence": section.licence,
+                    }
+                    for section in sections
+                    if section.universe
+                ],
+            }
+        )
+    return found
+
+
+def list_readers(*, team_id: int, digest: str) -> list[dict[str, Any]]:
+    """Return who read the data with this digest."""
+    rows = Reader.objects.filter(Q(team_id=team_id) | Q(team=None), digest=digest)
+    return [
+        {"subject": row.subject, "digest": row.digest, "created_at": row.created_at}
+        for row in rows.order_by("-created_at")
+    ]

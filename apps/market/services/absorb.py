@@ -1,0 +1,157 @@
+"""What was fetched into the tables: instruments, bars, actions, figures, health."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+
+from apps.core.errors import Invalid
+from apps.market import store
+from apps.market.kernel.adjust import action_factors
+from apps.market.kernel.cleaning import describe, find_defects
+from apps.market.kernel.columns import Actions, Columns, empty_columns
+from apps.market.kernel.health import judge
+from apps.market.kernel.periods import EARLIEST, LATEST, micros, moment_of
+from apps.market.models import Action, Batch, Dataset, Instrument, Series
+from apps.market.providers.base import Fetched
+
+
+def absorb(
+    *,
+    dataset: Dataset,
+    batch: Batch,
+    timeframe: str,
+    fetched: Sequence[Fetched],
+    now: datetime,
+) -> store.Written:
+    """Store what was fetched and judge the series anew. Must run inside a transaction.
+
+    Raises
+    ------
+    Invalid
+        ``bars.defective`` with symbol, row and column; nothing of the batch may stay then.
+    """
+    for item in fetched:
+        check_bars(item.listing.symbol, item.bars)
+    instruments = _instruments(dataset, fetched)
+    with_bars = [item for item in fetched if len(item.bars)]
+    series = _series(instruments, with_bars, timeframe)
+    blocks = [(series[item.listing.symbol].pk, item.bars) for item in with_bars]
+    written = store.write_bars(
+        team_id=dataset.team_id, dataset_id=dataset.pk, batch_id=batch.pk, blocks=blocks
+    )
+    for item in fetched:
+        instrument = instruments[item.listing.symbol]
+        write_actions(instrument, item.bars, item.actions)
+        for kind, (ts, value) in item.figures.items():
+            store.write_metric(
+                instrument_id=instrument.pk, kind=kind, ts=ts, value=value, batch=batch.pk
+            )
+    refresh_health(dataset, [series_id for series_id, _ in blocks], now=now)
+    Batch.objects.filter(pk=batch.pk).update(
+        rows=batch.rows + written.added + written.changed,
+        received=batch.received + written.received,
+    )
+    batch.refresh_from_db()
+    return written
+
+
+def check_bars(symbol: str, bars: Columns) -> None:
+    """Raise ``Invalid`` naming symbol, row and column when the bars may not be stored."""
+    defects = find_defects(bars)
+    if defects:
+        message = f"{symbol}: {describe(defects)}. Nothing of it was stored."
+        details: dict[str, object] = {"symbol": symbol, "row": defects[0].row + 1}
+        raise Invalid(message, code="bars.defective", details=details)
+
+
+def _instruments(dataset: Dataset, fetched: Sequence[Fetched]) -> dict[str, Instrument]:
+    rows = [
+        Instrument(
+            dataset=dataset,
+            symbol=item.listing.symbol,
+            name=item.listing.name,
+            kind=item.listing.kind,
+            sector=item.listing.sector,
+            venue=item.listing.venue,
+            currency=item.listing.currency,
+        )
+        for item in fetched
+    ]
+    Instrument.objects.bulk_create(rows, ignore_conflicts=True)
+    symbols = [item.listing.symbol for item in fetched]
+    found = Instrument.objects.filter(dataset=dataset, symbol__in=symbols)
+    return {row.symbol: row for row in found}
+
+
+def _series(
+    instruments: dict[str, Instrument], fetched: Sequence[Fetched], timeframe: str
+) -> dict[str, Series]:
+    wanted = [instruments[item.listing.symbol] for item in fetched]
+    rows = [Series(instrument=instrument, timeframe=timeframe) for instrument in wanted]
+    Series.objects.bulk_create(rows, ignore_conflicts=True)
+    found = Series.objects.filter(instrument__in=wanted, timeframe=timeframe)
+    return {row.instrument.symbol: row for row in found.select_related("instrument")}
+
+
+def write_actions(instrument: Instrument, bars: Columns, actions: Actions) -> None:
+    """Store dividends and splits with their factors; those already there are replaced."""
+    if not len(actions) or not len(bars):
+        return
+    splits, dividends = action_factors(bars, actions)
+    rows = []
+    for i in range(len(actions)):
+        on = moment_of(int(actions.ts[i])).date()
+        if actions.dividend[i] > 0:
+            rows.append(
+                _action(instrument, Action.Kind.DIVIDEND, on, actions.dividend[i], dividends[i])
+            )
+        if actions.split[i] != 1:
+            rows.append(_action(instrument, Action.Kind.SPLIT, on, actions.split[i], splits[i]))
+    Action.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["instrument", "kind", "on"],
+        update_fields=["value", "factor"],
+    )
+
+
+def _action(instrument: Instrument, kind: str, on: object, value: float, factor: float) -> Action:
+    return Action(
+        instrument=instrument, kind=kind, on=on, value=float(value), factor=float(factor)
+    )
+
+
+def refresh_health(dataset: Dataset, series_ids: Sequence[int], *, now: datetime) -> None:
+    """Judge series by everything that is stored of them."""
+    stored = store.read_bars(series_ids, EARLIEST, LATEST) if series_ids else {}
+    rows = list(Series.objects.filter(pk__in=series_ids))
+    actions = read_actions([row.instrument_id for row in rows])
+    for row in rows:
+        row.health = judge(
+            stored.get(row.pk, empty_columns()),
+            actions[row.instrument_id],
+            calendar=dataset.calendar,
+            timeframe=row.timeframe,
+        )
+        row.checked_at = now
+    Series.objects.bulk_update(rows, ["health", "checked_at"], batch_size=200)
+
+
+def read_actions(instrument_ids: Sequence[int]) -> dict[int, Actions]:
+    """Return the stored actions of each instrument, one entry per day."""
+    by_day: dict[int, dict[int, list[float]]] = {pk: {} for pk in instrument_ids}
+    rows = Action.objects.filter(instrument_id__in=instrument_ids).order_by("on")
+    for pk, on, kind, value in rows.values_list("instrument_id", "on", "kind", "value"):
+        day = by_day[pk].setdefault(micros(on), [0.0, 1.0])
+        day[0 if kind == Action.Kind.DIVIDEND else 1] = value
+    return {
+        pk: Actions(
+            np.array(list(days), np.int64),
+            np.array([day[0] for day in days.values()], np.float64),
+            np.array([day[1] for day in days.values()], np.float64),
+        )
+        for pk, days in by_day.items()
+    }

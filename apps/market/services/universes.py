@@ -1,0 +1,86 @@
+"""Universes of a team."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Max
+
+from apps.audit import services as audit
+from apps.core.actors import Actor
+from apps.core.errors import Invalid
+from apps.core.kernel.timeframes import seconds_of
+from apps.market.models import Universe
+from apps.market.selectors.panels import locate
+from apps.market.selectors.universes import UniverseView, view_of
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
+MAX_SYMBOLS = 5000
+
+
+def create_universe(
+    *,
+    actor: Actor,
+    name: str,
+    symbols: Sequence[str],
+    timeframe: str,
+    survivorship: str,
+    now: datetime,
+    title: str = "",
+    dataset: str = "",
+) -> UniverseView:
+    """Create a universe of the team, or the next version of the one with this name.
+
+    Raises
+    ------
+    NotFound
+        ``symbol.unknown``.
+    Invalid
+        ``universe.name``, ``universe.survivorship``, ``universe.datasets``.
+    """
+    actor.require("data.write")
+    _check(name, symbols, timeframe, survivorship)
+    found = locate(team_id=actor.team, symbols=symbols, timeframe=timeframe, dataset=dataset)
+    places = {item.dataset_id for item in found}
+    if len(places) > 1:
+        message = "The symbols are spread over several datasets; a universe lies in one."
+        raise Invalid(message, code="universe.datasets", details={"field": "symbols"})
+    with transaction.atomic():
+        mine = Universe.objects.filter(team_id=actor.team, name=name)
+        newest = mine.aggregate(newest=Max("version"))["newest"] or 0
+        row = Universe.objects.create(
+            team_id=actor.team,
+            dataset_id=places.pop(),
+            name=name,
+            version=newest + 1,
+            title=title[:200],
+            timeframe=timeframe,
+            symbols=[item.symbol for item in found],
+            survivorship=survivorship.strip(),
+            created_at=now,
+            created_by=actor.name,
+        )
+        audit.record(
+            actor=actor,
+            action="universe.created",
+            subject=f"universe:{row.pk}",
+            body={"name": name, "version": row.version, "symbols": row.symbols},
+            now=now,
+        )
+    return view_of(row)
+
+
+def _check(name: str, symbols: Sequence[str], timeframe: str, survivorship: str) -> None:
+    seconds_of(timeframe)
+    if not NAME.fullmatch(name):
+        message = f"{name!r} is no name for a universe: use 2-63 of a-z, 0-9 and hyphens."
+        raise Invalid(message, code="universe.name", details={"field": "name"})
+    if not survivorship.strip():
+        message = "Say in a sentence who is missing from the universe; it is printed on results."
+        raise Invalid(message, code="universe.survivorship", details={"field": "survivorship"})
+    if len(symbols) > MAX_SYMBOLS:
+        message = f"{len(symbols)} symbols were given; at most {MAX_SYMBOLS} are possible."
+        raise Invalid(message, code="universe.size", details={"field": "symbols"})
