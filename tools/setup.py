@@ -1,0 +1,137 @@
+"""Make ``.venv`` from the hashed lock: ``make setup``. Only the standard library is needed.
+
+Nothing is done while the lock is what the stamp in ``.venv`` says. Packages for developers
+(``--dev``) are kept once they are there.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "lock-stamp.json"
+PYTHON = VENV / "bin" / "python"
+OWN_UV = VENV / "uv"
+LOCKS = {"base": ROOT / "requirements" / "base.txt", "dev": ROOT / "requirements" / "dev.txt"}
+OLDEST = (3, 11)
+
+
+def main():
+    """Bring the virtual environment to the lock, if it isn't there yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dev", action="store_true", help="with the packages of developers")
+    dev = parser.parse_args().dev
+    check_python()
+    with (ROOT / ".venv.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = read_stamp() if works(PYTHON, "-c", "") else {}
+        wanted = ["base", "dev"] if dev or found.get("dev") else ["base"]
+        digests = {name: digest(LOCKS[name]) for name in wanted}
+        if any(found.get(name) != digests[name] for name in wanted):
+            sync(wanted)
+            STAMP.write_text(json.dumps(digests), encoding="utf-8")
+
+
+def check_python():
+    """Stop with a plain word when this Python or platform can't run the lab."""
+    if sys.version_info < OLDEST:
+        found = ".".join(str(part) for part in sys.version_info[:2])
+        fail(f"This is Python {found}; 3.11 or later is needed: make setup PYTHON=python3.11")
+    if not sys.platform.startswith("linux"):
+        say(f"The embedded servers run on Linux, this is {sys.platform}: set DATABASE_URL and")
+        say("REDIS_URL to servers of your own, or use docker compose up.")
+
+
+def read_stamp():
+    """Return which lock the environment was made from."""
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads(STAMP.read_text(encoding="utf-8"))
+    return {}
+
+
+def digest(path):
+    """Return the digest of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def sync(names):
+    """Install exactly what the locks name, hashes checked."""
+    say(f"Installing the packages of {', '.join(LOCKS[name].name for name in names)} …")
+    uv = find_uv()
+    if not works(PYTHON, "-c", ""):
+        if uv:
+            run(uv, "venv", "-q", "--allow-existing", "--python", sys.executable, VENV)
+        else:
+            make_venv()
+    uv = uv or fetch_uv()
+    run(uv, "pip", "sync", "-q", "--require-hashes", "--python", PYTHON, *map(LOCKS.get, names))
+
+
+def find_uv():
+    """Return a uv that works: the one on the path, or the one fetched earlier."""
+    for candidate in (shutil.which("uv"), OWN_UV / "bin" / "uv"):
+        if candidate and works(candidate, "--version"):
+            return candidate
+    return None
+
+
+def make_venv():
+    """Make the environment with Python's own means."""
+    if not works(sys.executable, "-c", "import ensurepip"):
+        fail(
+            "Neither uv nor Python's venv module is here. Install one of them: "
+            "apt-get install python3-venv, or pip install uv."
+        )
+    run(sys.executable, "-m", "venv", VENV)
+
+
+def fetch_uv():
+    """Fetch uv into a folder of its own, where a sync leaves it alone."""
+    pip = [PYTHON, "-m", "pip"]
+    if not works(*pip, "--version"):
+        run(sys.executable, "-m", "venv", "--upgrade", VENV)
+        run(PYTHON, "-m", "ensurepip")
+    run(*pip, "install", "-q", "--disable-pip-version-check", "--target", OWN_UV, "uv")
+    return OWN_UV / "bin" / "uv"
+
+
+def works(*command):
+    """Tell whether a command can be run and ends well."""
+    try:
+        done = subprocess.run([str(part) for part in command], capture_output=True, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def run(*command):
+    """Run a command; stop with its words when it fails."""
+    parts = [str(part) for part in command]
+    environment = {**os.environ, "UV_LINK_MODE": os.environ.get("UV_LINK_MODE", "copy")}
+    environment.pop("VIRTUAL_ENV", None)
+    done = subprocess.run(parts, env=environment, stdout=sys.stderr, check=False)
+    if done.returncode != 0:
+        fail(f"{' '.join(parts[:3])} … failed (exit {done.returncode}); see above.")
+
+
+def say(text):
+    """Tell the person at the terminal; standard output stays for results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def fail(text):
+    """Stop."""
+    say(text)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
