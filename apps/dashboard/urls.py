@@ -1,6 +1,11 @@
 """Pages of dashboard."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.dashboard import views
 
 app_name = "dashboard"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("gallery", views.gallery, name="gallery"),
+]

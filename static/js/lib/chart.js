@@ -209,7 +209,8 @@ function merged(layout) {
     autosize: true,
     width: undefined,
     height: undefined,
-    margin: { l: narrow ? 44 : 56, r: narrow ? 12 : 20, t: title?.text ? 56 : 14, b: 36, ...(given.margin ?? {}) },
+    legend: narrow ? { ...(given.legend ?? {}), x: 0, xanchor: "left", y: -0.16, yanchor: "top" } : given.legend,
+    margin: { l: narrow ? 44 : 56, r: narrow ? 12 : 20, t: title?.text ? 52 : 14, b: narrow ? 56 : 36, ...(given.margin ?? {}) },
   };
 }
 
@@ -239,7 +240,7 @@ function template() {
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: token("sans"), size: 12, color: text },
-      title: { font: { size: 13, color: text, weight: 550 }, x: 0, xref: "paper", xanchor: "left", y: 1, yref: "container", yanchor: "top", pad: { t: 8 }, subtitle: { font: { size: 11, color: muted } } },
+      title: { font: { size: 13, color: text, weight: 550 }, x: 0, xref: "container", xanchor: "left", y: 1, yref: "container", yanchor: "top", pad: { t: 6, l: 4 }, subtitle: { font: { size: 11, color: muted } } },
       colorway: SERIES.map(resolved),
       xaxis: { ...axis, showgrid: false, rangeselector: range },
       yaxis: axis,
