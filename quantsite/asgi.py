@@ -4,19 +4,20 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quantsite.settings")
 
+import django
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
-from django.core.asgi import get_asgi_application
 
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 from apps.accounts.backends import SocketActorMiddleware
+from apps.core.serving import ThreadedHandler
 from quantsite.routing import websocket_urlpatterns
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": ThreadedHandler(),
         "websocket": AllowedHostsOriginValidator(
             AuthMiddlewareStack(SocketActorMiddleware(URLRouter(websocket_urlpatterns)))
         ),

@@ -126,6 +126,7 @@ ACCOUNT_ADAPTER = "apps.accounts.backends.AccountAdapter"
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_RATE_LIMITS = {"login": "60/m/ip"}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # people come by invitation, not by proving an address
 MFA_TOTP_ISSUER = "Quantsite"
 USERSESSIONS_TRACK_ACTIVITY = True
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
@@ -185,4 +186,5 @@ CONTENT_SECURITY_POLICY = {
         "object-src": ["'none'"],
     }
 }
+WEB_THREADS = env.number("WEB_THREADS", 8)
 API_RATE_PER_MINUTE = env.number("API_RATE_PER_MINUTE", 600)
