@@ -1,0 +1,1 @@
+"""Sums of risk: value at risk, expected shortfall, the pre-trade guard."""

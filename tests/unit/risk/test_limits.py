@@ -1,0 +1,184 @@
+"""Every rule of the pre-trade guard, each refusal by its code."""
+
+import dataclasses
+
+import pytest
+
+from apps.core.errors import Invalid
+from apps.risk.kernel.limits import (
+    DEFAULT,
+    WIDE,
+    Holdings,
+    Ticket,
+    as_values,
+    check_order,
+    limits_from,
+    utilisation,
+)
+
+RICH = Holdings(equity=100_000.0, day_start_equity=100_000.0)
+
+
+def order(**changes):
+    made = Ticket("SPY", "buy", 10.0, 100.0, 100.0, client_id="a")
+    return dataclasses.replace(made, **changes)
+
+
+def book(**changes):
+    began = changes.get("equity", RICH.equity)
+    return dataclasses.replace(RICH, **{"day_start_equity": began, **changes})
+
+
+def codes(ticket, holdings=RICH, limits=DEFAULT):
+    return [refusal.code for refusal in check_order(ticket, holdings, limits)]
+
+
+def test_a_modest_order_passes():
+    assert codes(order()) == []
+
+
+FULL = {f"S{i}": 1.0 for i in range(20)}
+
+
+@pytest.mark.parametrize(
+    ("ticket", "holdings", "code"),
+    [
+        (order(quantity=20.01), RICH, "limit.position_value"),
+        (order(), book(equity=1900.0), "limit.position_share"),
+        (order(quantity=0.99), RICH, "limit.position_min"),
+        (
+            order(),
+            book(equity=2500.0, positions={"QQQ": 45.0}, prices={"QQQ": 100.0}),
+            "limit.exposure",
+        ),
+        (
+            order(),
+            book(equity=5000.0, positions={"QQQ": -100.0}, prices={"QQQ": 100.0}),
+            "limit.exposure",
+        ),
+        (order(), book(positions=FULL, prices=dict.fromkeys(FULL, 1.0)), "limit.positions"),
+        (order(), book(equity=90_000.0, day_start_equity=100_000.0), "limit.daily_loss"),
+        (order(price=110.01), RICH, "limit.price_collar"),
+        (order(), book(client_ids=frozenset({"a"})), "limit.duplicate"),
+        (order(), book(orders_last_minute=120), "limit.rate"),
+        (order(), book(halted=("account:1",)), "limit.halted"),
+        (order(price_age_seconds=121.0), RICH, "limit.stale_price"),
+        (order(side="hold"), RICH, "order.side"),
+        (order(quantity=0.0), RICH, "order.not_positive"),
+        (order(quantity=float("nan")), RICH, "order.not_positive"),
+        (order(price=float("inf")), RICH, "order.not_positive"),
+    ],
+)
+def test_each_rule_refuses_with_its_code(ticket, holdings, code):
+    assert codes(ticket, holdings) == [code]
+
+
+@pytest.mark.parametrize(
+    ("ticket", "holdings"),
+    [
+        (order(quantity=20.0), RICH),
+        (order(), book(equity=2000.0, day_start_equity=2000.0)),
+        (order(quantity=1.0), RICH),
+        (
+            order(),
+            book(
+                equity=2500.0, positions={"Q": 40.0}, prices={"Q": 100.0}, day_start_equity=2500.0
+            ),
+        ),
+        (order(), book(equity=90_001.0, day_start_equity=100_000.0)),
+        (order(price=110.0), RICH),
+        (order(), book(orders_last_minute=119)),
+        (order(price_age_seconds=120.0), RICH),
+    ],
+)
+def test_at_the_limit_is_within_it(ticket, holdings):
+    assert codes(ticket, holdings) == []
+
+
+def test_leverage_binds_where_exposure_is_off():
+    levered = book(
+        equity=1000.0, day_start_equity=1000.0, positions={"Q": 100.0}, prices={"Q": 100.0}
+    )
+    wide = limits_from({"max_exposure": None, "max_position_share": None})
+    assert codes(order(), levered, wide) == ["limit.leverage"]
+
+
+def test_the_restricted_list_refuses_openings_only():
+    limits = limits_from({"restricted": ["SPY"]})
+    assert codes(order(), RICH, limits) == ["limit.restricted"]
+    assert codes(order(side="sell", quantity=5.0), book(positions={"SPY": 8.0}), limits) == []
+
+
+def test_all_refusals_come_at_once():
+    found = codes(
+        order(quantity=5000.0, price=150.0, price_age_seconds=999.0),
+        book(equity=80_000.0, day_start_equity=1e5, orders_last_minute=500, halted=("all",)),
+    )
+    assert set(found) == {
+        "limit.halted",
+        "limit.rate",
+        "limit.price_collar",
+        "limit.stale_price",
+        "limit.daily_loss",
+        "limit.position_value",
+        "limit.position_share",
+        "limit.exposure",
+    }
+
+
+@pytest.mark.parametrize("held", [500.0, -500.0])
+def test_exits_pass_limits_on_size(held):
+    ruined = book(equity=100.0, positions={"SPY": held}, prices={"SPY": 100.0})
+    side = "sell" if held > 0 else "buy"
+    assert codes(order(side=side, quantity=499.9), ruined) == []
+    assert codes(order(side=side, quantity=500.0), ruined) == []
+
+
+def test_turning_a_position_round_is_no_exit():
+    assert "limit.position_value" in codes(
+        order(side="sell", quantity=530.0), book(positions={"SPY": 500.0})
+    )
+
+
+def test_exits_still_stop_at_a_halt():
+    held = book(positions={"SPY": 10.0}, halted=("team",))
+    assert codes(order(side="sell"), held) == ["limit.halted"]
+
+
+def test_working_orders_count_as_held():
+    assert codes(order(), book(pending={"SPY": 15.0})) == ["limit.position_value"]
+
+
+def test_wide_lets_a_whole_portfolio_through():
+    held = {f"S{i}": 1.0 for i in range(140)}
+    prices = dict.fromkeys(held, 700.0)
+    assert codes(order(), book(positions=held, prices=prices), WIDE) == []
+
+
+def test_limits_are_checked_and_round_trip():
+    assert limits_from(as_values(WIDE)) == WIDE
+    for wrong, code in (
+        ({"max_cake": 1}, "limits.unknown"),
+        ({"max_exposure": -1}, "limits.value"),
+        ({"max_exposure": "2"}, "limits.value"),
+        ({"max_positions": 1.5}, "limits.value"),
+        ({"restricted": "SPY"}, "limits.value"),
+    ):
+        with pytest.raises(Invalid) as caught:
+            limits_from(wrong)
+        assert caught.value.code == code
+
+
+def test_utilisation_by_hand():
+    held = book(
+        equity=10_000.0,
+        day_start_equity=10_500.0,
+        positions={"A": 30.0, "B": -10.0},
+        prices={"A": 100.0, "B": 100.0},
+    )
+    used = {row["limit"]: row for row in utilisation(held, DEFAULT)}
+    assert used["max_position_value"]["ratio"] == pytest.approx(1.5)
+    assert used["max_position_value"]["breached"]
+    assert used["max_position_share"]["used"] == pytest.approx(0.3)
+    assert used["max_exposure"]["ratio"] == pytest.approx(0.2)
+    assert used["max_daily_loss"]["used"] == pytest.approx(500 / 10_500)

@@ -1,0 +1,65 @@
+"""``manage.py risk FILE``: JSON out, refusals by exit code."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from django.core.management import call_command
+
+from apps.risk.kernel.value_at_risk import value_at_risk
+
+RETURNS = np.random.default_rng(3).normal(0.0005, 0.01, (300, 2))
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "returns.csv"
+    rows = [f"2020-01-01T{i:05d},{a!r},{b!r}" for i, (a, b) in enumerate(RETURNS.tolist())]
+    path.write_text("\n".join(["date,A,B", *rows]))
+    return path
+
+
+def run(*arguments):
+    out, err = io.StringIO(), io.StringIO()
+    call_command("risk", *map(str, arguments), stdout=out, stderr=err)
+    return json.loads(out.getvalue())
+
+
+def test_each_column_and_the_portfolio(file):
+    answer = run(file, "--level", 0.99, "--method", "gaussian", "--weights", "A=0.5,B=0.5")
+    assert set(answer) == {"A", "B", "portfolio"}
+    assert answer["A"]["var"] == value_at_risk(RETURNS[:, 0], 0.99, "gaussian")
+    both = RETURNS @ np.array([0.5, 0.5])
+    assert answer["portfolio"]["var"] == pytest.approx(value_at_risk(both, 0.99, "gaussian"))
+    assert answer["B"]["es"] > answer["B"]["var"] > 0
+
+
+def test_parquet_gives_the_same(file, tmp_path):
+    import pandas as pd
+
+    path = tmp_path / "returns.parquet"
+    pd.read_csv(file).set_index("date").to_parquet(path)
+    assert run(path) == run(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "says"),
+    [
+        ("date,A\n2020-01-01,0.1", [], "risk.too_few"),
+        ("date,A\n2020-01-01,0.1\n2020-01-02,x", [], "row 2 holds 'x'"),
+        ("date,A\n2020-01-01,0.1\n2020-01-02,inf", [], "risk.not_finite"),
+        ("date,A\n2020-01-01,0.1\n2020-01-02,0.1", ["--method", "garch"], "available are"),
+        ("date,A\n2020-01-01,0.1\n2020-01-02,0.1", ["--level", "95"], "risk.level"),
+        ("date,A\n2020-01-01,0.1\n2020-01-02,0.1", ["--weights", "B=1"], "No column B"),
+        ("date\n2020-01-01", [], "file.empty"),
+    ],
+)
+def test_bad_input_exits_with_2(tmp_path, text, options, says):
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    err = io.StringIO()
+    with pytest.raises(SystemExit) as caught:
+        call_command("risk", str(path), *options, stdout=io.StringIO(), stderr=err)
+    assert caught.value.code == 2
+    assert says in err.getvalue()
