@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -101,6 +101,12 @@ def leaf_of(event: AuditEvent) -> AuditLeaf | None:
     """Return an event's place in the tree, None while it waits for the sequencer."""
     found: AuditLeaf | None = getattr(event, "leaf", None)
     return found
+
+
+def find_leaves(event_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return the places of events in the tree; those that still wait are left out."""
+    rows = AuditLeaf.objects.filter(event_id__in=event_ids)
+    return dict(rows.values_list("event_id", "seq"))
 
 
 def actor_labels(names: set[str]) -> dict[str, str]:

@@ -59,7 +59,8 @@ def take_queued(connection: Connection, limit: int) -> list[Event]:
 
 
 def _event(row: Sequence[Any]) -> Event:
-    return Event(*row[:9], bytes(row[9]))
+    columns: Any = (*row[:9], bytes(row[9]))
+    return Event._make(columns)
 
 
 def add_leaves(connection: Connection, first: int, leaves: list[tuple[Any, bytes]]) -> None:

@@ -1,0 +1,1 @@
+"""Pure rules of agreement: stages, gates, quorums, digests, settings."""

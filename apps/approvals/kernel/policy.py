@@ -1,0 +1,141 @@
+"""Gates as data: the figures that a promotion's evidence must show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+OPERATORS = {">=": "at least", "<=": "at most", "is": "is"}
+# off: listed, never judged. on: must hold; without its figure it fails. if_available: judged when
+# the evidence holds the figure.
+MODES = ("off", "on", "if_available")
+PASS, FAIL, NOT_AVAILABLE = "pass", "fail", "not_available"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A condition on one figure of the evidence, for promotions to some stages."""
+
+    name: str
+    label: str
+    figure: str
+    operator: str
+    threshold: float | bool
+    stages: tuple[str, ...]
+    mode: str = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a gate came to; when ``blocks``, the proposal can't be approved."""
+
+    name: str
+    label: str
+    operator: str
+    threshold: float | bool
+    value: float | bool | None
+    mode: str
+    status: str
+    blocks: bool
+
+
+DEFAULT_GATES = (
+    Gate(
+        "probe",
+        "Look-ahead probe passed",
+        "probe_passed",
+        "is",
+        threshold=True,
+        stages=("paper", "live"),
+    ),
+    Gate("deflated_sharpe", "Deflated Sharpe", "deflated_sharpe", ">=", 0.95, ("paper", "live")),
+    Gate("pbo", "Probability of overfitting", "pbo", "<=", 0.2, ("paper", "live")),
+    Gate("trades", "Closed trades", "trades", ">=", 30, ("paper", "live"), "if_available"),
+    Gate("paper_days", "Days on paper", "paper_days", ">=", 20, ("live",)),
+    Gate(
+        "twin_gap",
+        "Gap to the twin explained",
+        "twin_gap_explained",
+        "is",
+        threshold=True,
+        stages=("live",),
+    ),
+)
+
+
+def read_gates(rows: Sequence[Mapping[str, Any]]) -> tuple[Gate, ...]:
+    """Return gates from their JSON. Raises ValueError naming the first wrong one."""
+    gates = tuple(_read_gate(row) for row in rows)
+    names = [gate.name for gate in gates]
+    if len(set(names)) != len(names):
+        message = "two gates have the same name"
+        raise ValueError(message)
+    return gates
+
+
+def _read_gate(row: Mapping[str, Any]) -> Gate:
+    try:
+        gate = Gate(**{**row, "stages": tuple(row["stages"])})
+    except (TypeError, KeyError) as error:
+        wanted = ", ".join(Gate.__dataclass_fields__)
+        message = f"a gate has the fields {wanted}; found {sorted(row)}"
+        raise ValueError(message) from error
+    if gate.operator not in OPERATORS or gate.mode not in MODES:
+        message = f"gate {gate.name!r}: operator is one of {list(OPERATORS)}, mode one of {MODES}"
+        raise ValueError(message)
+    if isinstance(gate.threshold, bool) != (gate.operator == "is") or not _is_figure(
+        gate.threshold
+    ):
+        message = f"gate {gate.name!r}: the threshold is a number, or true or false for 'is'"
+        raise ValueError(message)
+    return gate
+
+
+def gates_as_json(gates: Sequence[Gate]) -> list[dict[str, Any]]:
+    """Return gates as JSON."""
+    return [{**asdict(gate), "stages": list(gate.stages)} for gate in gates]
+
+
+def judge(gates: Sequence[Gate], stage: str, evidence: Mapping[str, Any]) -> list[Result]:
+    """Return what each gate of the stage comes to on this evidence.
+
+    A figure is looked for at the top of the evidence and under ``metrics``. NaN counts as missing.
+    """
+    return [
+        _judge(gate, find_figure(evidence, gate.figure)) for gate in gates if stage in gate.stages
+    ]
+
+
+def find_figure(evidence: Mapping[str, Any], name: str) -> float | bool | None:
+    """Return a figure of the evidence, None when it is missing or not finite."""
+    metrics = evidence.get("metrics")
+    for place in (evidence, metrics if isinstance(metrics, Mapping) else {}):
+        value = place.get(name)
+        if _is_figure(value):
+            return value  # type: ignore[no-any-return]
+    return None
+
+
+def _is_figure(value: Any) -> bool:
+    return isinstance(value, bool | int | float) and math.isfinite(value)
+
+
+def _judge(gate: Gate, value: float | bool | None) -> Result:
+    if value is None:
+        status, blocks = NOT_AVAILABLE, gate.mode == "on"
+    else:
+        status = PASS if _holds(gate, value) else FAIL
+        blocks = status == FAIL and gate.mode != "off"
+    return Result(
+        gate.name, gate.label, gate.operator, gate.threshold, value, gate.mode, status, blocks
+    )
+
+
+def _holds(gate: Gate, value: float | bool) -> bool:
+    if gate.operator == ">=":
+        return value >= gate.threshold
+    if gate.operator == "<=":
+        return value <= gate.threshold
+    return value is gate.threshold

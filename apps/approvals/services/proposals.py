@@ -1,0 +1,428 @@
+"""Propose, decide, withdraw. The row is locked meanwhile, so two at once give one outcome."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.dispatch import Signal
+
+from apps.approvals import selectors
+from apps.approvals.kernel import policy, quorum, states
+from apps.approvals.kernel.digest import finite, is_digest, proposal_digest
+from apps.approvals.models import Decision, Proposal
+from apps.audit import services as audit
+from apps.core import events
+from apps.core.actors import Actor, system
+from apps.core.errors import Conflict, Denied, Invalid, NotFound
+from apps.core.kernel.hashing import canonical_json
+
+log = structlog.get_logger(__name__)
+
+# Sent on commit when a proposal is approved or rejected, with proposal_id, kind, subject, digest
+# (of the subject), decision ("approve" or "reject"), team_id, target_stage, tier and now.
+decided = Signal()
+
+MIN_RATIONALE = 10
+MAX_RATIONALE = 4000
+MAX_EVIDENCE = 49_152
+TOPIC = "approvals"
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What is proposed, checked."""
+
+    kind: str
+    subject: str
+    subject_digest: str
+    title: str
+    target_stage: str
+    tier: int
+    rationale: str
+    evidence: dict[str, Any]
+    gates: list[dict[str, Any]]
+
+
+def propose(
+    *,
+    actor: Actor,
+    kind: str,
+    subject: str,
+    title: str,
+    digest: str,
+    evidence: dict[str, Any],
+    rationale: str,
+    now: datetime,
+    tier: int = 1,
+    target_stage: str = "",
+    current_stage: str = "",
+    editors: Sequence[str] = (),
+) -> Proposal:
+    """Store a proposal with its evidence frozen, and tell the team.
+
+    Parameters
+    ----------
+    kind
+        ``promotion``, or a kind of ``kernel.quorum.KINDS``.
+    subject, digest
+        What it is about, as ``version:<id>``, and the sha-256 of its content: the approval holds
+        for this content only.
+    evidence
+        JSON shown to the deciders: ``metrics``, ``parameters``, ``links`` and figures for gates.
+    target_stage, current_stage
+        For promotions: where to, and from where if the caller knows.
+    editors
+        Further actors who may not decide: author and last editor of the subject.
+
+    Raises
+    ------
+    Denied, Invalid
+    Conflict
+        When the same thing is proposed already, or can't go to that stage.
+    """
+    actor.require("proposals.create")
+    content = _check(
+        actor=actor,
+        kind=kind,
+        subject=subject,
+        title=title,
+        digest=digest,
+        evidence=evidence,
+        rationale=rationale,
+        tier=tier,
+        target_stage=target_stage,
+        current_stage=current_stage,
+    )
+    days = selectors.get_setting(actor.team, "approvals.open_days")
+    proposal_id = uuid.uuid4()
+    sealed = proposal_digest(**asdict(content))
+    try:
+        with transaction.atomic():
+            body = {**asdict(content), "digest": sealed}
+            event_id = audit.record(
+                actor=actor,
+                action="proposal.created",
+                subject=f"proposal:{proposal_id}",
+                body=body,
+                now=now,
+            )
+            proposal = Proposal.objects.create(
+                id=proposal_id,
+                team_id=actor.team,
+                **asdict(content),
+                digest=sealed,
+                author=actor.name,
+                editors=sorted(set(editors) - {actor.name}),
+                created_at=now,
+                expires_at=now + timedelta(days=days),
+                event_id=event_id,
+            )
+            _announce(proposal, "created")
+    except IntegrityError as error:
+        message = f"{subject} is proposed already and waits for a decision; withdraw that first."
+        raise Conflict(message, code="proposal.open_already") from error
+    return proposal
+
+
+def _check(
+    *,
+    actor: Actor,
+    kind: str,
+    subject: str,
+    title: str,
+    digest: str,
+    evidence: dict[str, Any],
+    rationale: str,
+    tier: int,
+    target_stage: str,
+    current_stage: str,
+) -> _Content:
+    target_stage = _check_stage(kind, target_stage, current_stage)
+    _check_quorum(kind, target_stage, tier)
+    kind_, separator, identity = subject.partition(":")
+    if not (kind_ and separator and identity) or len(subject) > 120:
+        message = f"The subject {subject!r} is not of the form kind:id, such as version:7."
+        raise Invalid(message, code="proposal.subject", details={"field": "subject"})
+    if not is_digest(digest):
+        message = "The digest is not a sha-256 of 64 lower-case hex digits; take the subject's."
+        raise Invalid(message, code="proposal.digest", details={"field": "digest"})
+    if not 1 <= len(title.strip()) <= 200:
+        message = "The title has 1 to 200 characters; say what is proposed in a line."
+        raise Invalid(message, code="proposal.title", details={"field": "title"})
+    frozen = _check_evidence(evidence)
+    gates = _judge(actor.team, kind, target_stage, frozen)
+    words = _check_rationale(rationale)
+    return _Content(kind, subject, digest, title.strip(), target_stage, tier, words, frozen, gates)
+
+
+def _check_stage(kind: str, target_stage: str, current_stage: str) -> str:
+    if kind != quorum.PROMOTION:
+        return ""
+    if target_stage not in states.STAGES[1:]:
+        message = f"{target_stage!r} is not a stage to go to; {', '.join(states.STAGES[1:])} are."
+        raise Invalid(message, code="proposal.stage", details={"field": "target_stage"})
+    if current_stage:
+        try:
+            states.steps(current_stage, target_stage)
+        except ValueError as error:
+            raise Conflict(f"No promotion: {error}.", code="proposal.no_way") from error
+    return target_stage
+
+
+def _check_quorum(kind: str, target_stage: str, tier: int) -> None:
+    try:
+        quorum.slots_of(kind, target_stage, tier)
+    except ValueError as error:
+        raise Invalid(f"{error}.", code="proposal.kind", details={"field": "kind"}) from error
+
+
+def _check_rationale(rationale: str) -> str:
+    words = rationale.strip()
+    if not MIN_RATIONALE <= len(words) <= MAX_RATIONALE:
+        message = (
+            f"The rationale has {len(words)} characters; say why in {MIN_RATIONALE} to "
+            f"{MAX_RATIONALE}."
+        )
+        raise Invalid(message, code="rationale.length", details={"field": "rationale"})
+    return words
+
+
+def _check_evidence(evidence: dict[str, Any]) -> dict[str, Any]:
+    frozen: dict[str, Any] = finite(evidence)
+    try:
+        size = len(canonical_json(frozen))
+    except ValueError as error:
+        message = f"The evidence is not plain JSON: {error}."
+        raise Invalid(message, code="proposal.evidence", details={"field": "evidence"}) from error
+    if size > MAX_EVIDENCE:
+        message = f"The evidence takes {size} bytes; at most {MAX_EVIDENCE}. Link to the rest."
+        raise Invalid(message, code="proposal.evidence", details={"field": "evidence"})
+    return frozen
+
+
+def _judge(
+    team_id: int, kind: str, target_stage: str, evidence: dict[str, Any]
+) -> list[dict[str, Any]]:
+    if kind != quorum.PROMOTION:
+        return []
+    gates = policy.read_gates(selectors.get_setting(team_id, "approvals.gates"))
+    return [asdict(result) for result in policy.judge(gates, target_stage, evidence)]
+
+
+def decide(
+    *,
+    actor: Actor,
+    proposal_id: uuid.UUID | str,
+    decision: str,
+    rationale: str,
+    seen_digest: str,
+    now: datetime,
+) -> Proposal:
+    """Store the actor's decision; the proposal closes when it settles the outcome.
+
+    Parameters
+    ----------
+    decision
+        ``approve`` or ``reject``.
+    seen_digest
+        The digest of the proposal that the decider read.
+
+    Raises
+    ------
+    Denied
+        For the author, the subject's editors, a role that does not decide this, a second vote.
+    Conflict
+        When it is decided, expired or changed, or a gate forbids approval.
+    NotFound, Invalid
+    """
+    actor.require("team.read")
+    if decision not in (quorum.APPROVE, quorum.REJECT):
+        message = f"{decision!r} is not a decision; it is approve or reject."
+        raise Invalid(message, code="decision.unknown", details={"field": "decision"})
+    words = _check_rationale(rationale)
+    with transaction.atomic():
+        proposal = _lock(proposal_id, actor.team)
+        _check_may_decide(proposal, actor, now)
+        _check_seen(proposal, seen_digest)
+        if decision == quorum.APPROVE:
+            _check_gates(proposal)
+        _store_decision(proposal, actor, decision, words, now)
+        _close_if_settled(proposal, now)
+    return proposal
+
+
+def _lock(proposal_id: uuid.UUID | str, team_id: int) -> Proposal:
+    try:
+        found = (
+            Proposal.objects.select_for_update().filter(pk=proposal_id, team_id=team_id).first()
+        )
+    except ValidationError:
+        found = None
+    if found is None:
+        message = f"There is no proposal {proposal_id} in this team."
+        raise NotFound(message, code="proposal.not_found")
+    return found
+
+
+def _check_may_decide(proposal: Proposal, actor: Actor, now: datetime) -> None:
+    ability = selectors.ability(proposal, actor, now)
+    if ability.allowed:
+        return
+    kind = Denied if ability.code.startswith("denied.") else Conflict
+    raise kind(ability.reason, code=ability.code)
+
+
+def _check_seen(proposal: Proposal, seen_digest: str) -> None:
+    if seen_digest != proposal.digest or _digest_now(proposal) != proposal.digest:
+        message = (
+            f"You decided on {seen_digest[:12] or 'nothing'}…, but the proposal's content is "
+            f"{_digest_now(proposal)[:12]}… now; read it again and decide on what it says."
+        )
+        raise Conflict(message, code="proposal.changed")
+
+
+def _digest_now(proposal: Proposal) -> str:
+    fields = _Content.__dataclass_fields__
+    return proposal_digest(**{name: getattr(proposal, name) for name in fields})
+
+
+def _check_gates(proposal: Proposal) -> None:
+    if blocking := selectors.blocking_gates(proposal.gates):
+        message = (
+            f"Approval is barred by the policy: {', '.join(blocking)}. Reject, or improve it."
+        )
+        raise Conflict(message, code="proposal.gate", details={"gates": blocking})
+
+
+def _store_decision(
+    proposal: Proposal, actor: Actor, decision: str, words: str, now: datetime
+) -> None:
+    body = {
+        "proposal_subject": proposal.subject,
+        "subject_digest": proposal.subject_digest,
+        "seen_digest": proposal.digest,
+        "decision": decision,
+        "rationale": words,
+    }
+    event_id = audit.record(
+        actor=actor,
+        action=f"proposal.vote.{decision}",
+        subject=f"proposal:{proposal.pk}",
+        body=body,
+        now=now,
+    )
+    powers = quorum.powers_for(selectors.slots_of(proposal), actor.permissions)
+    Decision.objects.create(
+        team_id=proposal.team_id,
+        proposal=proposal,
+        decider=actor.name,
+        role=actor.role,
+        powers=sorted(powers),
+        decision=decision,
+        rationale=words,
+        seen_digest=proposal.digest,
+        created_at=now,
+        event_id=event_id,
+    )
+
+
+def _close_if_settled(proposal: Proposal, now: datetime) -> None:
+    outcome = quorum.outcome(selectors.slots_of(proposal), selectors.votes_of(proposal))
+    if outcome == "open":
+        _announce(proposal, "voted")
+        return
+    proposal.status, proposal.decided_at = outcome, now
+    proposal.save(update_fields=["status", "decided_at"])
+    audit.record(
+        actor=system("approvals", proposal.team_id),
+        action=f"proposal.{outcome}",
+        subject=f"proposal:{proposal.pk}",
+        body={"subject": proposal.subject, "subject_digest": proposal.subject_digest},
+        now=now,
+    )
+    _announce(proposal, "decided")
+    transaction.on_commit(lambda: _send_decided(proposal, now))
+
+
+def _send_decided(proposal: Proposal, now: datetime) -> None:
+    approved = proposal.status == Proposal.Status.APPROVED
+    answers = decided.send_robust(
+        sender=Proposal,
+        proposal_id=proposal.pk,
+        kind=proposal.kind,
+        subject=proposal.subject,
+        digest=proposal.subject_digest,
+        decision=quorum.APPROVE if approved else quorum.REJECT,
+        team_id=proposal.team_id,
+        target_stage=proposal.target_stage,
+        tier=proposal.tier,
+        now=now,
+    )
+    for receiver, answer in answers:
+        if isinstance(answer, Exception):
+            name = getattr(receiver, "__qualname__", repr(receiver))
+            log.error("approvals.receiver_failed", receiver=name, exc_info=answer)
+
+
+def withdraw(
+    *, actor: Actor, proposal_id: uuid.UUID | str, now: datetime, reason: str = ""
+) -> Proposal:
+    """Take one's own open proposal back. Raises ``NotFound``, ``Denied`` or ``Conflict``."""
+    actor.require("proposals.create")
+    with transaction.atomic():
+        proposal = _lock(proposal_id, actor.team)
+        if proposal.author != actor.name:
+            message = "Only who proposed it can withdraw it; reject it instead."
+            raise Denied(message, code="denied.not_author")
+        if proposal.status != Proposal.Status.OPEN:
+            message = f"The proposal is {proposal.status} already; it can't be withdrawn."
+            raise Conflict(message, code="proposal.closed")
+        _close(actor, proposal, Proposal.Status.WITHDRAWN, {"reason": reason[:500]}, now)
+    return proposal
+
+
+def _close(
+    actor: Actor, proposal: Proposal, status: str, body: dict[str, Any], now: datetime
+) -> None:
+    proposal.status, proposal.decided_at = status, now
+    proposal.save(update_fields=["status", "decided_at"])
+    subject = f"proposal:{proposal.pk}"
+    audit.record(actor=actor, action=f"proposal.{status}", subject=subject, body=body, now=now)
+    _announce(proposal, status)
+
+
+def expire_old(*, now: datetime) -> int:
+    """Close the proposals that nobody decided in time; return how many."""
+    late = Proposal.objects.filter(status=Proposal.Status.OPEN, expires_at__lte=now)
+    closed = 0
+    for proposal_id in list(late.values_list("pk", flat=True)):
+        with transaction.atomic():
+            rows = Proposal.objects.select_for_update(skip_locked=True)
+            proposal = rows.filter(pk=proposal_id, status=Proposal.Status.OPEN).first()
+            if proposal is not None:
+                actor = system("approvals", proposal.team_id)
+                _close(actor, proposal, Proposal.Status.EXPIRED, {}, now)
+                closed += 1
+    return closed
+
+
+def _announce(proposal: Proposal, what: str) -> None:
+    events.emit(
+        team_id=proposal.team_id,
+        topic=TOPIC,
+        kind=f"approvals.proposal.{what}",
+        data={
+            "id": str(proposal.pk),
+            "kind": proposal.kind,
+            "subject": proposal.subject,
+            "title": proposal.title,
+            "status": proposal.status,
+        },
+    )

@@ -1,0 +1,116 @@
+"""Settings changed at run time: every change is a new version, judged, audited, reversible."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from apps.approvals import selectors
+from apps.approvals.models import Setting
+from apps.audit import services as audit
+from apps.core import events
+from apps.core.actors import Actor
+from apps.core.errors import Conflict, Invalid, NotFound
+
+
+def set_setting(
+    *,
+    actor: Actor,
+    key: str,
+    value: Any,
+    now: datetime,
+    note: str = "",
+    expected_version: int | None = None,
+) -> selectors.SettingView:
+    """Store a new value; it holds from the commit on, in running workers too.
+
+    Raises
+    ------
+    Invalid
+        For an unknown key or a value that can't be.
+    Conflict
+        When somebody else has changed it since ``expected_version``.
+    """
+    actor.require("settings.write")
+    _check(key, value)
+    return _store(actor, key, value, note, expected_version, None, now)
+
+
+def roll_back_setting(
+    *, actor: Actor, key: str, version: int, now: datetime, note: str = ""
+) -> selectors.SettingView:
+    """Store the value of an earlier version anew; version 0 is the default.
+
+    Raises ``NotFound`` for a version that never was, ``Invalid`` for a value no longer allowed.
+    """
+    actor.require("settings.write")
+    spec = selectors.get_spec(key)
+    row = selectors.list_setting_versions(actor.team, key).filter(version=version).first()
+    if row is None and version != 0:
+        message = f"{key} has no version {version}; see its history."
+        raise NotFound(message, code="setting.no_version")
+    value = row.value if row else spec.default
+    _check(key, value)
+    return _store(actor, key, value, note, None, version, now)
+
+
+def _check(key: str, value: Any) -> None:
+    try:
+        selectors.get_spec(key).check(value)
+    except ValueError as error:
+        message = f"{key}: {error}."
+        raise Invalid(message, code="setting.value", details={"field": "value"}) from error
+
+
+def _store(
+    actor: Actor,
+    key: str,
+    value: Any,
+    note: str,
+    expected_version: int | None,
+    rolled_back_to: int | None,
+    now: datetime,
+) -> selectors.SettingView:
+    before = selectors.get_setting_view(actor.team, key)
+    if expected_version is not None and before.version != expected_version:
+        message = f"{key} is at version {before.version}, not {expected_version}; look again."
+        raise Conflict(message, code="setting.changed")
+    try:
+        with transaction.atomic():
+            Setting.objects.create(
+                team_id=actor.team,
+                key=key,
+                version=before.version + 1,
+                value=value,
+                note=note[:200],
+                rolled_back_to=rolled_back_to,
+                created_by=actor.name,
+                created_at=now,
+            )
+            body = {
+                "version": before.version + 1,
+                "from": before.value,
+                "to": value,
+                "note": note[:200],
+                "rolled_back_to": rolled_back_to,
+            }
+            subject = f"setting:{key}"
+            audit.record(
+                actor=actor, action="setting.changed", subject=subject, body=body, now=now
+            )
+            _announce(actor.team, key, before.version + 1)
+    except IntegrityError as error:
+        message = f"Somebody else changed {key} at this moment; look again."
+        raise Conflict(message, code="setting.changed") from error
+    return selectors.get_setting_view(actor.team, key)
+
+
+def _announce(team_id: int, key: str, version: int) -> None:
+    events.emit(
+        team_id=team_id,
+        topic="approvals",
+        kind="approvals.setting.changed",
+        data={"key": key, "version": version},
+    )
