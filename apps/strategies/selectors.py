@@ -1,11 +1,81 @@
-"""Reads of strategies: the library, the inventory, versions."""
+"""Reads of strategies: the library, the inventory, versions and how they differ."""
 
 from __future__ import annotations
 
+import ast
+import hashlib
+import inspect
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+
+from apps.core.errors import NotFound
 from apps.core.plugs import list_plugs, load_plug
 from apps.strategies.kernel.interface import Spec, Strategy
+from apps.strategies.kernel.versions import Line, ParamChange, diff_params, diff_text
+from apps.strategies.models import Strategy as StrategyRow
+from apps.strategies.models import StrategyVersion
 
 LIBRARY = "STRATEGY_LIBRARY"
+OWN_CODE = "apps.strategies."
+
+
+@dataclass(frozen=True, slots=True)
+class VersionView:
+    """A version as other apps see it; ``name`` is the plug that ``get_strategy`` returns."""
+
+    id: int
+    team_id: int
+    strategy_id: int
+    strategy: str
+    title: str
+    kind: str
+    number: int
+    digest: str
+    name: str
+    params: dict[str, Any]
+    stage: str
+    tier: int
+    note: str
+    created_by: str
+    created_by_label: str
+    created_at: datetime
+
+    @property
+    def label(self) -> str:
+        """How people name the version."""
+        return f"{self.title} v{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyView:
+    """A strategy with the state of its newest version."""
+
+    id: int
+    name: str
+    title: str
+    kind: str
+    plug: str
+    about: str
+    created_by: str
+    created_by_label: str
+    created_at: datetime
+    versions: int
+    latest: VersionView | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionDiff:
+    """How two versions differ, in parameters and in source text."""
+
+    before: VersionView
+    after: VersionView
+    params: list[ParamChange]
+    lines: list[Line]
 
 
 def get_strategy(name: str) -> Strategy:
@@ -17,3 +87,150 @@ def get_strategy(name: str) -> Strategy:
 def list_strategies() -> list[Spec]:
     """Return what every member of the library says of itself, in the table's order."""
     return [get_strategy(name).spec for name in list_plugs(LIBRARY)]
+
+
+def is_in_library(name: str) -> bool:
+    """Tell whether ``name`` is a member of the library."""
+    return name in list_plugs(LIBRARY)
+
+
+@cache
+def source_of(name: str) -> tuple[str, str]:
+    """Return the source text of a member's module, and the sha-256 of all own code it imports."""
+    first = type(get_strategy(name)).__module__
+    texts: dict[str, str] = {}
+    waiting = [first]
+    while waiting:
+        module = waiting.pop()
+        if module not in texts:
+            texts[module] = inspect.getsource(sys.modules[module])
+            waiting += _own_imports(texts[module])
+    joined = "".join(f"{module}\n{texts[module]}" for module in sorted(texts))
+    return texts[first], hashlib.sha256(joined.encode()).hexdigest()
+
+
+def _own_imports(text: str) -> list[str]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OWN_CODE):
+            module = str(node.module)
+            names += [module, *(f"{module}.{part.name}" for part in node.names)]
+    return [name for name in names if name in sys.modules]
+
+
+def view_of(row: StrategyVersion) -> VersionView:
+    """Return a version row, with its strategy, as others see it."""
+    return VersionView(
+        id=row.pk,
+        team_id=row.team_id,
+        strategy_id=row.strategy_id,
+        strategy=row.strategy.name,
+        title=row.strategy.title,
+        kind=row.strategy.kind,
+        number=row.number,
+        digest=row.digest,
+        name=row.strategy.plug,
+        params=row.params,
+        stage=row.stage,
+        tier=row.tier,
+        note=row.note,
+        created_by=row.created_by,
+        created_by_label=row.created_by_label,
+        created_at=row.created_at,
+    )
+
+
+def get_version(version_id: int | str, team_id: int) -> VersionView:
+    """Return a version of the team. Raises ``NotFound``, also for another team's."""
+    return view_of(_version_row(version_id, team_id))
+
+
+def get_source(version_id: int, team_id: int) -> str:
+    """Return the stored source text of a version. Raises ``NotFound``."""
+    return _version_row(version_id, team_id).source
+
+
+def _version_row(version_id: int | str, team_id: int) -> StrategyVersion:
+    row = None
+    if str(version_id).isdecimal() and int(version_id) < 2**63:
+        rows = StrategyVersion.objects.select_related("strategy")
+        row = rows.filter(pk=version_id, team_id=team_id).first()
+    if row is None:
+        message = f"There is no strategy version {version_id} in this team; see /strategies."
+        raise NotFound(message, code="version.not_found")
+    return row
+
+
+def find_version(*, team_id: int, digest: str) -> VersionView | None:
+    """Return the team's newest version with ``digest``, or None."""
+    rows = StrategyVersion.objects.select_related("strategy")
+    row = rows.filter(team_id=team_id, digest=digest).order_by("-id").first()
+    return view_of(row) if row else None
+
+
+def list_versions(
+    *, team_id: int, strategy_id: int | None = None, stage: str = ""
+) -> QuerySet[StrategyVersion]:
+    """Return the team's versions, newest first, of one strategy or at one stage if given."""
+    rows = StrategyVersion.objects.filter(team_id=team_id).select_related("strategy")
+    if strategy_id is not None:
+        rows = rows.filter(strategy_id=strategy_id)
+    if stage:
+        rows = rows.filter(stage=stage)
+    return rows.order_by("-created_at", "-id")
+
+
+def list_inventory(*, team_id: int, kind: str = "", text: str = "") -> QuerySet[StrategyRow]:
+    """Return the team's strategies, newest first, with ``n_versions`` and ``latest_id``."""
+    newest = StrategyVersion.objects.filter(strategy=OuterRef("pk")).order_by("-number")
+    rows = StrategyRow.objects.filter(team_id=team_id).annotate(
+        n_versions=Count("versions"), latest_id=Subquery(newest.values("pk")[:1])
+    )
+    if kind:
+        rows = rows.filter(kind=kind)
+    if text:
+        rows = rows.filter(title__icontains=text)
+    return rows.order_by("-created_at", "-id")
+
+
+def views_of(rows: list[Any]) -> list[StrategyView]:
+    """Return rows of ``list_inventory`` with their newest versions, in two queries."""
+    ids = [row.latest_id for row in rows]
+    found = StrategyVersion.objects.select_related("strategy").filter(pk__in=ids)
+    latest = {version.strategy_id: view_of(version) for version in found}
+    return [
+        StrategyView(
+            id=row.pk,
+            name=row.name,
+            title=row.title,
+            kind=row.kind,
+            plug=row.plug,
+            about=row.about,
+            created_by=row.created_by,
+            created_by_label=row.created_by_label,
+            created_at=row.created_at,
+            versions=row.n_versions,
+            latest=latest.get(row.pk),
+        )
+        for row in rows
+    ]
+
+
+def get_strategy_row(strategy_id: int, team_id: int) -> StrategyView:
+    """Return a strategy of the team. Raises ``NotFound``, also for another team's."""
+    rows = list(list_inventory(team_id=team_id).filter(pk=strategy_id))
+    if not rows:
+        message = f"There is no strategy {strategy_id} in this team; see /strategies."
+        raise NotFound(message, code="strategy.not_found")
+    return views_of(rows)[0]
+
+
+def diff_versions(before_id: int, after_id: int, team_id: int) -> VersionDiff:
+    """Return how two versions of the team differ. Raises ``NotFound``."""
+    before, after = _version_row(before_id, team_id), _version_row(after_id, team_id)
+    return VersionDiff(
+        before=view_of(before),
+        after=view_of(after),
+        params=diff_params(before.params, after.params),
+        lines=diff_text(before.source, after.source),
+    )
