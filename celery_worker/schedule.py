@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-PERIODIC = (("sweep jobs", "core.sweep_jobs", 5.0, "io"),)
+PERIODIC = (
+    ("sweep jobs", "core.sweep_jobs", 5.0, "io"),
+    ("sample health", "ops.sample_health", 15.0, "io"),
+)
 
 BEAT_SCHEDULE = {
     name: {"task": task, "schedule": seconds, "options": {"queue": queue, "expires": seconds}}

@@ -23,7 +23,6 @@ from apps.core.models import Job
 from apps.market import selectors as market
 from apps.ops.kernel.health import State, judge_lag, judge_processes, worst
 from apps.ops.models import Alert, HealthSample
-from apps.trading import selectors as trading
 
 MEND = {
     "worker": "Start a worker: celery -A celery_worker.app worker -Q trading,io,compute,ai,mail.",
@@ -149,15 +148,15 @@ def check_ledger(now: datetime) -> State:
 def check_data(now: datetime) -> State:
     """Look at the feeds that should move."""
     try:
-        stale = market.list_stale_feeds(
-            now=now, older_than=timedelta(seconds=FEED_DEGRADED_SECONDS)
-        )
+        running = market.list_running_feeds()
     except DatabaseError:
         return State("data", "unknown", "the database does not answer", "Start PostgreSQL.")
+    limit = timedelta(seconds=FEED_DEGRADED_SECONDS)
+    stale = [feed.name for feed in running if now - feed.updated_at > limit]
     if stale:
         advice = "Look at the stream process; a paused feed is started again on the Data page."
         return State("data", "degraded", f"feeds stand still: {', '.join(stale)}", advice)
-    return State("data", "ok", "feeds move")
+    return State("data", "ok", f"{len(running)} feeds move")
 
 
 def check_ai() -> State:
@@ -166,18 +165,6 @@ def check_ai() -> State:
     if not keyed:
         return State("ai", "ok", "no model key: the local search works alone")
     return State("ai", "ok", f"keys: {', '.join(keyed)}")
-
-
-def check_risk() -> State:
-    """Tell whether anything is halted."""
-    try:
-        halted = trading.list_halted_scopes()
-    except DatabaseError:
-        return State("risk", "unknown", "the database does not answer", "Start PostgreSQL.")
-    if halted:
-        advice = "Trading there waits for a RESUME with a reason."
-        return State("risk", "degraded", f"{len(halted)} scopes halted", advice)
-    return State("risk", "ok", "nothing halted")
 
 
 CHECKS: dict[str, Callable[[datetime], list[State]]] = {
@@ -189,7 +176,6 @@ CHECKS: dict[str, Callable[[datetime], list[State]]] = {
     "ledger": lambda now: [check_ledger(now)],
     "data": lambda now: [check_data(now)],
     "ai": lambda _now: [check_ai()],
-    "risk": lambda _now: [check_risk()],
 }
 READY = ("database", "schema", "redis", "processes")
 

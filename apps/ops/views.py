@@ -48,7 +48,7 @@ def _group(*names: str) -> Any:
 
 system = _group(*selectors.CHECKS)
 ai = _group("ai")
-risk = _group("risk")
+risk = _group("queues")
 scheduler = _group("processes", "queues")
 monitor = _group("data", "ledger")
 
