@@ -181,7 +181,7 @@ class Preparation:
         digest = assets.digest_sources()
         if assets.are_collected(self.options.static, self.home.state / "static", digest):
             return None
-        return self.begin("collectstatic", "--noinput", "-v", "0"), digest
+        return self.begin("collectstatic", "--noinput", "-v", "0", "-i", "widgetbundle.js"), digest
 
     def _note_address(self) -> None:
         """Keep the address in the credentials true when the port changes."""
