@@ -1,5 +1,110 @@
-"""REST operations of strategies."""
+"""REST operations of strategies: the library, the inventory, versions, expressions."""
 
-from ninja import Router
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Query, Router, Status
+
+from apps.core import clock
+from apps.core.doors import permission, signed_in
+from apps.core.rest import Page, Paging, page
+from apps.strategies import schemas, selectors, services
 
 router = Router(tags=["strategies"])
+
+
+@router.get("/library", response=list[schemas.MemberOut])
+@permission("team.read")
+def list_library(request: HttpRequest) -> Any:  # noqa: ARG001 a door takes the request
+    """List the library's strategies with parameters and sources."""
+    return selectors.list_strategies()
+
+
+@router.get("/strategies", response=Page[schemas.StrategyOut])
+@permission("team.read")
+def list_strategies(
+    request: HttpRequest, paging: Query[Paging], kind: str = "", text: str = ""
+) -> Any:
+    """List the team's strategies, newest first."""
+    rows = selectors.list_inventory(team_id=signed_in(request).team, kind=kind, text=text)
+    found = page(rows, request, limit=paging.limit)
+    return {**found, "items": selectors.views_of(found["items"])}
+
+
+@router.post("/strategies", response={201: schemas.VersionOut})
+@permission("research.write")
+def create_strategy(request: HttpRequest, body: schemas.StrategyIn) -> Any:
+    """Store a strategy of the team's own; answers with its first version."""
+    made = services.create_strategy(actor=signed_in(request), now=clock.now(), **body.dict())
+    return Status(201, made)
+
+
+@router.get("/strategies/{strategy_id}", response=schemas.StrategyOut)
+@permission("team.read")
+def read_strategy(request: HttpRequest, strategy_id: int) -> Any:
+    """Show a strategy."""
+    return selectors.get_strategy_row(strategy_id, signed_in(request).team)
+
+
+@router.get("/strategies/{strategy_id}/versions", response=Page[schemas.VersionOut])
+@permission("team.read")
+def list_strategy_versions(request: HttpRequest, strategy_id: int, paging: Query[Paging]) -> Any:
+    """List the versions of a strategy, newest first."""
+    team = signed_in(request).team
+    selectors.get_strategy_row(strategy_id, team)
+    rows = selectors.list_versions(team_id=team, strategy_id=strategy_id)
+    return page(rows, request, limit=paging.limit, row=selectors.view_of)
+
+
+@router.post("/strategies/{strategy_id}/versions", response={201: schemas.VersionOut})
+@permission("research.write")
+def create_version(request: HttpRequest, strategy_id: int, body: schemas.VersionIn) -> Any:
+    """Store a new version of a strategy."""
+    made = services.create_version(
+        actor=signed_in(request), strategy_id=strategy_id, now=clock.now(), **body.dict()
+    )
+    return Status(201, made)
+
+
+@router.get("/versions", response=Page[schemas.VersionOut])
+@permission("team.read")
+def list_versions(request: HttpRequest, paging: Query[Paging], stage: str = "") -> Any:
+    """List the team's versions, newest first, at one stage if given."""
+    rows = selectors.list_versions(team_id=signed_in(request).team, stage=stage)
+    return page(rows, request, limit=paging.limit, row=selectors.view_of)
+
+
+@router.post("/versions", response=schemas.VersionOut)
+@permission("research.write")
+def ensure_version(request: HttpRequest, body: schemas.EnsureIn) -> Any:
+    """Return the version that is exactly this strategy with these parameters; made if need be."""
+    return services.ensure_version(
+        actor=signed_in(request),
+        name=str(body.strategy),
+        params=body.params,
+        note=body.note,
+        now=clock.now(),
+    )
+
+
+@router.get("/versions/{version_id}", response=schemas.VersionDetail)
+@permission("team.read")
+def read_version(request: HttpRequest, version_id: int) -> Any:
+    """Show a version with its source text."""
+    return selectors.get_version_detail(version_id, signed_in(request).team)
+
+
+@router.get("/versions/{version_id}/diff", response=schemas.DiffOut)
+@permission("team.read")
+def diff_versions(request: HttpRequest, version_id: int, against: int) -> Any:
+    """Show how ``version_id`` differs from the version ``against``."""
+    return selectors.diff_versions(against, version_id, signed_in(request).team)
+
+
+@router.post("/expressions/check", response=schemas.ExpressionOut)
+@permission("team.read")
+def check_expression(request: HttpRequest, body: schemas.ExpressionIn) -> Any:  # noqa: ARG001
+    """Read a formula: its spelling, words, lookback, unit; or an error with its column."""
+    return selectors.read_expression(body.expression)

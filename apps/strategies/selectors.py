@@ -6,7 +6,7 @@ import ast
 import hashlib
 import inspect
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -15,6 +15,16 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from apps.core.errors import NotFound
 from apps.core.plugs import list_plugs, load_plug
+from apps.strategies.kernel.expressions import (
+    EXTRAS,
+    describe,
+    lookback,
+    parse,
+    remarks,
+    render,
+    unit_of,
+)
+from apps.strategies.kernel.expressions.units import spell
 from apps.strategies.kernel.interface import Spec, Strategy
 from apps.strategies.kernel.versions import Line, ParamChange, diff_params, diff_text
 from apps.strategies.models import Strategy as StrategyRow
@@ -145,9 +155,22 @@ def get_version(version_id: int | str, team_id: int) -> VersionView:
     return view_of(_version_row(version_id, team_id))
 
 
-def get_source(version_id: int, team_id: int) -> str:
-    """Return the stored source text of a version. Raises ``NotFound``."""
-    return _version_row(version_id, team_id).source
+def get_version_detail(version_id: int, team_id: int) -> dict[str, Any]:
+    """Return a version with the source text it was made from. Raises ``NotFound``."""
+    row = _version_row(version_id, team_id)
+    return {**asdict(view_of(row)), "source": row.source}
+
+
+def read_expression(text: str) -> dict[str, Any]:
+    """Return what a formula is. Raises ``Invalid`` pointing at a column."""
+    node = parse(text, EXTRAS)
+    return {
+        "expression": render(node),
+        "words": describe(node),
+        "lookback": lookback(node),
+        "unit": spell(unit_of(node)),
+        "remarks": remarks(node),
+    }
 
 
 def _version_row(version_id: int | str, team_id: int) -> StrategyVersion:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from apps.market.kernel.bars import Panel
-from apps.strategies.kernel.expressions import Node, evaluate, lookback, parse
+from apps.strategies.kernel.expressions import EXTRAS, Node, evaluate, lookback, parse
 from apps.strategies.kernel.periods import day_period
 from apps.strategies.kernel.portfolios import quantile_weights
 from apps.strategies.library.base import Features, Floats, Parameter, Params, Spec, View
 from apps.strategies.library.rebalanced import decide_at, features_of, targets_of
-
-# Inputs beyond the bars that a panel may carry under these names.
-EXTRAS = ("funding", "vwap")
 
 
 class Expression:

@@ -16,6 +16,8 @@ FIELDS = {
     "volume": "the volume",
     "returns": "the one-bar return",
 }
+# Inputs beyond the bars that a panel may carry under these names.
+EXTRAS = ("funding", "vwap")
 MAX_WINDOW = 2520
 
 
