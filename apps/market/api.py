@@ -1,5 +1,196 @@
 """REST operations of market."""
 
-from ninja import Router
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from ninja import File, Form, Query, Router, Status
+from ninja.files import UploadedFile
+
+from apps.core import clock, jobs
+from apps.core.doors import permission, signed_in
+from apps.core.rest import Page, page
+from apps.market import schemas, selectors, services
 
 router = Router(tags=["market"])
+JSON = "application/json"
+
+
+@router.get("/instruments", response=Page[schemas.InstrumentOut])
+@permission("team.read")
+def list_instruments(request: HttpRequest, query: Query[schemas.InstrumentQuery]) -> Any:
+    """List instruments by symbol; the database writes the JSON."""
+    body = selectors.instruments_json(team_id=signed_in(request).team, **query.dict())
+    return HttpResponse(body, content_type=JSON)
+
+
+@router.get("/instruments/{symbol}", response=schemas.InstrumentDetail)
+@permission("team.read")
+def get_instrument(request: HttpRequest, symbol: str, dataset: str = "") -> Any:
+    """Show an instrument with actions, health and provenance."""
+    team_id = signed_in(request).team
+    return selectors.get_instrument(team_id=team_id, symbol=symbol, dataset=dataset)
+
+
+@router.get("/bars")
+@permission("team.read")
+def list_bars(request: HttpRequest, query: Query[schemas.BarsQuery]) -> Any:
+    """List the bars of an instrument, as rows by cursor or as arrays."""
+    asked = query.dict(exclude={"cursor", "limit", "format"})
+    panel = selectors.bars_of(team_id=signed_in(request).team, **asked)
+    if query.format == "arrays":
+        return selectors.bar_arrays(panel)
+    return page(selectors.bar_rows(panel), request, limit=query.limit, order=("ts",))
+
+
+@router.get("/datasets", response=list[schemas.DatasetOut])
+@permission("team.read")
+def list_datasets(request: HttpRequest) -> Any:
+    """List the team's datasets and the shared ones."""
+    return selectors.list_datasets(team_id=signed_in(request).team)
+
+
+@router.get("/providers")
+@permission("team.read")
+def list_providers(request: HttpRequest) -> Any:  # noqa: ARG001
+    """List the providers that ingestion can ask."""
+    return selectors.list_providers()
+
+
+@router.get("/universes", response=Page[schemas.UniverseOut])
+@permission("team.read")
+def list_universes(request: HttpRequest) -> Any:
+    """List universes, each in its newest version."""
+    found = selectors.list_universes(team_id=signed_in(request).team)
+    rows = sorted(found, key=lambda universe: (universe.name, universe.id))
+    return page(rows, request, order=("name", "id"))
+
+
+@router.get("/universes/{name}", response=schemas.UniverseDetail)
+@permission("team.read")
+def get_universe(request: HttpRequest, name: str, version: int | None = None) -> Any:
+    """Show a universe with the health of its data."""
+    team_id = signed_in(request).team
+    found = selectors.get_universe(team_id=team_id, name=name, version=version)
+    return {**asdict(found), "health": selectors.data_health(team_id=team_id, universe=found)}
+
+
+@router.post("/universes", response={201: schemas.UniverseOut})
+@permission("data.write")
+def create_universe(request: HttpRequest, body: schemas.UniverseIn) -> Any:
+    """Make a universe, or the next version of the one with this name."""
+    actor, now = signed_in(request), clock.now()
+    return Status(201, services.create_universe(actor=actor, now=now, **body.dict()))
+
+
+@router.post("/ingests", response={202: schemas.Started})
+@permission("data.write")
+def start_ingest(request: HttpRequest, body: schemas.IngestIn) -> Any:
+    """Start fetching bars into a dataset of the team."""
+    actor, now = signed_in(request), clock.now()
+    run, job = services.start_ingest(actor=actor, now=now, **body.dict())
+    return Status(202, {"id": str(run.pk), "job": jobs.as_dict(job, now)})
+
+
+@router.get("/ingests", response=Page[schemas.IngestOut])
+@permission("team.read")
+def list_ingests(request: HttpRequest) -> Any:
+    """List the team's ingestions, the newest first."""
+    rows = selectors.list_ingests(team_id=signed_in(request).team)
+    return page(rows, request, row=selectors.ingest_dict)
+
+
+@router.get("/ingests/{ingest_id}", response=schemas.IngestOut)
+@permission("team.read")
+def get_ingest(request: HttpRequest, ingest_id: UUID) -> Any:
+    """Show how an ingestion stands."""
+    run = selectors.get_ingest(team_id=signed_in(request).team, ingest_id=ingest_id)
+    return selectors.ingest_dict(run)
+
+
+@router.post("/ingests/{ingest_id}/retry", response={202: schemas.Started})
+@permission("data.write")
+def retry_ingest(request: HttpRequest, ingest_id: UUID) -> Any:
+    """Fetch again what failed or was cancelled."""
+    actor, now = signed_in(request), clock.now()
+    run, job = services.retry_ingest(actor=actor, ingest_id=ingest_id, now=now)
+    return Status(202, {"id": str(run.pk), "job": jobs.as_dict(job, now)})
+
+
+def _upload(file: UploadedFile, form: schemas.UploadIn) -> services.Upload:
+    return services.Upload(
+        content=file.read(),
+        name=file.name or "file",
+        mapping=form.mapping,
+        **form.dict(include={"dataset", "timeframe", "calendar", "symbol"}),
+    )
+
+
+@router.post("/uploads", response={201: schemas.UploadOut})
+@permission("data.write")
+def upload_bars(
+    request: HttpRequest,  # noqa: ARG001
+    form: Form[schemas.UploadIn],
+    file: File[UploadedFile],
+) -> Any:
+    """Store the bars of a CSV or Parquet file: all of them, or nothing."""
+    actor, now = signed_in(request), clock.now()
+    return Status(201, services.upload_bars(actor=actor, upload=_upload(file, form), now=now))
+
+
+@router.post("/uploads/preview", response=schemas.UploadPreview)
+@permission("data.write")
+def preview_upload(
+    request: HttpRequest,  # noqa: ARG001
+    form: Form[schemas.UploadIn],
+    file: File[UploadedFile],
+) -> Any:
+    """Check a file and show what it holds; nothing is stored."""
+    return services.preview_upload(upload=_upload(file, form))
+
+
+@router.get("/feeds", response=list[schemas.FeedOut])
+@permission("team.read")
+def list_feeds(request: HttpRequest) -> Any:  # noqa: ARG001
+    """List the replay feeds."""
+    return selectors.list_feeds()
+
+
+@router.get("/feeds/{name}", response=schemas.FeedOut)
+@permission("team.read")
+def get_feed(request: HttpRequest, name: str) -> Any:  # noqa: ARG001
+    """Show how a feed stands."""
+    return selectors.feed_state(name)
+
+
+@router.post("/feeds/{name}/pause", response=schemas.FeedOut)
+@permission("ops.manage")
+def pause_feed(request: HttpRequest, name: str) -> Any:
+    """Pause a running feed."""
+    return services.pause_feed(actor=signed_in(request), name=name, now=clock.now())
+
+
+@router.post("/feeds/{name}/resume", response=schemas.FeedOut)
+@permission("ops.manage")
+def resume_feed(request: HttpRequest, name: str) -> Any:
+    """Let a paused feed go on."""
+    return services.resume_feed(actor=signed_in(request), name=name, now=clock.now())
+
+
+@router.post("/feeds/{name}/restart", response=schemas.FeedOut)
+@permission("ops.manage")
+def restart_feed(request: HttpRequest, name: str, body: schemas.FeedRestart) -> Any:
+    """Start a feed again from its first bar."""
+    actor, now = signed_in(request), clock.now()
+    speed = body.seconds_per_bar
+    return services.restart_feed(actor=actor, name=name, now=now, seconds_per_bar=speed)
+
+
+@router.get("/readers")
+@permission("team.read")
+def list_readers(request: HttpRequest, digest: str) -> Any:
+    """List who read the data with a digest."""
+    return selectors.list_readers(team_id=signed_in(request).team, digest=digest)

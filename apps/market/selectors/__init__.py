@@ -9,30 +9,45 @@ from apps.market.selectors.feeds import (
 )
 from apps.market.selectors.lists import (
     InstrumentView,
+    bar_arrays,
+    bar_rows,
     bars_of,
+    coverage_of,
     data_health,
     get_ingest,
     get_instrument,
+    ingest_dict,
     instruments_json,
     list_datasets,
     list_ingests,
     list_providers,
     list_readers,
 )
-from apps.market.selectors.panels import read_figures, read_panel
-from apps.market.selectors.universes import UniverseView, get_universe, list_universes
+from apps.market.selectors.panels import (
+    read_figures,
+    read_panel,
+)
+from apps.market.selectors.universes import (
+    UniverseView,
+    get_universe,
+    list_universes,
+)
 
 __all__ = [
     "FeedState",
     "InstrumentView",
     "UniverseView",
+    "bar_arrays",
+    "bar_rows",
     "bars_of",
+    "coverage_of",
     "data_health",
     "feed_state",
     "get_feed",
     "get_ingest",
     "get_instrument",
     "get_universe",
+    "ingest_dict",
     "instruments_json",
     "list_datasets",
     "list_feeds",

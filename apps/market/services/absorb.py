@@ -34,7 +34,7 @@ def absorb(
         ``bars.defective`` with symbol, row and column; nothing of the batch may stay then.
     """
     for item in fetched:
-        check_bars(item.listing.symbol, item.bars)
+        _check_bars(item.listing.symbol, item.bars)
     instruments = _instruments(dataset, fetched)
     with_bars = [item for item in fetched if len(item.bars)]
     series = _series(instruments, with_bars, timeframe)
@@ -44,12 +44,12 @@ def absorb(
     )
     for item in fetched:
         instrument = instruments[item.listing.symbol]
-        write_actions(instrument, item.bars, item.actions)
+        _write_actions(instrument, item.bars, item.actions)
         for kind, (ts, value) in item.figures.items():
             store.write_metric(
                 instrument_id=instrument.pk, kind=kind, ts=ts, value=value, batch=batch.pk
             )
-    refresh_health(dataset, [series_id for series_id, _ in blocks], now=now)
+    refresh_health(dataset=dataset, series_ids=[series_id for series_id, _ in blocks], now=now)
     Batch.objects.filter(pk=batch.pk).update(
         rows=batch.rows + written.added + written.changed,
         received=batch.received + written.received,
@@ -58,7 +58,7 @@ def absorb(
     return written
 
 
-def check_bars(symbol: str, bars: Columns) -> None:
+def _check_bars(symbol: str, bars: Columns) -> None:
     """Raise ``Invalid`` naming symbol, row and column when the bars may not be stored."""
     defects = find_defects(bars)
     if defects:
@@ -96,7 +96,7 @@ def _series(
     return {row.instrument.symbol: row for row in found.select_related("instrument")}
 
 
-def write_actions(instrument: Instrument, bars: Columns, actions: Actions) -> None:
+def _write_actions(instrument: Instrument, bars: Columns, actions: Actions) -> None:
     """Store dividends and splits with their factors; those already there are replaced."""
     if not len(actions) or not len(bars):
         return
@@ -124,11 +124,11 @@ def _action(instrument: Instrument, kind: str, on: object, value: float, factor:
     )
 
 
-def refresh_health(dataset: Dataset, series_ids: Sequence[int], *, now: datetime) -> None:
+def refresh_health(*, dataset: Dataset, series_ids: Sequence[int], now: datetime) -> None:
     """Judge series by everything that is stored of them."""
     stored = store.read_bars(series_ids, EARLIEST, LATEST) if series_ids else {}
     rows = list(Series.objects.filter(pk__in=series_ids))
-    actions = read_actions([row.instrument_id for row in rows])
+    actions = _read_actions([row.instrument_id for row in rows])
     for row in rows:
         row.health = judge(
             stored.get(row.pk, empty_columns()),
@@ -140,7 +140,7 @@ def refresh_health(dataset: Dataset, series_ids: Sequence[int], *, now: datetime
     Series.objects.bulk_update(rows, ["health", "checked_at"], batch_size=200)
 
 
-def read_actions(instrument_ids: Sequence[int]) -> dict[int, Actions]:
+def _read_actions(instrument_ids: Sequence[int]) -> dict[int, Actions]:
     """Return the stored actions of each instrument, one entry per day."""
     by_day: dict[int, dict[int, list[float]]] = {pk: {} for pk in instrument_ids}
     rows = Action.objects.filter(instrument_id__in=instrument_ids).order_by("on")

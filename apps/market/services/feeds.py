@@ -184,6 +184,7 @@ def _batch(row: FeedSession, opened_at: datetime) -> FeedBatch:
 def _closes(batch: FeedBatch) -> dict[str, Any]:
     known = np.isfinite(batch.close)
     return {
+        "clock": batch.closed_at.isoformat(),
         "opened_at": batch.opened_at.isoformat(),
         "closed_at": batch.closed_at.isoformat(),
         "closes": {

@@ -69,7 +69,9 @@ def start_ingest(
     }
     tasks = plug.plan(_request(request, now))
     with transaction.atomic():
-        place = own_dataset(actor, dataset or f"{provider}-{section}", facts, now)
+        place = own_dataset(
+            actor=actor, name=dataset or f"{provider}-{section}", section=facts, now=now
+        )
         run = IngestRun.objects.create(
             team_id=actor.team,
             dataset=place,
@@ -131,7 +133,7 @@ def _enqueue(actor: Actor, run: IngestRun, n_tasks: int, now: datetime) -> Job:
     return job
 
 
-def own_dataset(actor: Actor, name: str, section: Section, now: datetime) -> Dataset:
+def own_dataset(*, actor: Actor, name: str, section: Section, now: datetime) -> Dataset:
     """Return the team's dataset of this name, made when it is new. Raises ``Invalid``."""
     if not NAME.fullmatch(name):
         message = f"{name!r} is no name for a dataset: use 2-63 of a-z, 0-9 and hyphens."
@@ -148,7 +150,15 @@ def own_dataset(actor: Actor, name: str, section: Section, now: datetime) -> Dat
             "created_at": now,
         },
     )
-    if not made and dataset.calendar != section.calendar:
+    if made:
+        audit.record(
+            actor=actor,
+            action="dataset.created",
+            subject=f"dataset:{dataset.pk}",
+            body={"name": name, "source": section.source, "calendar": section.calendar},
+            now=now,
+        )
+    if dataset.calendar != section.calendar:
         message = (
             f"Dataset {name} keeps the calendar {dataset.calendar}, these bars {section.calendar};"
             " choose another name."
@@ -231,7 +241,7 @@ def _store_one(run: IngestRun, plug: Provider, item: Fetched, actor: Actor, now:
         dataset=run.dataset,
         provider=run.provider,
         source=plug.section(run.request["section"]).source[:300],
-        sha256=digest_of(item.bars),
+        sha256=_digest_of(item.bars),
         created_at=now,
         created_by=actor.name,
     )
@@ -249,7 +259,7 @@ def _store_one(run: IngestRun, plug: Provider, item: Fetched, actor: Actor, now:
     run.rows_changed += written.changed
 
 
-def digest_of(bars: Columns) -> str:
+def _digest_of(bars: Columns) -> str:
     """Return the sha-256 of bars as they were received."""
     arrays = {name: getattr(bars, name) for name in ("ts", "open", "high", "low", "close")}
     return (
@@ -263,7 +273,7 @@ def _finish(run_id: UUID, now: datetime) -> dict[str, Any]:
         actor = system("ingest", run.team_id)
         run.finished_at = now
         run.save(update_fields=["finished_at"])
-        ensure_universe(run, actor, now)
+        _ensure_universe(run, actor, now)
         result = {
             "ingest_id": str(run.pk),
             "dataset": run.dataset.name,
@@ -283,7 +293,7 @@ def _finish(run_id: UUID, now: datetime) -> dict[str, Any]:
     return result
 
 
-def ensure_universe(run: IngestRun, actor: Actor, now: datetime) -> None:
+def _ensure_universe(run: IngestRun, actor: Actor, now: datetime) -> None:
     """Keep a universe of everything in the dataset at this timeframe, under its name."""
     timeframe = run.request["timeframe"]
     symbols = sorted(

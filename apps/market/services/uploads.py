@@ -42,9 +42,8 @@ class Upload:
     mapping: Mapping[str, str] | None = None
 
 
-def preview_upload(*, actor: Actor, upload: Upload) -> dict[str, Any]:
+def preview_upload(*, upload: Upload) -> dict[str, Any]:
     """Return what the file holds, or raise as ``upload_bars`` would; nothing is stored."""
-    actor.require("data.write")
     provider = _open(upload)
     fetched = _fetch(provider, upload)
     first = fetched[0]
@@ -89,7 +88,12 @@ def upload_bars(*, actor: Actor, upload: Upload, now: datetime) -> dict[str, Any
     fetched = _fetch(provider, upload)
     section = provider.section(upload.dataset)
     with transaction.atomic():
-        dataset = own_dataset(actor, upload.dataset, _with_calendar(section, upload), now)
+        dataset = own_dataset(
+            actor=actor,
+            name=upload.dataset,
+            section=_with_calendar(section, upload),
+            now=now,
+        )
         batch = Batch.objects.create(
             dataset=dataset,
             provider="upload",

@@ -1,0 +1,265 @@
+"""REST shapes of market."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from ninja import Field, Schema
+
+from apps.core.rest import Paging
+
+
+class InstrumentQuery(Paging):
+    """Which instruments."""
+
+    dataset: str = ""
+    kind: str = ""
+    search: str = Field("", max_length=60)
+
+
+class SeriesOut(Schema):
+    """Bars of an instrument at one timeframe."""
+
+    timeframe: str
+    rows: int
+    first: datetime | None
+    last: datetime | None
+    health: float | None = None
+
+
+class InstrumentOut(Schema):
+    """An instrument in a list."""
+
+    id: int
+    symbol: str
+    name: str
+    kind: str
+    sector: str
+    venue: str
+    currency: str
+    dataset: str
+    shared: bool
+    series: list[SeriesOut]
+
+
+class SeriesDetail(Schema):
+    """A series with its health."""
+
+    id: int
+    timeframe: str
+    rows: int
+    first: datetime | None
+    last: datetime | None
+    health: dict[str, Any]
+    checked_at: datetime | None
+
+
+class ActionOut(Schema):
+    """A dividend or split."""
+
+    kind: str
+    on: date
+    value: float
+    factor: float
+
+
+class BatchOut(Schema):
+    """Where bars came from."""
+
+    id: int
+    provider: str
+    source: str
+    sha256: str
+    created_at: datetime
+    created_by: str
+    rows: int
+
+
+class InstrumentDetail(Schema):
+    """An instrument with actions, provenance and health."""
+
+    id: int
+    symbol: str
+    name: str
+    kind: str
+    sector: str
+    venue: str
+    currency: str
+    dataset: str
+    dataset_title: str
+    source: str
+    licence: str
+    note: str
+    calendar: str
+    shared: bool
+    series: list[SeriesDetail]
+    actions: list[ActionOut]
+    batches: list[BatchOut]
+
+
+class BarsQuery(Paging):
+    """Which bars; ``format=arrays`` answers all of them at once, one array per field."""
+
+    symbol: str = ""
+    timeframe: str = "1d"
+    start: str | None = None
+    end: str | None = None
+    price_mode: str = "raw"
+    dataset: str = ""
+    format: str = Field("rows", pattern="^(rows|arrays)$")
+
+
+class UniverseOut(Schema):
+    """A universe; survivorship is printed on every result that used it."""
+
+    id: int
+    name: str
+    version: int
+    title: str
+    symbols: list[str]
+    timeframe: str
+    dataset: str
+    calendar: str
+    survivorship: str
+    shared: bool
+
+
+class UniverseDetail(UniverseOut):
+    """A universe with its health."""
+
+    health: dict[str, Any]
+
+
+class UniverseIn(Schema):
+    """A universe to be made."""
+
+    name: str = Field(max_length=64)
+    symbols: list[str] = Field(min_length=1, max_length=5000)
+    timeframe: str = "1d"
+    survivorship: str = Field(max_length=1000)
+    title: str = Field("", max_length=200)
+    dataset: str = ""
+
+
+class DatasetOut(Schema):
+    """A body of bars from one source."""
+
+    id: int
+    name: str
+    title: str
+    source: str
+    licence: str
+    calendar: str
+    note: str
+    shared: bool
+    series: int
+    rows: int
+    first: datetime | None
+    last: datetime | None
+
+
+class IngestIn(Schema):
+    """What to ingest; no symbols means all of the section."""
+
+    provider: str = "sample"
+    section: str
+    symbols: list[str] = Field(default_factory=list, max_length=5000)
+    timeframe: str = ""
+    start: str | None = None
+    end: str | None = None
+    dataset: str = Field("", max_length=64)
+
+
+class IngestOut(Schema):
+    """How an ingestion stands."""
+
+    id: str
+    provider: str
+    dataset: str
+    request: dict[str, Any]
+    job_id: str | None
+    status: str
+    done: int
+    failed: dict[str, str]
+    rows_received: int
+    rows_added: int
+    rows_changed: int
+    created_at: datetime
+    created_by: str
+    finished_at: datetime | None
+
+
+class Started(Schema):
+    """Long work that has begun: follow the job."""
+
+    id: str
+    job: dict[str, Any]
+
+
+class UploadIn(Schema):
+    """How to read an uploaded file; columns are found by name unless mapped."""
+
+    dataset: str = Field(max_length=64)
+    timeframe: str = "1d"
+    calendar: str = "XNYS"
+    symbol: str = Field("", max_length=40)
+    ts_column: str = ""
+    symbol_column: str = ""
+    open_column: str = ""
+    high_column: str = ""
+    low_column: str = ""
+    close_column: str = ""
+    volume_column: str = ""
+
+    @property
+    def mapping(self) -> dict[str, str]:
+        """House name of a column to its name in the file."""
+        names = ("ts", "symbol", "open", "high", "low", "close", "volume")
+        return {name: getattr(self, f"{name}_column") for name in names}
+
+
+class UploadOut(Schema):
+    """What an upload stored."""
+
+    dataset: str
+    batch: int
+    sha256: str
+    symbols: list[str]
+    rows_received: int
+    rows_added: int
+    rows_changed: int
+
+
+class UploadPreview(Schema):
+    """What a file holds; nothing is stored."""
+
+    file: str
+    rows: int
+    symbols: list[dict[str, Any]]
+    head: list[dict[str, Any]]
+
+
+class FeedOut(Schema):
+    """How a replay feed stands."""
+
+    id: int
+    name: str
+    universe: str
+    timeframe: str
+    price_mode: str
+    start_at: datetime
+    position_at: datetime | None
+    bars_done: int
+    bars_total: int
+    progress: float
+    seconds_per_bar: float
+    status: str
+    epoch: int
+    updated_at: datetime
+
+
+class FeedRestart(Schema):
+    """How fast the feed is to run from its start."""
+
+    seconds_per_bar: float | None = None
