@@ -34,7 +34,7 @@ def get_history(request: HttpRequest, hours: int = 24, name: str = "") -> dict[s
 
 @router.get("/alerts", response=list[AlertOut])
 @permission("team.read")
-def list_alerts(request: HttpRequest, open: bool = True) -> Any:  # noqa: A002, ARG001, FBT001, FBT002
+def list_alerts(request: HttpRequest, open: bool = True) -> Any:  # noqa: A002, ARG001
     """Return alerts, newest first."""
     return selectors.list_alerts(open_only=open)
 

@@ -80,7 +80,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     near = settings.ENVIRONMENT != "prod" and request.META.get("REMOTE_ADDR") in LOOPBACK
     if not (by_token or near):
         return HttpResponseForbidden("Send METRICS_TOKEN as a bearer token.")
-    return ExportToDjangoView(request)
+    answer: HttpResponse = ExportToDjangoView(request)
+    return answer
 
 
 @permission("team.read")
