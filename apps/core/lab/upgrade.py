@@ -66,7 +66,7 @@ def dump(admin_dsn: str, home: Home, *, now: datetime, label: str = "backup") ->
     """Write a compressed dump of the database into ``LAB_HOME/backups``; return its path."""
     name = f"{conninfo_to_dict(admin_dsn)['dbname']}-{now:%Y%m%dT%H%M%SZ}-{label}.dump"
     new, path = home.backups / f".{name}", home.backups / name
-    _run([program("pg_dump"), "-Fc", "--compress=zstd:3", "-f", str(new)], admin_dsn)
+    _run([program("pg_dump"), "-Fc", "-f", str(new)], admin_dsn)
     new.chmod(0o600)
     new.replace(path)
     for old in sorted(home.backups.glob("*.dump"))[:-KEPT_BACKUPS]:
