@@ -9,9 +9,8 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db import connection
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from ninja import Field, Schema
 
 from apps.core.encoding import plain
@@ -62,30 +61,6 @@ def page(
         "items": [row(item) for item in taken] if row else taken,
         "next": _write_cursor(taken[-1], order) if more else None,
     }
-
-
-def page_json(
-    rows: QuerySet[Any],
-    request: HttpRequest,
-    *,
-    limit: int = 50,
-    order: Sequence[str] = ("-created_at", "-id"),
-) -> HttpResponse:
-    """Return one page of ``rows.values(...)`` as an answer whose JSON the database wrote.
-
-    For long lists: no row becomes a Python object. The names in the answer are those of the
-    columns and annotations; ``order`` must be among them. Otherwise like ``page``.
-    """
-    size = _limit(request, limit)
-    after = _read_cursor(request.GET.get("cursor", ""), order)
-    inner, params = _of_query(rows, order, after)[: size + 1].query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT row_to_json(t)::text FROM ({inner}) t", params)  # noqa: S608 the ORM wrote it
-        found: list[str] = [text for (text,) in cursor.fetchall()]
-    more, taken = len(found) > size, found[:size]
-    following = _write_cursor(orjson.loads(taken[-1]), order) if more else None
-    body = f'{{"items":[{",".join(taken)}],"next":{orjson.dumps(following).decode()}}}'
-    return HttpResponse(body, content_type="application/json")
 
 
 def _limit(request: HttpRequest, default: int) -> int:

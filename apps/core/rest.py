@@ -17,7 +17,7 @@ from ninja.renderers import BaseRenderer
 
 from apps.core.encoding import to_json
 from apps.core.errors import LabError, Unauthenticated, Unavailable
-from apps.core.paging import Page, Paging, page, page_json
+from apps.core.paging import Page, Paging, page
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,6 @@ __all__ = [
     "Renderer",
     "RestAPI",
     "page",
-    "page_json",
     "problem",
     "problem_of",
     "request_id",
