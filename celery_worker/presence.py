@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging.config
+import os
+import signal
 import threading
 from typing import Any
 
@@ -13,6 +15,7 @@ from django.conf import settings
 from apps.core import alive, clock, telemetry
 
 TELL_SECONDS = 5.0
+COLD_STOP_SECONDS = 5.0
 _stop = threading.Event()
 
 
@@ -36,9 +39,20 @@ def tell_scheduler(**_: Any) -> None:
 
 
 @signals.worker_shutting_down.connect
-def tell_no_more(**_: Any) -> None:
-    """Stop telling: a worker that is on its way out takes no new work."""
+def tell_no_more(how: str, **_: Any) -> None:
+    """Stop telling: a worker on its way out takes no new work. A cold stop may not hang."""
     _stop.set()
+    if how == "Cold":
+        end = threading.Timer(COLD_STOP_SECONDS, _end)
+        end.daemon = True
+        end.start()
+
+
+def _end() -> None:
+    """End this worker and, when it leads a process group of its own, its pool."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _keep_telling(kind: str, name: str, **detail: Any) -> None:
