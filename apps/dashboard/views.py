@@ -15,9 +15,7 @@ from apps.dashboard.kernel import gallery as examples
 def home(request: HttpRequest) -> HttpResponse:
     """Show the lab at a glance."""
     actor = request.actor  # type: ignore[attr-defined]
-    return render(
-        request, "dashboard/home.html", selectors.overview(team_id=actor.team, now=clock.now())
-    )
+    return render(request, "dashboard/home.html", selectors.overview(actor=actor, now=clock.now()))
 
 
 @permission("team.read")

@@ -96,6 +96,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "apps.accounts.backends.page_context",
+                "apps.dashboard.backends.frame_context",
             ],
         },
     }

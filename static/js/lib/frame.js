@@ -119,11 +119,9 @@ function setCount(name, value) {
 }
 
 function feedMoved(data) {
-  const at = data.clock ?? data.ts ?? data.at ?? data.bar_at;
-  const node = $("[data-feed-at]");
-  if (!at || !node) return;
-  node.textContent = utc(at);
-  node.closest("[data-feed]").dataset.heardAt = new Date().toISOString();
+  const item = $("[data-feed]");
+  if (!item || (data.feed && item.dataset.feed && data.feed !== item.dataset.feed)) return;
+  if (data.position_at) $("[data-feed-at]", item).textContent = utc(data.position_at);
 }
 
 function addCompareGuard() {
@@ -151,7 +149,7 @@ async function refreshCounts() {
     const answer = await get("/dashboard/frame");
     setCount("waiting", answer.waiting);
     setCount("alerts", answer.alerts);
-    if (answer.feed_at) feedMoved({ at: answer.feed_at });
+    if (answer.feed_at) feedMoved({ position_at: answer.feed_at });
   } catch (error) {
     if (![0, 401, 404, 429].includes(error.status)) showProblem(error);
   }

@@ -1,0 +1,71 @@
+"""REST shapes of dashboard."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ninja import Schema
+
+
+class FrameOut(Schema):
+    """What the bars around every page count."""
+
+    waiting: int
+    alerts: int
+    feed: str
+    feed_at: datetime | None
+
+
+class FeedOut(Schema):
+    """A replay feed and its clock."""
+
+    name: str
+    universe: str
+    timeframe: str
+    status: str
+    is_stale: bool
+    position_at: datetime | None
+    bars_done: int
+    bars_total: int
+    progress: float
+    seconds_per_bar: float
+
+
+class UniverseOut(Schema):
+    """A universe and the health of its data."""
+
+    name: str
+    title: str
+    timeframe: str
+    count: int
+    survivorship: str
+    score: float | None
+    coverage: float
+    missing: int
+    suspicions: int
+    rows: int
+    first: datetime | None
+    last: datetime | None
+
+
+class WaitingOut(Schema):
+    """A proposal that waits for the caller's decision."""
+
+    id: UUID
+    kind: str
+    title: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class OverviewOut(Schema):
+    """The lab at a glance."""
+
+    now: datetime
+    feeds: list[FeedOut]
+    universes: list[UniverseOut]
+    waiting: list[WaitingOut]
+    jobs: list[dict[str, Any]]
+    health: dict[str, Any]
