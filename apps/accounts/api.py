@@ -115,10 +115,15 @@ def revoke_token(request: HttpRequest, token_id: int) -> Any:
 @router.get("/jobs", response=Page[schemas.JobOut], tags=["jobs"])
 @permission("team.read")
 def list_jobs(
-    request: HttpRequest, paging: Query[Paging], status: str = "", kind: str = ""
+    request: HttpRequest,
+    paging: Query[Paging],
+    status: str = "",
+    kind: str = "",
+    open: bool = False,  # noqa: A002 the name clients use
 ) -> Any:
-    """List the team's long work, newest first."""
-    now, rows = clock.now(), selectors.list_jobs(signed_in(request).team, status=status, kind=kind)
+    """List the team's long work, newest first; ``open`` leaves out what is over."""
+    now, team_id = clock.now(), signed_in(request).team
+    rows = selectors.list_jobs(team_id, status=status, kind=kind, open_only=open)
     return page(rows, request, limit=paging.limit, order=BY_ID, row=lambda j: jobs.as_dict(j, now))
 
 

@@ -16,7 +16,7 @@ from apps.accounts.models import Invitation, Membership, Team, Token, User
 from apps.core import jobs
 from apps.core.actors import Actor
 from apps.core.errors import NotFound, Unauthenticated
-from apps.core.models import Job
+from apps.core.models import FINAL_STATES, Job
 
 CACHE_FOR = timedelta(seconds=1)
 CACHE_SIZE = 1000
@@ -219,9 +219,12 @@ def find_user(email: str) -> User | None:
     return User.objects.filter(email=email.strip().lower()).first()
 
 
-def list_jobs(team_id: int, *, status: str = "", kind: str = "") -> QuerySet[Job]:
-    """Return the team's jobs, of one status or kind if asked, newest first."""
+def list_jobs(
+    team_id: int, *, status: str = "", kind: str = "", open_only: bool = False
+) -> QuerySet[Job]:
+    """Return the team's jobs, of one status or kind or unfinished if asked, newest first."""
     rows = Job.objects.filter(team_id=team_id).order_by("-created_at", "-id")
+    rows = rows.exclude(status__in=FINAL_STATES) if open_only else rows
     rows = rows.filter(status=status) if status else rows
     return rows.filter(kind=kind) if kind else rows
 
