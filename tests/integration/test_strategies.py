@@ -3,6 +3,7 @@
 import pytest
 from django.db import IntegrityError, transaction
 
+from apps.approvals import services as approvals
 from apps.audit.selectors import list_events
 from apps.core.actors import system
 from apps.core.errors import Conflict, Denied, Invalid, NotFound
@@ -205,3 +206,59 @@ def test_source_digests_cover_what_a_member_imports():
     text, digest = selectors.source_of("momentum_12_1")
     assert "class Momentum121" in text
     assert len({digest, *(selectors.source_of(n)[1] for n in ("buy_and_hold", "expression"))}) == 3
+
+
+def approve(version, actor, now, stage="researched"):
+    """Propose and approve a promotion as two people."""
+    proposal = approvals.propose(
+        actor=actor("researcher"),
+        kind="promotion",
+        subject=f"version:{version.id}",
+        title="On to the next stage",
+        digest=version.digest,
+        evidence={},
+        rationale="It behaved as its formula says.",
+        now=now,
+        target_stage=stage,
+    )
+    return approvals.decide(
+        actor=actor("validator"),
+        proposal_id=proposal.pk,
+        decision="approve",
+        rationale="Read the evidence and agree.",
+        seen_digest=proposal.digest,
+        now=now,
+    )
+
+
+def test_an_approved_promotion_moves_the_version(
+    ensure, actor, team, now, django_capture_on_commit_callbacks
+):
+    version = ensure()
+    with django_capture_on_commit_callbacks(execute=True):
+        approve(version, actor, now)
+    assert selectors.get_version(version.id, team.pk).stage == "researched"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"digest": "0" * 64}, {"decision": "reject"}, {"kind": "limits"}, {"subject": "run:1"}],
+)
+def test_other_decisions_move_nothing(ensure, team, now, change):
+    version = ensure()
+    told = {
+        "proposal_id": "p",
+        "kind": "promotion",
+        "subject": f"version:{version.id}",
+        "digest": version.digest,
+        "decision": "approve",
+        "team_id": team.pk,
+        "target_stage": "paper",
+        "tier": 1,
+        "now": now,
+    }
+    approvals.decided.send_robust(sender=None, **{**told, **change})
+    assert selectors.get_version(version.id, team.pk).stage == "draft"
+    approvals.decided.send_robust(sender=None, **{**told, "tier": 2})
+    moved = selectors.get_version(version.id, team.pk)
+    assert (moved.stage, moved.tier) == ("paper", 2)

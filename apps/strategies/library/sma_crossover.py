@@ -25,7 +25,7 @@ class SmaCrossover:
     - Without ``short`` the rule looks at the state from the first slow average on. With ``short``
       it is always in the market once begun, so it begins at the first crossing, as the common
       reference implementations of the reversing rule do.
-    - A decision is made only where a signal changes; between, weights drift.
+    - Only instruments whose signal changes are traded; between, weights drift.
     """
 
     spec = Spec(
@@ -65,19 +65,19 @@ class SmaCrossover:
         return {"position": np.where(side < 0, 0.0, side)}
 
     def decide(self, view: View, params: Params) -> Floats | None:  # noqa: ARG002
-        """Return new weights where a position changes."""
+        """Return new weights of the instruments whose position changes, NaN for the others."""
         wanted = np.nan_to_num(view.features["position"][view.i])
-        if wanted.tolist() == view.memory.get("position", [0.0] * len(wanted)):
+        changed = wanted != np.array(view.memory.get("position", [0.0] * len(wanted)))
+        if not changed.any():
             return None
         view.memory["position"] = wanted.tolist()
-        return np.asarray(wanted / len(wanted))
+        return np.where(changed, wanted / len(wanted), np.nan)
 
     def targets(self, panel: Panel, params: Params) -> Floats:
         """Return the array twin of ``decide``."""
         wanted = np.nan_to_num(self.prepare(panel, params)["position"])
         before = np.vstack([np.zeros((1, wanted.shape[1])), wanted[:-1]])
-        changed = (wanted != before).any(axis=1)
-        return np.where(changed[:, None], wanted / wanted.shape[1], np.nan)
+        return np.where(wanted != before, wanted / wanted.shape[1], np.nan)
 
 
 def _side(close: Floats, fast: int, slow: int) -> Floats:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.core.errors import Invalid
+from apps.market.kernel.bars import FIELDS as PRICES
 from apps.market.kernel.bars import Panel
 from apps.strategies.kernel.expressions.nodes import Field, Node, Number
 from apps.strategies.kernel.windows import (
@@ -72,20 +73,25 @@ class Evaluator:
         return value
 
     def _call(self, node: Any) -> Floats | float:
+        value: Floats | float
         if node.operator in _PLAIN:
-            return _finite(_PLAIN[node.operator](*(self._of(part) for part in node.args)))
+            value = _finite(_PLAIN[node.operator](*(self._of(part) for part in node.args)))
+            return value
         arrays = [
             part.value if _is_last_number(node, part) else self._array(part) for part in node.args
         ]
-        return _finite(_WHOLE[node.operator](*arrays))
+        value = _finite(_WHOLE[node.operator](*arrays))
+        return value
 
     def _field(self, node: Field) -> Floats:
+        array: Floats
         if node.name == "returns":
-            return _finite(self.panel.close / shift(self.panel.close, 1) - 1.0)
+            array = _finite(self.panel.close / shift(self.panel.close, 1) - 1.0)
+            return array
         if node.name in self.panel.extras:
             return self.panel.extras[node.name]
-        if node.name in {"open", "high", "low", "close", "volume"}:
-            array: Floats = getattr(self.panel, node.name)
+        if node.name in PRICES:
+            array = getattr(self.panel, node.name)
             return array
         message = f"The data lacks the field {node.name!r}; choose data that has it."
         raise Invalid(message, code="expression.no_field", details={"field": "expression"})
@@ -178,7 +184,8 @@ def _of_row(function: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
 
 
 def _demean(x: Floats) -> Floats:
-    return x - np.nanmean(x, axis=1, keepdims=True)
+    apart: Floats = x - np.nanmean(x, axis=1, keepdims=True)
+    return apart
 
 
 def _zscore(x: Floats) -> Floats:
@@ -191,7 +198,8 @@ def _zscore(x: Floats) -> Floats:
 
 
 def _scale(x: Floats, total: float) -> Floats:
-    return total * x / np.nansum(np.abs(x), axis=1, keepdims=True)
+    scaled: Floats = total * x / np.nansum(np.abs(x), axis=1, keepdims=True)
+    return scaled
 
 
 def _rank(x: Floats) -> Floats:

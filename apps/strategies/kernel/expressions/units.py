@@ -44,7 +44,8 @@ def _infer(node: Node, found: list[str]) -> Unit:
     if isinstance(node, Field):
         return FIELD_UNITS.get(node.name)
     units = [_infer(part, found) for part in node.args]
-    return _RULES[OPERATORS[node.operator].unit](node, units, found)
+    unit: Unit = _RULES[OPERATORS[node.operator].unit](node, units, found)
+    return unit
 
 
 def _alike(node: Call, units: list[Unit], found: list[str]) -> Unit:
