@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.urls import is_valid_path
 
 from apps.accounts import selectors as accounts
 from apps.approvals.kernel import quorum
+from apps.approvals.kernel.evidence import EvidenceView, arrange
 from apps.approvals.kernel.setting_specs import SPECS, Spec, find_spec
+from apps.approvals.kernel.states import STATUSES
 from apps.approvals.models import Decision, Proposal, Setting
 from apps.audit import selectors as audit
 from apps.core.actors import Actor
@@ -77,6 +80,26 @@ def list_proposals(
     wanted = {"status": status, "kind": kind, "subject": subject}
     rows = Proposal.objects.filter(team_id=team_id, **{k: v for k, v in wanted.items() if v})
     return rows.prefetch_related("decisions").order_by("-created_at", "-id")
+
+
+def find_proposals(
+    actor: Actor, *, now: datetime, waiting: bool = False, **wanted: str
+) -> QuerySet[Proposal]:
+    """Return the team's proposals, newest first; with ``waiting`` only those the actor may decide.
+
+    Raises ``Invalid`` for an unknown status.
+    """
+    status = wanted.get("status", "")
+    if status and status not in STATUSES:
+        message = f"{status!r} is not a status of a proposal; it is one of {', '.join(STATUSES)}."
+        raise Invalid(message, code="proposal.status", details={"field": "status"})
+    rows = list_proposals(actor.team, **wanted)
+    return rows.filter(pk__in=[row.pk for row in list_waiting(actor, now)]) if waiting else rows
+
+
+def count_waiting(actor: Actor, now: datetime) -> int:
+    """Return how many proposals wait for this person."""
+    return len(list_waiting(actor, now))
 
 
 def get_proposal(proposal_id: UUID | str, team_id: int) -> Proposal:
@@ -214,6 +237,13 @@ def timeline(proposal: Proposal) -> list[Step]:
     ]
 
 
+def arrange_evidence(proposal: Proposal) -> EvidenceView:
+    """Return a proposal's evidence in the parts that a page shows."""
+    view = arrange(proposal.evidence, proposal.subject)
+    links = tuple(link for link in view.links if is_valid_path(link.href.partition("?")[0]))
+    return replace(view, links=links)
+
+
 def labels_of(team_id: int) -> dict[str, str]:
     """Return how people of a team are shown: e-mail address by actor name."""
     return {f"user:{row.user_id}": row.email for row in accounts.list_members(team_id)}
@@ -249,6 +279,11 @@ def list_setting_versions(team_id: int, key: str) -> QuerySet[Setting]:
     """Return the versions of a setting, newest first. Raises ``Invalid`` for an unknown key."""
     get_spec(key)
     return Setting.objects.filter(team_id=team_id, key=key).order_by("-version")
+
+
+def list_recent_versions(team_id: int, limit: int = 50) -> list[Setting]:
+    """Return the newest versions of all settings."""
+    return list(Setting.objects.filter(team_id=team_id).order_by("-created_at", "-id")[:limit])
 
 
 def _setting_view(spec: Spec, row: Setting | None) -> SettingView:

@@ -1,6 +1,16 @@
 """Pages of approvals."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.approvals import views
 
 app_name = "approvals"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.inbox, name="inbox"),
+    path("settings/", views.settings_page, name="settings"),
+    path("settings/<str:key>/", views.change_setting, name="change_setting"),
+    path("settings/<str:key>/roll-back/", views.roll_back_setting, name="roll_back_setting"),
+    path("<uuid:proposal_id>/", views.proposal, name="proposal"),
+    path("<uuid:proposal_id>/decide/", views.decide, name="decide"),
+    path("<uuid:proposal_id>/withdraw/", views.withdraw, name="withdraw"),
+]

@@ -1,5 +1,48 @@
-"""REST operations of audit."""
+"""REST operations of audit: the trail, an event with its proof, the signed head."""
 
-from ninja import Router
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Query, Router
+
+from apps.audit import schemas, selectors
+from apps.core.doors import permission, signed_in
+from apps.core.rest import Page, Paging, page
 
 router = Router(tags=["audit"])
+
+
+@router.get("/audit", response=Page[schemas.EventOut])
+@permission("audit.read")
+def list_events(
+    request: HttpRequest, asked: Query[schemas.EventFilter], paging: Query[Paging]
+) -> Any:
+    """List the team's events, newest first."""
+    rows = selectors.list_events(team_id=signed_in(request).team, **asked.dict())
+    return page(rows, request, limit=paging.limit, order=selectors.NEWEST, row=schemas.event_row)
+
+
+@router.get("/audit/head", response=schemas.HeadOut)
+@permission("audit.read")
+def read_head(request: HttpRequest) -> Any:  # noqa: ARG001 a door takes the request
+    """Return the newest signed head of the tree, and the key to check it with."""
+    return selectors.head()
+
+
+@router.get("/audit/verify", response=schemas.VerifyOut)
+@permission("audit.read")
+def verify_event(request: HttpRequest, event: UUID) -> Any:
+    """Check one event: its leaf, its place in the tree, the signature over the tree."""
+    checks = selectors.check_event(event, signed_in(request).team)
+    return {"ok": all(check.ok for check in checks), "event": event, "checks": checks}
+
+
+@router.get("/audit/{uuid:event_id}", response=schemas.EventDetail)
+@permission("audit.read")
+def read_event(request: HttpRequest, event_id: UUID) -> Any:
+    """Return an event with its inclusion proof."""
+    event = selectors.get_event(event_id, signed_in(request).team)
+    return schemas.event_detail(event)

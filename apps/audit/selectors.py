@@ -6,15 +6,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import orjson
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.audit import store
 from apps.audit.kernel import chain, merkle
@@ -23,6 +26,7 @@ from apps.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
 from apps.core.errors import NotFound, Unavailable
 
 USER = re.compile(r"user:(\d+)")
+NEWEST = ("-at", "-id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ def list_events(
     subject: str = "",
     action: str = "",
     actor: str = "",
+    search: str = "",
     since: datetime | None = None,
     before: datetime | None = None,
     limit: int | None = None,
@@ -80,11 +85,14 @@ def list_events(
             rows = rows.filter(**{f"{name}__startswith" if text.endswith(mark) else name: text})
     if actor:
         rows = rows.filter(actor=actor)
+    if search:
+        places = ("subject", "action", "actor")
+        rows = rows.filter(reduce(or_, (Q(**{f"{p}__icontains": search}) for p in places)))
     if since:
         rows = rows.filter(at__gte=since)
     if before:
         rows = rows.filter(at__lt=before)
-    rows = rows.order_by("-at", "-id")
+    rows = rows.order_by(*NEWEST)
     return rows if limit is None else rows[:limit]
 
 
@@ -107,6 +115,16 @@ def find_leaves(event_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Return the places of events in the tree; those that still wait are left out."""
     rows = AuditLeaf.objects.filter(event_id__in=event_ids)
     return dict(rows.values_list("event_id", "seq"))
+
+
+def leaf_data_of(event: AuditEvent) -> bytes:
+    """Return the bytes that an event's leaf hash is made of."""
+    return chain.leaf_data(_columns(event))
+
+
+def pretty(event: AuditEvent) -> str:
+    """Return an event's body as indented JSON, for reading."""
+    return orjson.dumps(event.content, option=orjson.OPT_INDENT_2).decode()
 
 
 def actor_labels(names: set[str]) -> dict[str, str]:

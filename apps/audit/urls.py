@@ -1,6 +1,11 @@
 """Pages of audit."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.audit import views
 
 app_name = "audit"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.trail, name="trail"),
+    path("<uuid:event_id>/", views.event, name="event"),
+]

@@ -114,7 +114,7 @@ def find_figure(evidence: Mapping[str, Any], name: str) -> float | bool | None:
     for place in (evidence, metrics if isinstance(metrics, Mapping) else {}):
         value = place.get(name)
         if _is_figure(value):
-            return value  # type: ignore[no-any-return]
+            return value
     return None
 
 

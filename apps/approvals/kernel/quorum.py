@@ -73,7 +73,7 @@ def tier_of(capital: float, limits: Sequence[float]) -> int:
 
 
 def outcome(slots: Sequence[Slot], votes: Sequence[Vote]) -> str:
-    """Return ``rejected`` by one vote against, ``approved`` with every slot filled, or ``open``."""
+    """Return ``rejected`` by one vote against, ``approved`` when all is filled, else ``open``."""
     if any(vote.decision == REJECT for vote in votes):
         return "rejected"
     return "open" if open_slots(slots, votes) else "approved"

@@ -1,0 +1,46 @@
+"""What the pages of approvals are sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+
+from apps.core.errors import Invalid
+
+
+class DecisionForm(forms.Form):
+    """The signature box: ``services.decide`` judges what it holds."""
+
+    rationale = forms.CharField(max_length=4000)
+    digest = forms.CharField(max_length=64)
+
+    def arguments(self) -> dict[str, str]:
+        """Return the arguments of ``services.decide``."""
+        names = {"decision": "decision", "rationale": "rationale", "seen_digest": "digest"}
+        return {name: str(self.data.get(sent, "")) for name, sent in names.items()}
+
+
+class SettingForm(forms.Form):
+    """A setting's new value as JSON, with the version that was seen."""
+
+    value = forms.CharField(max_length=20_000)
+    note = forms.CharField(max_length=200, required=False)
+    version = forms.IntegerField(min_value=0, required=False)
+
+    def change(self) -> dict[str, Any]:
+        """Return the arguments of ``services.set_setting``. Raises ``Invalid``."""
+        if not self.is_valid():
+            words = "; ".join(f"{name}: {text[0]}" for name, text in self.errors.items())
+            raise Invalid(f"The change can't be read: {words}", code="setting.form")
+        try:
+            value = json.loads(self.cleaned_data["value"])
+        except ValueError as error:
+            message = f"The value is not JSON: {error}."
+            raise Invalid(message, code="setting.json") from error
+        return {
+            "value": value,
+            "note": self.cleaned_data["note"],
+            "expected_version": self.cleaned_data["version"],
+        }

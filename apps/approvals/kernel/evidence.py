@@ -1,0 +1,112 @@
+"""Evidence as people read it: figures, parameters, facts and links, whatever the kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+METRICS = "metrics"
+PARAMETERS = ("parameters", "params")
+LINKS = "links"
+# Where the subjects that evidence names can be read; shown only where the site has the page.
+PLACES = {
+    "run": "/research/{id}/",
+    "backtest": "/research/{id}/",
+    "study": "/research/studies/{id}/",
+    "version": "/strategies/versions/{id}/",
+    "account": "/live/{id}/",
+    "deployment": "/live/deployments/{id}/",
+    "hypothesis": "/assistant/hypotheses/{id}/",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line: a name and a figure or words."""
+
+    name: str
+    value: Any
+    is_number: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A place inside the lab where the evidence comes from."""
+
+    label: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceView:
+    """Evidence in parts."""
+
+    metrics: tuple[Row, ...]
+    parameters: tuple[Row, ...]
+    facts: tuple[Row, ...]
+    links: tuple[Link, ...]
+
+
+def arrange(evidence: Mapping[str, Any], subject: str) -> EvidenceView:
+    """Return the evidence of a proposal on ``subject`` in parts."""
+    parameters = next((evidence[name] for name in PARAMETERS if name in evidence), {})
+    known = {METRICS, LINKS, *PARAMETERS}
+    facts = {name: value for name, value in evidence.items() if name not in known}
+    return EvidenceView(
+        metrics=_rows(evidence.get(METRICS)),
+        parameters=_rows(parameters),
+        facts=_rows(facts),
+        links=tuple(_links(evidence, subject)),
+    )
+
+
+def _rows(values: Any, prefix: str = "") -> tuple[Row, ...]:
+    if not isinstance(values, Mapping):
+        return ()
+    found: list[Row] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found += _rows(value, f"{prefix}{name}.")
+        else:
+            found.append(_row(f"{prefix}{name}", value))
+    return tuple(found)
+
+
+def _row(name: str, value: Any) -> Row:
+    if isinstance(value, bool):
+        return Row(name, "yes" if value else "no", is_number=False)
+    if isinstance(value, int | float):
+        return Row(name, value, is_number=True)
+    if isinstance(value, list | tuple):
+        return Row(name, ", ".join(str(item) for item in value), is_number=False)
+    return Row(name, "" if value is None else str(value), is_number=False)
+
+
+def _links(evidence: Mapping[str, Any], subject: str) -> list[Link]:
+    given = evidence.get(LINKS)
+    links = [
+        Link(str(item.get("label") or item["href"]), str(item["href"]))
+        for item in (given if isinstance(given, list) else [])
+        if isinstance(item, Mapping) and is_inside(item.get("href"))
+    ]
+    named = [subject, *(f"{kind}:{evidence[kind]}" for kind in PLACES if kind in evidence)]
+    seen = {link.href for link in links}
+    for text in named:
+        place = place_of(text)
+        if place and place not in seen:
+            links.append(Link(text, place))
+            seen.add(place)
+    return links
+
+
+def place_of(subject: str) -> str:
+    """Return the address of a subject's page; empty when it has none."""
+    kind, _, identity = subject.partition(":")
+    is_plain = identity.replace("-", "").isalnum()
+    return PLACES[kind].format(id=identity) if kind in PLACES and is_plain else ""
+
+
+def is_inside(href: Any) -> bool:
+    """Tell whether a link stays inside the lab."""
+    return isinstance(href, str) and href.startswith("/") and href[1:2] not in {"/", "\\"}

@@ -1,0 +1,184 @@
+"""Shapes of the REST operations of approvals."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from ninja import Field, Schema
+
+from apps.approvals import selectors
+from apps.approvals.models import Decision, Proposal
+from apps.core.actors import Actor
+
+
+class ProposalIn(Schema):
+    """Something to be agreed; ``digest`` is the sha-256 of the subject's content."""
+
+    kind: str = "promotion"
+    subject: str
+    title: str
+    digest: str
+    target_stage: str = ""
+    evidence: dict[str, Any] = Field(default_factory=dict)
+    rationale: str
+    tier: int = 1
+
+
+class ProposalFilter(Schema):
+    """Which proposals to list; ``waiting`` keeps those that wait for the caller."""
+
+    status: str = ""
+    kind: str = ""
+    subject: str = ""
+    waiting: bool = False
+
+
+class DecisionIn(Schema):
+    """A decision; ``seen_digest`` is the ``digest`` of the proposal that was read."""
+
+    decision: str
+    rationale: str
+    seen_digest: str
+
+
+class WithdrawIn(Schema):
+    """Why a proposal is taken back."""
+
+    reason: str = ""
+
+
+class DecisionOut(Schema):
+    """A decision that was made."""
+
+    decider: str
+    role: str
+    decision: str
+    rationale: str
+    seen_digest: str
+    created_at: datetime
+    event_id: UUID
+
+
+class GateOut(Schema):
+    """What a gate of the policy came to on the evidence."""
+
+    name: str
+    label: str
+    operator: str
+    threshold: bool | float
+    value: bool | float | None
+    mode: str
+    status: str
+    blocks: bool
+
+
+class ProposalOut(Schema):
+    """A proposal; ``digest`` covers everything a decider is shown."""
+
+    id: UUID
+    kind: str
+    subject: str
+    subject_digest: str
+    title: str
+    target_stage: str
+    tier: int
+    status: str
+    author: str
+    digest: str
+    created_at: datetime
+    expires_at: datetime
+    decided_at: datetime | None
+    still_needed: list[str]
+
+
+class ProposalDetail(ProposalOut):
+    """A proposal with all that a decider needs."""
+
+    rationale: str
+    evidence: dict[str, Any]
+    gates: list[GateOut]
+    decisions: list[DecisionOut]
+    may_decide: bool
+    may_not_because: str
+    event_id: UUID
+
+
+class SettingIn(Schema):
+    """A new value; ``expected_version`` guards against overwriting a colleague's change."""
+
+    value: Any
+    note: str = ""
+    expected_version: int | None = None
+
+
+class RollBackIn(Schema):
+    """The version to go back to; 0 is the default."""
+
+    version: int
+    note: str = ""
+
+
+class SettingOut(Schema):
+    """A setting as it holds now; version 0 is the default."""
+
+    key: str
+    label: str
+    value: Any
+    unit: str
+    hint: str
+    version: int
+    created_by: str
+    created_at: datetime | None
+
+
+class SettingVersionOut(Schema):
+    """A version of a setting."""
+
+    version: int
+    value: Any
+    note: str
+    rolled_back_to: int | None
+    created_by: str
+    created_at: datetime
+
+
+def proposal_row(proposal: Proposal) -> dict[str, Any]:
+    """Return a proposal as JSON."""
+    names = set(ProposalOut.model_fields) - {"still_needed"}
+    row = {name: getattr(proposal, name) for name in names}
+    return {**row, "still_needed": selectors.still_needed(proposal)}
+
+
+def proposal_detail(proposal: Proposal, actor: Actor, now: datetime) -> dict[str, Any]:
+    """Return a proposal with evidence, gates and decisions as JSON, for this reader."""
+    able = selectors.ability(proposal, actor, now)
+    return {
+        **proposal_row(proposal),
+        "rationale": proposal.rationale,
+        "evidence": proposal.evidence,
+        "gates": proposal.gates,
+        "decisions": [decision_row(row) for row in selectors.list_decisions(proposal)],
+        "may_decide": able.allowed,
+        "may_not_because": able.reason,
+        "event_id": proposal.event_id,
+    }
+
+
+def decision_row(decision: Decision) -> dict[str, Any]:
+    """Return a decision as JSON."""
+    return {name: getattr(decision, name) for name in DecisionOut.model_fields}
+
+
+def setting_version_row(row: Any) -> dict[str, Any]:
+    """Return a version of a setting as JSON."""
+    return {name: getattr(row, name) for name in SettingVersionOut.model_fields}
+
+
+def setting_text(view: selectors.SettingView) -> dict[str, Any]:
+    """Return a setting with its value as JSON text, for the page."""
+    text = orjson.dumps(view.value, option=orjson.OPT_INDENT_2).decode()
+    return {**asdict(view), "text": text}

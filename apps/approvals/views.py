@@ -1,0 +1,143 @@
+"""Pages of approvals: the inbox, a proposal, the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from apps.approvals import forms, schemas, selectors, services
+from apps.approvals.kernel.states import STATUSES
+from apps.core import clock
+from apps.core.doors import permission, signed_in
+from apps.core.errors import Invalid, LabError
+from apps.core.rest import page
+
+
+def _attempt(request: HttpRequest, act: Callable[[], Any], done: str) -> None:
+    """Do it and say so, or say why not."""
+    try:
+        act()
+        messages.success(request, done)
+    except LabError as error:
+        messages.error(request, error.message)
+
+
+@require_GET
+@permission("team.read")
+def inbox(request: HttpRequest) -> HttpResponse:
+    """Show what waits for the reader, and the team's proposals."""
+    actor, now = signed_in(request), clock.now()
+    status = request.GET.get("status", "")
+    rows = selectors.find_proposals(actor, now=now, status=status)
+    found = page(rows, request, limit=50, row=schemas.proposal_row)
+    context = {
+        "waiting": [schemas.proposal_row(row) for row in selectors.list_waiting(actor, now)],
+        "proposals": found["items"],
+        "next": found["next"],
+        "status": status,
+        "statuses": STATUSES,
+        "labels": selectors.labels_of(actor.team),
+    }
+    return render(request, "approvals/inbox.html", context)
+
+
+@require_GET
+@permission("team.read")
+def proposal(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Show a proposal: evidence, gates, who decides, what happened."""
+    actor = signed_in(request)
+    found = selectors.get_proposal(proposal_id, actor.team)
+    return _proposal(request, found)
+
+
+def _proposal(
+    request: HttpRequest, found: Any, error: LabError | None = None, words: str = ""
+) -> HttpResponse:
+    actor = signed_in(request)
+    context = {
+        "proposal": schemas.proposal_detail(found, actor, clock.now()),
+        "evidence": selectors.arrange_evidence(found),
+        "steps": selectors.timeline(found),
+        "labels": selectors.labels_of(actor.team),
+        "is_author": found.author == actor.name,
+        "error": error,
+        "words": words,
+    }
+    status = error.status if error else 200
+    return render(request, "approvals/proposal.html", context, status=status)
+
+
+@require_POST
+@permission("team.read")
+def decide(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Approve or reject; a refused decision keeps the words that were written."""
+    form, actor = forms.DecisionForm(request.POST), signed_in(request)
+    try:
+        services.decide(actor=actor, proposal_id=proposal_id, now=clock.now(), **form.arguments())
+    except LabError as error:
+        found = selectors.get_proposal(proposal_id, actor.team)
+        return _proposal(request, found, error, request.POST.get("rationale", ""))
+    messages.success(request, "Your decision is in the ledger.")
+    return redirect("approvals:proposal", proposal_id)
+
+
+@require_POST
+@permission("proposals.create")
+def withdraw(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Take one's own proposal back."""
+    actor, now, reason = signed_in(request), clock.now(), request.POST.get("reason", "")
+    _attempt(
+        request,
+        lambda: services.withdraw(actor=actor, proposal_id=proposal_id, reason=reason, now=now),
+        "The proposal is withdrawn.",
+    )
+    return redirect("approvals:proposal", proposal_id)
+
+
+@require_GET
+@permission("team.read")
+def settings_page(request: HttpRequest) -> HttpResponse:
+    """Show the settings that can be changed at run time, with their versions."""
+    team_id = signed_in(request).team
+    context = {
+        "settings": [schemas.setting_text(row) for row in selectors.list_settings(team_id)],
+        "versions": selectors.list_recent_versions(team_id),
+        "labels": selectors.labels_of(team_id),
+    }
+    return render(request, "approvals/settings.html", context)
+
+
+@require_POST
+@permission("settings.write")
+def change_setting(request: HttpRequest, key: str) -> HttpResponse:
+    """Give a setting a new value, written as JSON."""
+    actor, now, form = signed_in(request), clock.now(), forms.SettingForm(request.POST)
+    _attempt(
+        request,
+        lambda: services.set_setting(actor=actor, key=key, now=now, **form.change()),
+        f"{key} is changed.",
+    )
+    return redirect("approvals:settings")
+
+
+@require_POST
+@permission("settings.write")
+def roll_back_setting(request: HttpRequest, key: str) -> HttpResponse:
+    """Go back to an earlier value."""
+    actor, now, version = signed_in(request), clock.now(), request.POST.get("version", "")
+    try:
+        number = int(version)
+    except ValueError as error:
+        raise Invalid(f"{version!r} is not a version.", code="setting.version") from error
+    _attempt(
+        request,
+        lambda: services.roll_back_setting(actor=actor, key=key, version=number, now=now),
+        f"{key} holds the value of version {number} again.",
+    )
+    return redirect("approvals:settings")
