@@ -1,1 +1,70 @@
-"""Tables of risk."""
+"""Tables of risk: limit sets, reports, breaches."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from apps.core.models import TeamOwned
+
+
+class LimitSet(TeamOwned):
+    """Limits as they were set; a change adds a version. ``subject`` empty is the whole team."""
+
+    subject = models.CharField(max_length=80, blank=True, default="")
+    version = models.PositiveIntegerField()
+    values = models.JSONField()
+    reason = models.CharField(max_length=500)
+    created_by = models.CharField(max_length=80)
+    created_by_label = models.CharField(max_length=160, blank=True, default="")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("team", "subject", "version"), name="one_limit_set_per_version"
+            ),
+            models.CheckConstraint(condition=Q(version__gte=1), name="limit_set_version_counts"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.subject or 'team'} v{self.version}"
+
+
+class RiskReport(TeamOwned):
+    """VaR and ES of a book or a run; ``is_live`` marks the one a book keeps up to date."""
+
+    subject = models.CharField(max_length=120)
+    title = models.CharField(max_length=200)
+    is_live = models.BooleanField(default=False)
+    body = models.JSONField()
+    created_by = models.CharField(max_length=80)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("team", "subject"),
+                condition=Q(is_live=True),
+                name="one_live_report_per_subject",
+            ),
+        )
+        indexes = (models.Index(fields=("team", "-created_at", "-id"), name="report_team_recent"),)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Breach(TeamOwned):
+    """An order that the guard refused, or a limit that a book has run past."""
+
+    subject = models.CharField(max_length=120)
+    code = models.CharField(max_length=40)
+    message = models.CharField(max_length=500)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (models.Index(fields=("team", "-created_at", "-id"), name="breach_team_recent"),)
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.subject}"

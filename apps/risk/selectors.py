@@ -1,0 +1,82 @@
+"""Reads of risk: limits in force, reports, breaches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+
+from apps.core.errors import NotFound
+from apps.risk.kernel.limits import DEFAULT, Limits, limits_from
+from apps.risk.models import Breach, LimitSet, RiskReport
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsView:
+    """Limits in force for a subject; version 0 is the default of the lab."""
+
+    subject: str
+    set_for: str
+    version: int
+    limits: Limits
+    reason: str
+    created_by: str
+    created_at: datetime | None
+
+
+def get_limits(*, team_id: int, subject: str = "") -> LimitsView:
+    """Return the limits of ``subject``, else of the team, else the lab's defaults."""
+    rows = LimitSet.objects.filter(team_id=team_id, subject__in={subject, ""})
+    row = rows.order_by("-subject", "-version").first()
+    if row is None:
+        return LimitsView(subject, "", 0, DEFAULT, "Defaults of the lab.", "", None)
+    limits = limits_from(row.values)
+    who = row.created_by_label or row.created_by
+    return LimitsView(subject, row.subject, row.version, limits, row.reason, who, row.created_at)
+
+
+def list_limit_versions(*, team_id: int, subject: str = "") -> QuerySet[LimitSet]:
+    """Return every version of a subject's own limits, newest first."""
+    return LimitSet.objects.filter(team_id=team_id, subject=subject).order_by("-version")
+
+
+def list_reports(*, team_id: int, subject: str = "") -> QuerySet[RiskReport]:
+    """Return the team's reports, newest first."""
+    rows = RiskReport.objects.filter(team_id=team_id)
+    return (rows.filter(subject=subject) if subject else rows).order_by("-created_at", "-id")
+
+
+def list_books(*, team_id: int) -> list[RiskReport]:
+    """Return the reports that books keep up to date, by title."""
+    rows = RiskReport.objects.filter(team_id=team_id, is_live=True)
+    return list(rows.order_by("title", "id"))
+
+
+def get_report(report_id: int, team_id: int) -> RiskReport:
+    """Return a report of the team. Raises ``NotFound``, also for another team's."""
+    row = RiskReport.objects.filter(pk=report_id, team_id=team_id).first()
+    if row is None:
+        message = f"There is no risk report {report_id}; see GET /api/v1/risk."
+        raise NotFound(message, code="risk.not_found")
+    return row
+
+
+def list_breaches(*, team_id: int, subject: str = "") -> QuerySet[Breach]:
+    """Return refused orders and broken limits, newest first."""
+    rows = Breach.objects.filter(team_id=team_id)
+    return (rows.filter(subject=subject) if subject else rows).order_by("-created_at", "-id")
+
+
+def report_as_dict(row: RiskReport) -> dict[str, Any]:
+    """Return a report as clients see it."""
+    return {
+        "id": row.pk,
+        "subject": row.subject,
+        "title": row.title,
+        "is_live": row.is_live,
+        "created_at": row.created_at,
+        "created_by": row.created_by,
+        **row.body,
+    }

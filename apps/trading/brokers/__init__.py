@@ -1,0 +1,1 @@
+"""Venues behind one contract; the first, paper, always works."""

@@ -1,0 +1,86 @@
+"""The contract of a broker: what it can do, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.backtests.kernel.engine import Book, Fills
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a venue can do; what it can't is refused, never turned into something else.
+
+    ``kinds``: ``market`` (a quantity at the next price) and ``target`` (a weight of equity,
+    sized at the fill). ``deduplicates`` tells whether the same client id sent twice is one order.
+    """
+
+    name: str
+    title: str
+    is_paper: bool
+    kinds: tuple[str, ...]
+    fractional: bool
+    shorts: bool
+    deduplicates: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTicket:
+    """An order as it is sent: the client id was stored before."""
+
+    client_id: str
+    symbol: str
+    kind: str
+    side: str
+    quantity: float
+    target_weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """What the venue said to an order: accepted or not, its own id, and why not."""
+
+    client_id: str
+    accepted: bool
+    venue_id: str = ""
+    code: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A fill: signed quantity, the price got, the fee."""
+
+    quantity: float
+    price: float
+    fee: float
+
+
+class Broker(Protocol):
+    """A venue. Objects hold no state of an account."""
+
+    capabilities: Capabilities
+
+    def submit(self, ticket: OrderTicket) -> Ack:
+        """Send an order once and return what the venue said."""
+        ...
+
+    def cancel(self, client_id: str) -> Ack:
+        """Ask the venue to take an order back."""
+        ...
+
+    def fill_targets(self, book: Book, prices: Floats) -> Fills:
+        """Fill the wishes of a book at ``prices``, NaN where nothing trades."""
+        ...
+
+    def fill_quantity(
+        self, quantity: float, price: float, *, fee_bps: float, slippage_bps: float
+    ) -> Execution:
+        """Fill a signed quantity at ``price``."""
+        ...

@@ -1,0 +1,67 @@
+"""The built-in paper broker: fills at the next bar's open, with the engine's own step."""
+
+from __future__ import annotations
+
+import math
+
+from apps.backtests.kernel.costs import Costs
+from apps.backtests.kernel.engine import Book, Fills
+from apps.trading.brokers.base import Ack, Capabilities, Execution, Floats, OrderTicket
+
+SIDES = ("buy", "sell")
+
+
+class PaperBroker:
+    """Market and target orders filled at the next open of the account's feed.
+
+    Targets go through the same compiled step as a backtest, so that a replayed deployment and a
+    backtest agree to the cent. There is no order book: size moves no price beyond the account's
+    slippage.
+    """
+
+    capabilities = Capabilities(
+        name="paper",
+        title="Paper (built in)",
+        is_paper=True,
+        kinds=("market", "target"),
+        fractional=True,
+        shorts=True,
+        deduplicates=True,
+    )
+
+    def submit(self, ticket: OrderTicket) -> Ack:
+        """Accept what can be filled; refuse the rest with a code."""
+        refusal = self._refusal(ticket)
+        if refusal:
+            return Ack(ticket.client_id, accepted=False, code=refusal[0], message=refusal[1])
+        return Ack(ticket.client_id, accepted=True, venue_id=f"paper-{ticket.client_id}")
+
+    def _refusal(self, ticket: OrderTicket) -> tuple[str, str] | None:
+        if ticket.kind not in self.capabilities.kinds:
+            kinds = " and ".join(self.capabilities.kinds)
+            return "broker.kind", f"The paper broker has no {ticket.kind} orders; it has {kinds}."
+        if ticket.side not in SIDES:
+            return "broker.side", f"The side is {ticket.side!r}; it is buy or sell."
+        if ticket.kind == "target":
+            weight = ticket.target_weight
+            if weight is None or not math.isfinite(weight):
+                return "broker.target", "A target order needs a finite target weight."
+        elif not (math.isfinite(ticket.quantity) and ticket.quantity > 0.0):
+            return "broker.quantity", f"The quantity is {ticket.quantity}; it must be positive."
+        return None
+
+    def cancel(self, client_id: str) -> Ack:
+        """Take the order back; nothing is ever on the wire here."""
+        return Ack(client_id, accepted=True, venue_id=f"paper-{client_id}")
+
+    def fill_targets(self, book: Book, prices: Floats) -> Fills:
+        """Fill what the book waits for by the engine's step."""
+        return book.on_open(prices)
+
+    def fill_quantity(
+        self, quantity: float, price: float, *, fee_bps: float, slippage_bps: float
+    ) -> Execution:
+        """Return the fill of a signed quantity: a worse price, and the fee."""
+        costs = Costs(fee_bps, slippage_bps)
+        got = price * (1.0 + math.copysign(costs.slippage, quantity))
+        return Execution(quantity, got, abs(quantity) * got * costs.fee)

@@ -1,0 +1,1 @@
+"""Sums of trading: order states, scopes of a halt, sleeves, what to order."""

@@ -1,0 +1,91 @@
+"""Time-series and fence of trading: equity points in and out as arrays, advisory locks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from django.db import connection
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+# One key for the whole lab: every intent takes it shared, a halt takes it alone. The queue for it
+# is fair, so a halt waits only for the intents already under way.
+FENCE_KEY = 0x51_75_61_6E_74_01
+ACCOUNT_TOTAL = 0
+ADD_POINTS = """
+INSERT INTO trading_equity (account_id, deployment_id, epoch, ts, equity, cash, gross, net)
+SELECT * FROM unnest(%s::int8[], %s::int8[], %s::int4[], %s::timestamptz[],
+    %s::float8[], %s::float8[], %s::float8[], %s::float8[])
+ON CONFLICT (account_id, deployment_id, epoch, ts) DO NOTHING
+"""
+READ_POINTS = """
+SELECT extract(epoch FROM ts)::float8 * 1e6, equity, cash, gross, net FROM (
+    SELECT * FROM trading_equity
+    WHERE account_id = %s AND deployment_id = %s AND epoch = %s
+    ORDER BY ts DESC LIMIT %s
+) newest ORDER BY ts
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class EquityPoint:
+    """Equity of a deployment, or of the whole account (deployment 0), at a bar's close."""
+
+    account_id: int
+    deployment_id: int
+    epoch: int
+    ts: datetime
+    equity: float
+    cash: float
+    gross: float
+    net: float
+
+
+@dataclass(frozen=True, slots=True)
+class EquityCurve:
+    """Equity points as arrays in time order; ``ts`` in microseconds since 1970."""
+
+    ts: NDArray[np.int64]
+    equity: Floats
+    cash: Floats
+    gross: Floats
+    net: Floats
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+
+def pass_fence() -> None:
+    """Hold the fence together with others until the transaction ends; waits for a halt."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [FENCE_KEY])
+
+
+def close_fence() -> None:
+    """Hold the fence alone until the transaction ends; waits for the intents under way."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [FENCE_KEY])
+
+
+def add_points(points: Sequence[EquityPoint]) -> None:
+    """Store equity points; one that is there already stays as it is."""
+    if not points:
+        return
+    names = ("account_id", "deployment_id", "epoch", "ts", "equity", "cash", "gross", "net")
+    columns = [[getattr(point, name) for point in points] for name in names]
+    with connection.cursor() as cursor:
+        cursor.execute(ADD_POINTS, columns)
+
+
+def read_points(
+    account_id: int, epoch: int, *, deployment_id: int = ACCOUNT_TOTAL, limit: int = 5000
+) -> EquityCurve:
+    """Return the newest ``limit`` points in time order."""
+    with connection.cursor() as cursor:
+        cursor.execute(READ_POINTS, [account_id, deployment_id, epoch, limit])
+        table = np.array(cursor.fetchall(), dtype=np.float64).reshape(-1, 5)
+    ts = np.rint(table[:, 0]).astype(np.int64)
+    return EquityCurve(ts, *(np.ascontiguousarray(table[:, i]) for i in range(1, 5)))
