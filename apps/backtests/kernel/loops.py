@@ -207,7 +207,8 @@ def run_2d(
 ) -> int:
     """Play every bar, write what happened and return how many fills there were.
 
-    ``curve`` rows are equity, cash, gross and net value; ``fill_key`` rows are bar and asset, ``fill_value`` rows signed quantity, price and fee.
+    ``curve`` rows are equity, cash, gross and net value; ``fill_key`` rows bar and asset;
+    ``fill_value`` rows signed quantity, price and fee.
     """
     n_bars, n_assets = close.shape
     wanted = np.full(n_assets, np.nan)
