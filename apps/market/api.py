@@ -132,7 +132,7 @@ def _upload(file: UploadedFile, form: schemas.UploadIn) -> services.Upload:
 @router.post("/uploads", response={201: schemas.UploadOut})
 @permission("data.write")
 def upload_bars(
-    request: HttpRequest,  # noqa: ARG001
+    request: HttpRequest,
     form: Form[schemas.UploadIn],
     file: File[UploadedFile],
 ) -> Any:

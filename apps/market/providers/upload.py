@@ -161,7 +161,7 @@ def _parse(frame: Any, mapping: dict[str, str], symbol: str) -> Parsed:
     if "symbol" in names:
         symbols = _symbols(frame[names["symbol"]])
     else:
-        symbols = np.full(len(frame), symbol, dtype=np.str_)
+        symbols = np.full(len(frame), symbol)
     return Parsed(symbols, Columns(ts, *values))
 
 
@@ -210,7 +210,7 @@ def _times(column: Any) -> NDArray[np.int64]:
     if len(lost):
         row = int(lost[0])
         raise refusal([Defect(row, "ts", repr(column.iloc[row])[:40], "an ISO date or time")])
-    return np.asarray(times.to_numpy().astype("M8[us]").astype(np.int64))
+    return np.asarray(times.dt.tz_convert(None).to_numpy().astype("M8[us]").astype(np.int64))
 
 
 def _symbols(column: Any) -> NDArray[np.str_]:
