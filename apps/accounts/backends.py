@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.usersessions.models import UserSession
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -24,6 +26,7 @@ from apps.core.errors import Denied, LabError
 API = "/api/"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 TEAM_KEY = "team_id"
+NOTE_EVERY = timedelta(minutes=1)
 RECHECK_SECONDS = 3.0
 MAX_CHECKED = 10_000
 SHUT_OUT = 4401
@@ -68,6 +71,25 @@ def _by_session(request: Any, *, check: bool) -> None:
         message = "The X-CSRFToken header is missing or stale; reload the page and try again."
         raise Denied(message, code="csrf")
     request.actor, request.caller = actor, f"user:{actor.user_id}" if actor else ""
+
+
+class ActivityMiddleware:
+    """Notes for the list of sessions where and when each was last used, once a minute."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+        self.noted: dict[str, datetime] = {}
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Note the session of the request, and answer."""
+        key, now = request.session.session_key, clock.now()
+        seen = self.noted.get(key) if key else now
+        if (seen is None or now - seen >= NOTE_EVERY) and request.user.is_authenticated:
+            if len(self.noted) >= MAX_CHECKED:
+                self.noted.clear()
+            UserSession.objects.create_from_request(request)
+            self.noted[str(key)] = now
+        return self.get_response(request)
 
 
 class TokenAuth(HttpBearer):
