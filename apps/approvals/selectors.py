@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -290,7 +291,7 @@ def _setting_view(spec: Spec, row: Setting | None) -> SettingView:
     return SettingView(
         key=spec.key,
         label=spec.label,
-        value=row.value if row else spec.default,
+        value=row.value if row else deepcopy(spec.default),
         unit=spec.unit,
         hint=spec.hint,
         version=row.version if row else 0,

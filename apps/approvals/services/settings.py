@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
@@ -51,7 +52,7 @@ def roll_back_setting(
     if row is None and version != 0:
         message = f"{key} has no version {version}; see its history."
         raise NotFound(message, code="setting.no_version")
-    value = row.value if row else spec.default
+    value = row.value if row else deepcopy(spec.default)
     _check(key, value)
     return _store(actor, key, value, note, None, version, now)
 

@@ -1,7 +1,6 @@
 """The tree against the reference roots of RFC 6962 and thousands of generated proofs."""
 
-import random
-
+import numpy as np
 import pytest
 
 from apps.audit.kernel import merkle
@@ -55,7 +54,9 @@ def test_every_inclusion_proof_verifies_and_no_corrupted_one(size):
         proof = merkle.inclusion_proof(index, size, read)
         leaf = LEAVES[index]
         assert merkle.verify_inclusion(leaf, index, size, proof, root)
-        assert not merkle.verify_inclusion(LEAVES[index - 1], index, size, proof, root) or size == 1
+        assert (
+            not merkle.verify_inclusion(LEAVES[index - 1], index, size, proof, root) or size == 1
+        )
         assert not merkle.verify_inclusion(leaf, index, size, proof, b"\0" * 32)
         assert not merkle.verify_inclusion(leaf, index, size, [*proof, leaf], root)
         assert not merkle.verify_inclusion(leaf, size, size, proof, root)
@@ -97,7 +98,10 @@ def test_proofs_from_tiles_equal_proofs_from_leaves():
     tree, tiles = merkle.Tree(), []
     for leaf in leaves:
         tiles += tree.add(leaf)
-    above = {8: [t.root for t in tiles if t.level == 0], 16: [t.root for t in tiles if t.level == 1]}
+    above = {
+        8: [t.root for t in tiles if t.level == 0],
+        16: [t.root for t in tiles if t.level == 1],
+    }
     reads = []
 
     def from_tiles(level, first, last):
@@ -106,10 +110,10 @@ def test_proofs_from_tiles_equal_proofs_from_leaves():
 
     assert tree.edge.root() == merkle.root_of(leaves)
     assert [len(above[8]), len(above[16])] == [257, 1]
-    generator = random.Random(1)
+    generator = np.random.default_rng(1)
     for wanted in (size, 65_536, 65_535, 4097, 257, 256):
         root = merkle.root_of(leaves[:wanted])
-        for index in [0, wanted - 1, *(generator.randrange(wanted) for _ in range(20))]:
+        for index in [0, wanted - 1, *generator.integers(wanted, size=20).tolist()]:
             reads.clear()
             proof = merkle.inclusion_proof(index, wanted, from_tiles)
             assert merkle.verify_inclusion(leaves[index], index, wanted, proof, root)
