@@ -8,8 +8,8 @@ from apps.market.kernel.bars import Panel
 from apps.strategies.kernel.expressions import EXTRAS, Node, evaluate, lookback, parse
 from apps.strategies.kernel.periods import day_period
 from apps.strategies.kernel.portfolios import quantile_weights
+from apps.strategies.kernel.rebalancing import decide_at, features_of, targets_of
 from apps.strategies.library.base import Features, Floats, Parameter, Params, Spec, View
-from apps.strategies.library.rebalanced import decide_at, features_of, targets_of
 
 
 class Expression:

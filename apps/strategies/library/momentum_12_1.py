@@ -6,9 +6,9 @@ from apps.core.errors import Invalid
 from apps.market.kernel.bars import Panel
 from apps.strategies.kernel.periods import PERIODS, calendar_period
 from apps.strategies.kernel.portfolios import top_equal
+from apps.strategies.kernel.rebalancing import decide_at, features_of, targets_of
 from apps.strategies.kernel.windows import of_own_bars, shift
 from apps.strategies.library.base import Features, Floats, Parameter, Params, Spec, View
-from apps.strategies.library.rebalanced import decide_at, features_of, targets_of
 
 
 class Momentum121:

@@ -1,4 +1,4 @@
-"""What cross-sectional members share: a ranking acted on at the first close of each period."""
+"""Scores acted on at the first close of each period: what cross-sectional strategies share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from apps.strategies.library.base import Features, Floats, View
+from apps.strategies.kernel.interface import Features, Floats, View
 
 Weigh = Callable[[Floats], Floats | None]
 

@@ -1,0 +1,1 @@
+"""Sums of the assistant: genetic search, scores, words, prompts."""
