@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.usersessions.models import UserSession
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -218,3 +219,12 @@ class AccountAdapter(DefaultAccountAdapter):
 def invitation_link(plain: str) -> str:
     """Return the address under which an invitation is accepted."""
     return settings.SITE_URL + reverse("accounts:join", args=[plain])
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):
+    """Draws the QR code on white, so that it can be scanned from a dark page."""
+
+    def build_totp_svg(self, url: str) -> str:
+        """Return the QR code of ``url`` as SVG."""
+        head, tag, drawing = str(super().build_totp_svg(url)).partition("<path")
+        return f'{head}<rect width="100%" height="100%" fill="white"/>{tag}{drawing}'

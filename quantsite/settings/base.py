@@ -127,6 +127,7 @@ ACCOUNT_ADAPTER = "apps.accounts.backends.AccountAdapter"
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_RATE_LIMITS = {"login": "60/m/ip"}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ADAPTER = "apps.accounts.backends.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # people come by invitation, not by proving an address
 MFA_TOTP_ISSUER = "Quantsite"
 USERSESSIONS_TRACK_ACTIVITY = True

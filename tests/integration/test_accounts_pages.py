@@ -76,6 +76,7 @@ def test_sign_in_with_totp_wants_the_code(team, person):
     assert asked.url.startswith("/accounts/reauthenticate/")
     page = client.post(asked.url, {"password": PASSWORD}, follow=True)
     assert b"data:image/svg" in page.content
+    assert 'fill="white"/><path' in page.context["totp_svg"]
     secret = page.context["form"].secret
     code = totp.format_hotp_value(
         totp.hotp_value(secret, next(totp.yield_hotp_counters_from_time()))
