@@ -92,8 +92,8 @@ class Written:
 
 def check_owner(dataset_id: int, team_id: int | None) -> None:
     """Raise ``Denied`` unless the dataset belongs to exactly this team (None: shared)."""
-    owned = Dataset.objects.filter(pk=dataset_id, team_id=team_id)
-    if not owned.exists():
+    owner = Dataset.objects.filter(pk=dataset_id).values_list("team_id", flat=True)
+    if list(owner) != [team_id]:
         message = f"Dataset {dataset_id} is shared or another team's: it can't be written to."
         raise Denied(message, code="dataset.foreign", details={"dataset": dataset_id})
 

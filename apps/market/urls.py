@@ -1,6 +1,19 @@
 """Pages of market."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.market import views
 
 app_name = "market"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.data_room, name="room"),
+    path("universes/<slug:name>/", views.universe, name="universe"),
+    path("instruments/<str:symbol>/", views.instrument, name="instrument"),
+    path("instruments/<str:symbol>/figure", views.instrument_figure, name="instrument_figure"),
+    path("ingest/", views.ingest, name="ingest"),
+    path("ingest/start", views.start_ingest, name="start_ingest"),
+    path("ingest/<uuid:ingest_id>/retry", views.retry_ingest, name="retry_ingest"),
+    path("upload/", views.upload, name="upload"),
+    path("upload/send", views.send_upload, name="send_upload"),
+    path("feeds/<slug:name>/", views.change_feed, name="change_feed"),
+]

@@ -39,7 +39,7 @@ def sessions(calendar: str) -> Times:
     import exchange_calendars
 
     found = exchange_calendars.get_calendar(calendar, start=CALENDAR_START, end=CALENDAR_END)
-    return found.sessions.to_numpy().astype("M8[us]").astype(np.int64)
+    return np.asarray(found.sessions.to_numpy().astype("M8[us]").astype(np.int64))
 
 
 def expected_times(calendar: str, timeframe: str, first: int, last: int) -> Times | None:

@@ -23,6 +23,13 @@ from apps.market.selectors.lists import (
     list_providers,
     list_readers,
 )
+from apps.market.selectors.pages import (
+    data_room,
+    ingest_page,
+    instrument_bars,
+    instrument_page,
+    universe_page,
+)
 from apps.market.selectors.panels import (
     read_figures,
     read_panel,
@@ -42,12 +49,16 @@ __all__ = [
     "bars_of",
     "coverage_of",
     "data_health",
+    "data_room",
     "feed_state",
     "get_feed",
     "get_ingest",
     "get_instrument",
     "get_universe",
     "ingest_dict",
+    "ingest_page",
+    "instrument_bars",
+    "instrument_page",
     "instruments_json",
     "list_datasets",
     "list_feeds",
@@ -58,4 +69,5 @@ __all__ = [
     "list_universes",
     "read_figures",
     "read_panel",
+    "universe_page",
 ]

@@ -91,7 +91,7 @@ def instruments_json(
         ``page.cursor``.
     """
     symbol, last_id = _read_cursor(cursor)
-    params = {
+    params: dict[str, Any] = {
         "team": team_id,
         "symbol": symbol,
         "id": last_id,

@@ -6,6 +6,7 @@ import difflib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from django.db.models import Q
@@ -38,8 +39,8 @@ class Found:
     dataset_id: int
     calendar: str
     timeframe: str
-    first_at: object
-    last_at: object
+    first_at: datetime | None
+    last_at: datetime | None
 
 
 def read_panel(
@@ -97,18 +98,21 @@ def read_panel(
     )
     series = _read(found, timeframe, price_mode, low, high)
     axis = time_axis(series)
-    panel = Panel(
+    opened, high_, low_, close, volume = (lay_out(axis, series, name) for name in FIELDS)
+    return Panel(
         symbols=tuple(item.symbol for item in found),
         ts=axis,
-        **{name: lay_out(axis, series, name) for name in FIELDS},
+        open=opened,
+        high=high_,
+        low=low_,
+        close=close,
+        volume=volume,
         timeframe=timeframe,
         price_mode=price_mode,
         continuous=all(item.calendar == "24/7" for item in found),
         survivorship=_survivorship(universe, found),
+        extras={kind: _figure(found, kind, axis, timeframe) for kind in extras},
     )
-    for kind in extras:
-        panel.extras[kind] = _figure(found, kind, axis, timeframe)
-    return panel
 
 
 def _check_inputs(inputs: Sequence[str]) -> list[str]:
@@ -281,7 +285,7 @@ def _no_bars(found: Sequence[Found], low: int, high: int) -> Invalid:
     firsts = [item.first_at for item in found if item.first_at is not None]
     lasts = [item.last_at for item in found if item.last_at is not None]
     asked = f"from {_day(low)} to {_day(high)}"
-    stored = f"{min(firsts):%Y-%m-%d} to {max(lasts):%Y-%m-%d}" if firsts else "none at all"  # type: ignore[type-var,str-format]
+    stored = f"{min(firsts):%Y-%m-%d} to {max(lasts):%Y-%m-%d}" if firsts else "none at all"
     names = ", ".join(item.symbol for item in found[:5])
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
     message = f"{names}{more} have no bars {asked}; stored are {stored}. Choose dates in there."

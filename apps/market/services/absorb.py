@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 
@@ -118,7 +118,7 @@ def _write_actions(instrument: Instrument, bars: Columns, actions: Actions) -> N
     )
 
 
-def _action(instrument: Instrument, kind: str, on: object, value: float, factor: float) -> Action:
+def _action(instrument: Instrument, kind: str, on: date, value: float, factor: float) -> Action:
     return Action(
         instrument=instrument, kind=kind, on=on, value=float(value), factor=float(factor)
     )

@@ -15,7 +15,6 @@ from apps.core import events
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.kernel.timeframes import seconds_of
-from apps.market.kernel.bars import FIELDS
 from apps.market.models import FeedSession, Series, Universe
 from apps.market.selectors.feeds import FeedState, state_of
 from apps.market.selectors.panels import read_panel
@@ -146,7 +145,7 @@ def advance_feed(*, session_id: int, now: datetime) -> FeedBatch | None:
 
 
 def _next_bar(row: FeedSession) -> datetime | None:
-    params = [_series_ids(row.universe), row.start_at, row.position_at, row.position_at]
+    params: list[Any] = [_series_ids(row.universe), row.start_at, row.position_at, row.position_at]
     with connection.cursor() as cursor:
         cursor.execute(NEXT_BAR, params)
         found: datetime | None = cursor.fetchone()[0]
@@ -174,7 +173,11 @@ def _batch(row: FeedSession, opened_at: datetime) -> FeedBatch:
         symbols=panel.symbols,
         opened_at=opened_at,
         closed_at=opened_at + length,
-        **{name: getattr(panel, name)[0] for name in FIELDS},
+        open=panel.open[0],
+        high=panel.high[0],
+        low=panel.low[0],
+        close=panel.close[0],
+        volume=panel.volume[0],
         bars_done=row.bars_done,
         bars_total=row.bars_total,
         seconds_per_bar=row.seconds_per_bar,

@@ -1,0 +1,163 @@
+"""The data room: universes, instruments, ingestion, upload, feeds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from apps.core import clock
+from apps.core.doors import permission, signed_in
+from apps.core.errors import LabError
+from apps.core.rest import to_json
+from apps.market import charts, forms, selectors, services
+
+JSON = "application/json"
+
+
+@require_GET
+@permission("team.read")
+def data_room(request: HttpRequest) -> HttpResponse:
+    """Show universes with their health, datasets, feeds and ingestions."""
+    return render(
+        request, "market/room.html", selectors.data_room(team_id=signed_in(request).team)
+    )
+
+
+@require_GET
+@permission("team.read")
+def universe(request: HttpRequest, name: str) -> HttpResponse:
+    """Show a universe: coverage, gaps and suspicious moves by symbol."""
+    context = selectors.universe_page(team_id=signed_in(request).team, name=name)
+    return render(request, "market/universe.html", context)
+
+
+@require_GET
+@permission("team.read")
+def instrument(request: HttpRequest, symbol: str) -> HttpResponse:
+    """Show an instrument: chart, actions, health, provenance."""
+    asked = {key: request.GET.get(key, "") for key in ("dataset", "timeframe", "price_mode")}
+    context = selectors.instrument_page(team_id=signed_in(request).team, symbol=symbol, **asked)
+    return render(request, "market/instrument.html", {**context, **_bars_shown(request)})
+
+
+def _bars_shown(request: HttpRequest) -> dict[str, Any]:
+    return {"bars": request.GET.get("bars") or "250", "query": request.GET.urlencode()}
+
+
+@require_GET
+@permission("team.read")
+def instrument_figure(request: HttpRequest, symbol: str) -> HttpResponse:
+    """Answer the candles of an instrument as Plotly JSON."""
+    names = ("dataset", "timeframe", "price_mode", "bars")
+    asked = {key: request.GET[key] for key in names if request.GET.get(key)}
+    panel, found = selectors.instrument_bars(
+        team_id=signed_in(request).team, symbol=symbol, **asked
+    )
+    figure = charts.candlestick(panel, found.actions, currency=found.currency)
+    return HttpResponse(to_json(figure), content_type=JSON)
+
+
+@require_GET
+@permission("team.read")
+def ingest(request: HttpRequest) -> HttpResponse:
+    """Show what can be ingested, and the ingestions so far."""
+    return _ingest(request, forms.IngestForm(initial={"source": "sample:sp500"}))
+
+
+def _ingest(request: HttpRequest, form: forms.IngestForm, error: LabError | None = None) -> Any:
+    context = selectors.ingest_page(team_id=signed_in(request).team)
+    status = error.status if error else 200
+    context |= {"form": form, "error": error, "timeframes": forms.TIMEFRAMES}
+    return render(request, "market/ingest.html", context, status=status)
+
+
+@require_POST
+@permission("data.write")
+def start_ingest(request: HttpRequest) -> HttpResponse:
+    """Start an ingestion."""
+    form = forms.IngestForm(request.POST)
+    if not form.is_valid():
+        return _ingest(request, form)
+    actor, now = signed_in(request), clock.now()
+    try:
+        services.start_ingest(actor=actor, now=now, **form.wanted())
+    except LabError as error:
+        return _ingest(request, form, error)
+    return redirect("market:ingest")
+
+
+@require_POST
+@permission("data.write")
+def retry_ingest(request: HttpRequest, ingest_id: str) -> HttpResponse:
+    """Fetch again what failed."""
+    actor, now = signed_in(request), clock.now()
+    try:
+        services.retry_ingest(actor=actor, ingest_id=ingest_id, now=now)
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect("market:ingest")
+
+
+@require_GET
+@permission("data.write")
+def upload(request: HttpRequest) -> HttpResponse:
+    """Show the form for a file of bars."""
+    return _upload(request, forms.UploadForm(), {})
+
+
+def _upload(request: HttpRequest, form: forms.UploadForm, found: dict[str, Any]) -> HttpResponse:
+    error = found.get("error")
+    context = {"form": form, "timeframes": forms.TIMEFRAMES[1:], "calendars": forms.CALENDARS}
+    status = error.status if error else 200
+    return render(request, "market/upload.html", {**context, **found}, status=status)
+
+
+@require_POST
+@permission("data.write")
+def send_upload(request: HttpRequest) -> HttpResponse:
+    """Check a file, or store its bars: all of them, or nothing."""
+    form = forms.UploadForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return _upload(request, form, {})
+    asked = services.Upload(**form.wanted())
+    try:
+        found = _check_or_store(request, asked)
+    except LabError as error:
+        found = {"error": error}
+    return _upload(request, form, found)
+
+
+def _check_or_store(request: HttpRequest, asked: services.Upload) -> dict[str, Any]:
+    if request.POST.get("act") == "check":
+        return {"preview": services.preview_upload(upload=asked)}
+    actor, now = signed_in(request), clock.now()
+    return {"stored": services.upload_bars(actor=actor, upload=asked, now=now)}
+
+
+@require_POST
+@permission("ops.manage")
+def change_feed(request: HttpRequest, name: str) -> HttpResponse:
+    """Pause, resume or restart a feed."""
+    form = forms.FeedForm(request.POST)
+    try:
+        _change_feed(request, name, form)
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect("market:room")
+
+
+def _change_feed(request: HttpRequest, name: str, form: forms.FeedForm) -> None:
+    actor, now = signed_in(request), clock.now()
+    if not form.is_valid():
+        messages.error(request, f"The feed was left as it is: {form.errors.as_text()}")
+    elif form.cleaned_data["act"] == "restart":
+        speed = form.cleaned_data["seconds_per_bar"]
+        services.restart_feed(actor=actor, name=name, now=now, seconds_per_bar=speed)
+    elif form.cleaned_data["act"] == "pause":
+        services.pause_feed(actor=actor, name=name, now=now)
+    else:
+        services.resume_feed(actor=actor, name=name, now=now)
