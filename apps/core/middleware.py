@@ -31,6 +31,7 @@ class ProblemMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request."""
+        structlog.contextvars.bind_contextvars(ip=request.META.get("REMOTE_ADDR"))
         response = self.get_response(request)
         if request.path.startswith(API) and response.status_code >= 400:
             response = _as_problem(request, response)
