@@ -60,10 +60,40 @@ class WaitingOut(Schema):
     expires_at: datetime
 
 
+class AccountOut(Schema):
+    """A paper account at its last mark."""
+
+    id: int
+    name: str
+    currency: str
+    feed: str
+    equity: float
+    day_pnl: float
+    total_return: float
+    exposure: float | None
+    drawdown: float | None
+    positions: int
+    last_bar_at: datetime | None
+
+
+class TotalsOut(Schema):
+    """The paper accounts added up; ``exposure`` in percent of equity."""
+
+    currency: str
+    equity: float | None
+    day_pnl: float | None
+    total_return: float | None
+    exposure: float | None
+    data_score: float | None
+
+
 class OverviewOut(Schema):
     """The lab at a glance."""
 
     now: datetime
+    accounts: list[AccountOut]
+    totals: TotalsOut
+    deployments: dict[str, int]
     feeds: list[FeedOut]
     universes: list[UniverseOut]
     waiting: list[WaitingOut]

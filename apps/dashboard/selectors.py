@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,23 +11,79 @@ from apps.core import jobs
 from apps.core.actors import Actor
 from apps.market import selectors as market
 from apps.ops import selectors as ops
+from apps.trading import selectors as trading
 
 RECENT = 8
+MARKS = 60
+CURRENCY = "USD"
 STALE_AFTER = timedelta(seconds=30)
 
 
 def overview(*, actor: Actor, now: datetime) -> dict[str, Any]:
     """Return the blocks of the dashboard; each is empty when there is nothing to show."""
     feeds = list_feeds(now=now)
+    accounts = list_accounts(team_id=actor.team)
+    universes = list_universe_health(team_id=actor.team, feeds=feeds)
     return {
         "now": now,
+        "accounts": accounts,
+        "totals": totals_of(accounts, universes),
+        "deployments": count_deployments(team_id=actor.team),
         "feeds": feeds,
-        "universes": list_universe_health(team_id=actor.team, feeds=feeds),
+        "universes": universes,
         "waiting": approvals.list_waiting(actor, now),
         "jobs": list_open_jobs(team_id=actor.team, now=now),
         "health": ops.as_dict(ops.get_health(now), now),
-        "alerts": ops.list_alerts(limit=RECENT),
     }
+
+
+def list_accounts(*, team_id: int) -> list[dict[str, Any]]:
+    """Return the team's paper accounts with what they hold and their latest equity marks."""
+    held = Counter(trading.list_positions(team_id).values_list("account_id", flat=True))
+    return [
+        {
+            **trading.account_json(row),
+            "positions": held[row.pk],
+            "history": trading.equity_curve(row.pk, team_id, limit=MARKS).equity.tolist(),
+        }
+        for row in trading.list_accounts(team_id).filter(is_paper=True)[:RECENT]
+    ]
+
+
+def totals_of(accounts: list[dict[str, Any]], universes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Add up the accounts of the commonest currency; None where there is nothing to add."""
+    scores = [row["score"] for row in universes[:2] if row["score"] is not None]
+    found: dict[str, Any] = {
+        "currency": CURRENCY,
+        "equity": None,
+        "day_pnl": None,
+        "total_return": None,
+        "exposure": None,
+        "history": [],
+        "data_score": sum(scores) / len(scores) if scores else None,
+    }
+    if not accounts:
+        return found
+    currency = Counter(row["currency"] for row in accounts).most_common(1)[0][0]
+    rows = [row for row in accounts if row["currency"] == currency]
+    equity = sum(row["equity"] for row in rows)
+    start = float(sum(row["initial_cash"] for row in rows))
+    return {
+        **found,
+        "currency": currency,
+        "equity": equity,
+        "day_pnl": sum(row["day_pnl"] for row in rows),
+        "total_return": equity / start - 1.0 if start > 0 else None,
+        "exposure": 100.0 * sum(row["gross"] for row in rows) / equity if equity > 0 else None,
+        "history": rows[0]["history"] if len(rows) == 1 else [],
+    }
+
+
+def count_deployments(*, team_id: int) -> dict[str, int]:
+    """Return how many deployments run and how many are halted."""
+    states = trading.list_deployments(team_id).values_list("status", flat=True)
+    counts = Counter(str(state) for state in states)
+    return {"running": counts["running"], "halted": counts["halted"]}
 
 
 def list_open_jobs(*, team_id: int, now: datetime) -> list[dict[str, Any]]:

@@ -161,12 +161,24 @@ function countsSoon() {
   countTimer = setTimeout(refreshCounts, 400);
 }
 
+/** What scrolls sideways must be reachable by keyboard. */
+function reachable(node) {
+  for (const box of $$(".table-wrap, pre, .diff", node)) {
+    if (box.hasAttribute("tabindex") || box.scrollWidth <= box.clientWidth) continue;
+    const heading = $("h2, h3", box.closest("section, .panel") ?? box);
+    box.tabIndex = 0;
+    box.setAttribute("role", "region");
+    box.setAttribute("aria-label", heading?.textContent.trim() || "Scrolls sideways");
+  }
+}
+
 /** Bring parts to life below a node: figures, tables, progress, times. */
 export function enliven(node) {
   adoptFigures(node);
   adoptTables(node);
   jobs.adopt(node);
   refreshTimes(node);
+  reachable(node);
 }
 
 enliven(document);
