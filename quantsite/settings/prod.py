@@ -1,10 +1,12 @@
 """A team deployment behind TLS: compose or hosts of one's own."""
 
+from pathlib import Path
+
 from quantsite import env
 from quantsite.settings.base import *
 
 ENVIRONMENT = "prod"
-STATIC_ROOT = env.text("STATIC_ROOT", str(STATIC_ROOT))
+STATIC_ROOT = Path(env.text("STATIC_ROOT") or STATIC_ROOT)
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REDIRECT_EXEMPT = [r"^health(/|$)"]

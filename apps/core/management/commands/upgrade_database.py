@@ -9,10 +9,12 @@ from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from apps.core.checks import TAG
+
 
 class Command(BaseCommand):
     help = "Run the pending migrations in one transaction (as DB_ROLE=migrate)."
-    requires_system_checks: list[str] = []
+    requires_system_checks = [TAG]
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate."""

@@ -1,0 +1,83 @@
+"""Configuration judged at boot: stable ids, what was found, what to do."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as Caution
+
+TAG = "quantsite"
+LEAST_SECRET = 50
+PLUG_TABLES = ("MARKET_PROVIDERS", "BROKERS", "LLMS", "STRATEGY_LIBRARY")
+
+
+@register(TAG)
+def check_secrets(**_: Any) -> list[CheckMessage]:
+    """Judge the keys a team deployment signs and seals with."""
+    if settings.ENVIRONMENT != "prod":
+        return []
+    found: list[CheckMessage] = []
+    if len(settings.SECRET_KEY) < LEAST_SECRET:
+        message = f"SECRET_KEY has {len(settings.SECRET_KEY)} characters, {LEAST_SECRET} needed."
+        hint = "Run python3 tools/make_secrets.py, or set SECRET_KEY_FILE."
+        found.append(Error(message, hint=hint, id="quantsite.E001"))
+    if not settings.SEAL_KEY or not all(map(_is_fernet, settings.SEAL_KEY.split(","))):
+        message = "SEAL_KEY must be one or more Fernet keys, newest first, between commas."
+        hint = "Run python3 tools/make_secrets.py, or set SEAL_KEY_FILE."
+        found.append(Error(message, hint=hint, id="quantsite.E002"))
+    if not settings.METRICS_TOKEN:
+        message = "METRICS_TOKEN is not set: /metrics answers this machine only."
+        hint = "Set METRICS_TOKEN_FILE for a Prometheus on another one."
+        found.append(Caution(message, hint=hint, id="quantsite.W001"))
+    return found
+
+
+def _is_fernet(key: str) -> bool:
+    try:
+        Fernet(key)
+    except ValueError:
+        return False
+    return True
+
+
+@register(TAG)
+def check_addresses(**_: Any) -> list[CheckMessage]:
+    """Judge where a team deployment looks for its servers and what it answers to."""
+    if settings.ENVIRONMENT != "prod":
+        return []
+    found: list[CheckMessage] = []
+    database = settings.DATABASES["default"]
+    if not (database.get("HOST") and database.get("USER")):
+        message = "The database address names no server and role."
+        hint = "Set DATABASE_URL (or DATABASE_URL_FILE); with DB_ROLE=migrate its own variable."
+        found.append(Error(message, hint=hint, id="quantsite.E003"))
+    if "*" in settings.ALLOWED_HOSTS:
+        message = "ALLOWED_HOSTS allows every name, which lets others forge links in mails."
+        hint = "Name the site's hosts: ALLOWED_HOSTS=lab.example.org."
+        found.append(Error(message, hint=hint, id="quantsite.E004"))
+    return found
+
+
+@register(TAG)
+def check_plugs(**_: Any) -> list[CheckMessage]:
+    """Find every plug's module, without loading what it needs."""
+    found: list[CheckMessage] = []
+    for table in PLUG_TABLES:
+        for name, line in getattr(settings, table).items():
+            module = str(line.get("CLASS", "")).rpartition(".")[0]
+            if not module or not _exists(module):
+                message = f"{table}[{name!r}] names {line.get('CLASS')!r}, which is not there."
+                hint = "Correct the line in quantsite/settings/plugs.py."
+                found.append(Error(message, hint=hint, id="quantsite.E005"))
+    return found
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

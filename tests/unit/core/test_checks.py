@@ -1,0 +1,45 @@
+"""System checks: production without secrets or servers is refused with a hint."""
+
+import pytest
+
+from apps.core import checks
+
+GOOD = {
+    "ENVIRONMENT": "prod",
+    "SECRET_KEY": "x" * 60,
+    "SEAL_KEY": "b25seS1mb3ItdGVzdHMtMDEyMzQ1Njc4OWFiY2RlZjA=",
+    "METRICS_TOKEN": "t" * 40,
+    "ALLOWED_HOSTS": ["lab.example.org"],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "ids"),
+    [
+        ({}, []),
+        ({"SECRET_KEY": "short"}, ["quantsite.E001"]),
+        ({"SEAL_KEY": ""}, ["quantsite.E002"]),
+        ({"SEAL_KEY": "not-a-key"}, ["quantsite.E002"]),
+        ({"METRICS_TOKEN": ""}, ["quantsite.W001"]),
+        ({"ENVIRONMENT": "lab", "SECRET_KEY": "", "SEAL_KEY": ""}, []),
+    ],
+)
+def test_secrets_are_judged_in_production(settings, changes, ids):
+    for name, value in {**GOOD, **changes}.items():
+        setattr(settings, name, value)
+    found = checks.check_secrets()
+    assert [message.id for message in found] == ids
+    assert all(message.hint for message in found)
+
+
+def test_every_host_is_too_many(settings):
+    settings.ENVIRONMENT = "prod"
+    settings.ALLOWED_HOSTS = ["*"]
+    assert "quantsite.E004" in [message.id for message in checks.check_addresses()]
+
+
+def test_a_plug_that_is_not_there_is_named(settings):
+    settings.BROKERS = {"ghost": {"CLASS": "apps.trading.brokers.ghost.Ghost"}}
+    (message,) = checks.check_plugs()
+    assert message.id == "quantsite.E005"
+    assert "ghost" in message.msg
