@@ -35,6 +35,10 @@ def pytest_collection_modifyitems(config, items):
     suites.choose(config, items)
 
 
+def pytest_sessionfinish(session, exitstatus):
+    suites.excuse(session, exitstatus)
+
+
 def pytest_terminal_summary(terminalreporter):
     suites.report(terminalreporter)
 

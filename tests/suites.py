@@ -30,6 +30,12 @@ def choose(config, items):
         items[:] = [item for item in items if "tests/browser" not in item.nodeid]
 
 
+def excuse(session, exitstatus):
+    """A suite this machine can't run is told, not failed."""
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and MISSING:
+        session.exitstatus = pytest.ExitCode.OK
+
+
 def report(terminalreporter):
     for suite, why in MISSING.items():
         terminalreporter.write_line(f"not run: {suite} tests ({why})", yellow=True)

@@ -47,7 +47,8 @@ async def _load(port, path, headers, clients, seconds):
     times = []
     started = time.perf_counter()
     until = started + seconds
-    bodies = await asyncio.gather(*(_client(port, request, until, times) for _ in range(clients)))
+    work = asyncio.gather(*(_client(port, request, until, times) for _ in range(clients)))
+    bodies = await asyncio.wait_for(work, seconds + 30)
     spent = time.perf_counter() - started
     p50, p99 = np.quantile(times, [0.5, 0.99])
     return Load(len(times) / spent, float(p50), float(p99), bodies[0])
