@@ -13,8 +13,37 @@ MARKET_PROVIDERS: dict[str, dict[str, object]] = {
     },
     "upload": {"CLASS": "apps.market.providers.upload.UploadProvider"},
 }
-BROKERS: dict[str, dict[str, object]] = {}
-LLMS: dict[str, dict[str, object]] = {}
+BROKERS: dict[str, dict[str, object]] = {
+    "paper": {"CLASS": "apps.trading.brokers.paper.PaperBroker"},
+}
+# Asked in this order; one without what it needs is left out.
+LLMS: dict[str, dict[str, object]] = {
+    "none": {"CLASS": "apps.assistant.llms.none.NoModel"},
+    "openai": {
+        "CLASS": "apps.assistant.llms.openai.OpenAI",
+        "OPTIONS": {
+            "key": env.text("OPENAI_API_KEY"),
+            "base_url": env.text("OPENAI_BASE_URL"),
+            "model": env.text("OPENAI_MODEL", "gpt-4.1-mini"),
+        },
+    },
+    "groq": {
+        "CLASS": "apps.assistant.llms.groq.Groq",
+        "OPTIONS": {
+            "key": env.text("GROQ_API_KEY"),
+            "base_url": env.text("GROQ_BASE_URL"),
+            "model": env.text("GROQ_MODEL", "llama-3.3-70b-versatile"),
+        },
+    },
+    "local": {
+        "CLASS": "apps.assistant.llms.local.Local",
+        "OPTIONS": {
+            "key": env.text("LLM_API_KEY"),
+            "base_url": env.text("LLM_BASE_URL"),
+            "model": env.text("LLM_MODEL"),
+        },
+    },
+}
 STRATEGY_LIBRARY: dict[str, dict[str, object]] = {
     "buy_and_hold": {"CLASS": "apps.strategies.library.buy_and_hold.BuyAndHold"},
     "sma_crossover": {"CLASS": "apps.strategies.library.sma_crossover.SmaCrossover"},

@@ -1,0 +1,55 @@
+"""Every read of trading: accounts, deployments, orders, halts, what the live page shows."""
+
+from apps.trading.selectors.accounts import (
+    account_json,
+    get_account,
+    get_deployment,
+    list_accounts,
+    list_deployments,
+    list_feed_accounts,
+    open_deployments,
+)
+from apps.trading.selectors.deployable import (
+    Deployable,
+    check_approved,
+    list_deployable,
+)
+from apps.trading.selectors.halts import (
+    get_halt,
+    halt_json,
+    halted_among,
+    list_halted_scopes,
+    list_halts,
+)
+from apps.trading.selectors.orders import get_order, list_fills, list_orders, order_json
+from apps.trading.selectors.positions import list_positions, position_json
+from apps.trading.selectors.snapshots import account_snapshot, equity_curve, holdings_of
+from apps.trading.selectors.windows import read_window
+
+__all__ = [
+    "Deployable",
+    "account_json",
+    "account_snapshot",
+    "check_approved",
+    "equity_curve",
+    "get_account",
+    "get_deployment",
+    "get_halt",
+    "get_order",
+    "halt_json",
+    "halted_among",
+    "holdings_of",
+    "list_accounts",
+    "list_deployable",
+    "list_deployments",
+    "list_feed_accounts",
+    "list_fills",
+    "list_halted_scopes",
+    "list_halts",
+    "list_orders",
+    "list_positions",
+    "open_deployments",
+    "order_json",
+    "position_json",
+    "read_window",
+]

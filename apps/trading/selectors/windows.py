@@ -1,0 +1,99 @@
+"""The bars a feed has handed out so far, kept in memory by the process that steps deployments."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from apps.core.errors import Invalid
+from apps.market import selectors as market
+from apps.market.kernel.bars import FIELDS, Panel
+from apps.market.kernel.periods import micros
+from apps.market.selectors import FeedState
+
+MAX_BARS = 6000
+NO_BARS = "panel.no_bars"
+
+
+@dataclass(slots=True)
+class _Kept:
+    since: int
+    until: int
+    panel: Panel | None
+
+
+_LOCK = threading.Lock()
+_KEPT: dict[tuple[str, int, tuple[str, ...]], _Kept] = {}
+
+
+def read_window(
+    feed: FeedState, *, since: datetime, until: datetime, inputs: tuple[str, ...] = ()
+) -> Panel | None:
+    """Return the feed's bars from ``since`` to ``until`` (opens, inclusive), never later ones.
+
+    None when there are none. What was read before is kept, at most ``MAX_BARS`` times of it.
+    """
+    with _LOCK:
+        return _window(feed, since, until, inputs)
+
+
+def _window(
+    feed: FeedState, since: datetime, until: datetime, inputs: tuple[str, ...]
+) -> Panel | None:
+    key = (feed.name, feed.epoch, inputs)
+    low, high = micros(since), micros(until)
+    kept = _KEPT.get(key)
+    if kept is None or kept.since > low or kept.until > high:
+        _forget(feed)
+        kept = _Kept(low, high, _read(feed, since, until, inputs))
+        _KEPT[key] = kept
+    elif kept.until < high:
+        after = datetime.fromtimestamp(0, tz=until.tzinfo) + timedelta(microseconds=kept.until + 1)
+        kept.panel = _joined(kept.panel, _read(feed, after, until, inputs))
+        kept.until = high
+    return kept.panel
+
+
+def _forget(feed: FeedState) -> None:
+    for key in [key for key in _KEPT if key[0] == feed.name and key[1] != feed.epoch]:
+        del _KEPT[key]
+
+
+def _read(
+    feed: FeedState, since: datetime, until: datetime, inputs: tuple[str, ...]
+) -> Panel | None:
+    try:
+        return market.read_panel(
+            team_id=None,
+            timeframe=feed.timeframe,
+            start=since,
+            end=until,
+            instruments=feed.symbols,
+            price_mode=feed.price_mode,
+            inputs=inputs,
+            dataset=feed.dataset,
+        )
+    except Invalid as error:
+        if error.code != NO_BARS:
+            raise
+        return None
+
+
+def _joined(before: Panel | None, after: Panel | None) -> Panel | None:
+    if before is None or after is None:
+        return before if after is None else after
+    first = max(0, before.n_bars + after.n_bars - MAX_BARS)
+    names: dict[str, Any] = {
+        name: np.concatenate([getattr(before, name)[first:], getattr(after, name)])
+        for name in FIELDS
+    }
+    extras = {
+        name: np.concatenate([before.extras[name][first:], after.extras[name]])
+        for name in before.extras
+    }
+    ts = np.concatenate([before.ts[first:], after.ts])
+    return replace(before, ts=ts, extras=extras, **names)

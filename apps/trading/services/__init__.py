@@ -1,0 +1,22 @@
+"""Every write of trading: accounts, deployments, orders, steps, halts."""
+
+from apps.trading.services.accounts import create_account, ensure_demo_accounts
+from apps.trading.services.deployments import deploy, stop_deployment
+from apps.trading.services.halts import halt, resume
+from apps.trading.services.orders import cancel_order, place_order
+from apps.trading.services.sending import send_intents
+from apps.trading.services.stepping import catch_up, step_deployments
+
+__all__ = [
+    "cancel_order",
+    "catch_up",
+    "create_account",
+    "deploy",
+    "ensure_demo_accounts",
+    "halt",
+    "place_order",
+    "resume",
+    "send_intents",
+    "step_deployments",
+    "stop_deployment",
+]

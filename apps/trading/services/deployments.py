@@ -1,0 +1,254 @@
+"""Deployments: an approved version is given money and a feed, and lets both go again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from django.db import IntegrityError, transaction
+
+from apps.audit import services as audit
+from apps.core import events
+from apps.core.actors import Actor
+from apps.core.errors import Conflict, Invalid
+from apps.core.kernel.timeframes import seconds_of
+from apps.market import selectors as market
+from apps.market.selectors import FeedState
+from apps.strategies import selectors as strategies
+from apps.trading import selectors, store
+from apps.trading.kernel.money import to_money, to_quantity
+from apps.trading.kernel.scopes import covering
+from apps.trading.kernel.sleeves import Costs, new_book, pack_book
+from apps.trading.models import Account, Deployment, Order, Position
+from apps.trading.services.changes import close_order
+
+MIN_ALLOCATION = Decimal(100)
+SPARE_BARS = 300
+# Exchanges that close at night and at weekends have fewer bars than hours.
+CALENDAR_SPREAD = {"24/7": 1.05}
+OTHER_SPREAD = 1.6
+
+
+def deploy(
+    *,
+    actor: Actor,
+    version_id: int,
+    account_id: int,
+    allocation: Decimal,
+    now: datetime,
+    symbols: Sequence[str] = (),
+) -> Deployment:
+    """Put an approved version to work on an account, from the feed's next bar on.
+
+    Parameters
+    ----------
+    allocation
+        Money of the account that the version manages.
+    symbols
+        Instruments of the feed; all of them when empty.
+
+    Raises
+    ------
+    Denied, NotFound
+    NotApproved
+        Saying which approval is missing.
+    Conflict
+        Not enough free cash, a halted scope, or the version runs there already.
+    Invalid
+        An unknown symbol, or an allocation that is too small.
+    """
+    actor.require("trading.deploy")
+    account = selectors.get_account(account_id, actor.team)
+    found = selectors.check_approved(
+        version_id=version_id, team_id=actor.team, is_paper=account.is_paper
+    )
+    feed = market.feed_state(account.feed)
+    chosen = _check_symbols(feed, symbols)
+    _check_strategy(found.version.name, len(chosen))
+    _check_allocation(allocation)
+    try:
+        with transaction.atomic():
+            store.pass_fence()
+            account = Account.objects.select_for_update().get(pk=account_id)
+            _check_room(account, allocation)
+            row = Deployment.objects.create(
+                **_content(account, feed, chosen, allocation),
+                version_id=found.version.id,
+                version_digest=found.version.digest,
+                version_label=found.version.label,
+                strategy=found.version.name,
+                params=found.version.params,
+                approval_id=found.approval.proposal_id,
+                history_from=_history_from(feed, found.version.name, found.version.params),
+                created_by=actor.name,
+                created_at=now,
+            )
+            account.cash -= row.allocation
+            account.save(update_fields=["cash"])
+            _record_deployed(actor, row, now)
+    except IntegrityError as error:
+        message = f"{found.version.label} runs on {account.name} already; stop that first."
+        raise Conflict(message, code="deploy.runs_already") from error
+    return row
+
+
+def _content(
+    account: Account, feed: FeedState, symbols: tuple[str, ...], allocation: Decimal
+) -> dict[str, Any]:
+    costs = Costs(account.fee_bps, account.slippage_bps, account.units)
+    exact = to_money(float(allocation))
+    book = new_book(len(symbols), float(exact), costs)
+    state = {"book": pack_book(book), "memory": {}, "average": [0.0] * len(symbols)}
+    return {
+        "team_id": account.team_id,
+        "account": account,
+        "feed": feed.name,
+        "epoch": feed.epoch,
+        "symbols": list(symbols),
+        "allocation": exact,
+        "equity": float(exact),
+        "state": state,
+        "last_bar_at": feed.position_at,
+    }
+
+
+def _record_deployed(actor: Actor, row: Deployment, now: datetime) -> None:
+    body = {
+        "version_id": row.version_id,
+        "digest": row.version_digest,
+        "approval": row.approval_id,
+        "account_id": row.account_id,
+        "feed": row.feed,
+        "epoch": row.epoch,
+        "symbols": row.symbols,
+        "allocation": row.allocation,
+    }
+    subject = f"deployment:{row.pk}"
+    audit.record(actor=actor, action="deployment.created", subject=subject, body=body, now=now)
+    tell_changed(row)
+
+
+def tell_changed(row: Deployment) -> None:
+    """Tell browsers that a deployment began, ended, or changed its status."""
+    data = {"deployment_id": row.pk, "status": str(row.status), "note": row.note}
+    topic = f"account.{row.account_id}"
+    kind = "trading.deployment.changed"
+    events.emit(team_id=row.team_id, topic=topic, kind=kind, data=data)
+
+
+def _check_symbols(feed: FeedState, symbols: Sequence[str]) -> tuple[str, ...]:
+    if not symbols:
+        return feed.symbols
+    unknown = sorted(set(symbols) - set(feed.symbols))
+    if unknown:
+        message = f"{', '.join(unknown[:5])} not on feed {feed.name}; see GET /api/v1/feeds."
+        raise Invalid(message, code="deploy.symbols", details={"field": "symbols"})
+    return tuple(symbol for symbol in feed.symbols if symbol in set(symbols))
+
+
+def _check_strategy(name: str, n_symbols: int) -> None:
+    spec = strategies.get_strategy(name).spec
+    if spec.single_asset and n_symbols != 1:
+        message = f"{spec.title} trades one instrument; name one of {n_symbols} in symbols."
+        raise Invalid(message, code="deploy.single_asset", details={"field": "symbols"})
+
+
+def _check_allocation(allocation: Decimal) -> None:
+    if not math.isfinite(allocation) or allocation < MIN_ALLOCATION:
+        message = f"The allocation is {allocation}; give at least {MIN_ALLOCATION}."
+        raise Invalid(message, code="deploy.allocation", details={"field": "allocation"})
+
+
+def _check_room(account: Account, allocation: Decimal) -> None:
+    if allocation > account.cash:
+        message = (
+            f"{account.name} has {account.cash:,.2f} {account.currency} free; "
+            f"{allocation:,.2f} were asked for."
+        )
+        raise Conflict(message, code="deploy.cash", details={"free": str(account.cash)})
+    halts = selectors.halted_among(covering(team_id=account.team_id, account_id=account.pk))
+    if halts:
+        message = f"{halts[0].scope} is halted ({halts[0].reason}); resume it first."
+        raise Conflict(message, code="deploy.halted", details={"scope": halts[0].scope})
+
+
+def _history_from(feed: FeedState, strategy: str, params: dict[str, Any]) -> datetime:
+    """Return from when on bars are shown to the strategy: its warm-up and some to spare."""
+    bars = 3 * strategies.get_strategy(strategy).warmup(params) + SPARE_BARS
+    spread = CALENDAR_SPREAD.get(feed.calendar, OTHER_SPREAD)
+    at = feed.position_at or feed.start_at
+    return at - timedelta(seconds=bars * spread * seconds_of(feed.timeframe))
+
+
+def stop_deployment(
+    *, actor: Actor, deployment_id: int, now: datetime, reason: str = ""
+) -> Deployment:
+    """Take a version off its account; its cash and positions become the account's own.
+
+    Positions are kept as they are; close them with orders. Raises ``Conflict`` when it is over.
+    """
+    actor.require("trading.deploy")
+    selectors.get_deployment(deployment_id, actor.team)
+    with transaction.atomic():
+        store.pass_fence()
+        row = _lock_open(deployment_id)
+        body = {"reason": reason, "equity": row.equity}
+        _release(row, Deployment.Status.STOPPED, reason, now)
+        subject = f"deployment:{row.pk}"
+        audit.record(actor=actor, action="deployment.stopped", subject=subject, body=body, now=now)
+    return row
+
+
+def _lock_open(deployment_id: int) -> Deployment:
+    # Accounts are locked before their deployments everywhere, so nobody waits in a circle.
+    account_id = Deployment.objects.values_list("account_id", flat=True).get(pk=deployment_id)
+    Account.objects.select_for_update().get(pk=account_id)
+    row = Deployment.objects.select_for_update().get(pk=deployment_id)
+    if row.status not in (Deployment.Status.RUNNING, Deployment.Status.HALTED):
+        message = f"Deployment {row.pk} is {row.status} already."
+        raise Conflict(message, code="deployment.over")
+    return row
+
+
+def _release(row: Deployment, status: str, note: str, now: datetime) -> None:
+    """Hand cash and positions over to the account and end the deployment's orders."""
+    for order in Order.objects.filter(deployment=row, finished_at=None):
+        close_order(order, "cancel", now, [("deployment.stopped", "Its deployment was stopped.")])
+    Account.objects.filter(pk=row.account_id).update(
+        cash=row.account.cash + to_money(float(row.state["book"]["cash"]))
+    )
+    for position in Position.objects.filter(deployment=row):
+        _merge(position)
+    row.status, row.note, row.ended_at = status, note[:500], now
+    row.state = {**row.state, "book": _emptied(row.state["book"])}
+    row.save(update_fields=["status", "note", "ended_at", "state"])
+    tell_changed(row)
+
+
+def _emptied(book: dict[str, Any]) -> dict[str, Any]:
+    none = np.zeros(len(book["positions"])).tolist()
+    return {**book, "cash": 0.0, "equity": 0.0, "gross": 0.0, "net": 0.0, "positions": none}
+
+
+def _merge(position: Position) -> None:
+    """Add a deployment's position to the account's own in the same symbol."""
+    own = Position.objects.filter(
+        account_id=position.account_id, deployment=None, symbol=position.symbol
+    ).first()
+    if own is None:
+        position.deployment = None
+        position.save(update_fields=["deployment"])
+        return
+    total = own.quantity + position.quantity
+    cost = own.quantity * own.average_price + position.quantity * position.average_price
+    position.delete()
+    if total == 0:
+        own.delete()
+        return
+    own.quantity = to_quantity(float(total))
+    own.average_price = to_money(abs(float(cost / total)))
+    own.save(update_fields=["quantity", "average_price"])

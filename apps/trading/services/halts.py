@@ -1,0 +1,183 @@
+"""HALT and RESUME. A halt takes the fence alone: once it has committed, no intent can appear."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from apps.audit import services as audit
+from apps.core import events
+from apps.core.actors import Actor
+from apps.core.errors import Conflict, Denied, Invalid, NotFound
+from apps.core.plugs import load_plug
+from apps.trading import selectors, store
+from apps.trading.brokers.base import Broker
+from apps.trading.kernel.scopes import ALL, Scope, covering, parse_scope
+from apps.trading.models import Deployment, Halt, Order
+from apps.trading.selectors.halts import team_of_scope
+from apps.trading.services.changes import close_order
+from apps.trading.services.deployments import tell_changed
+
+BROKERS = "BROKERS"
+MIN_REASON = 3
+SYSTEM = "system"
+COVERS = {"deployment": "deployment_id", "account": "account_id", "team": "team_id"}
+
+
+def halt(*, actor: Actor, scope: str, reason: str, now: datetime) -> Halt:
+    """Stop trading of a scope: no new intents, open orders cancelled, the rest read back.
+
+    Parameters
+    ----------
+    scope
+        ``deployment:<id>``, ``account:<id>``, ``team`` (the actor's) or, for the lab itself,
+        ``team:<id>`` and ``all``.
+
+    Raises
+    ------
+    Denied, Invalid, NotFound
+    """
+    actor.require("trading.halt")
+    found, words = _check(actor, scope, reason, "halt.reason")
+    with transaction.atomic():
+        store.close_fence()
+        row = _set_halted(actor, found, words, now)
+        _mark_deployments(found, now)
+    cancelled = _cancel_open(found, now)
+    with transaction.atomic():
+        row.cancelled_orders = cancelled
+        row.open_after = _open_orders(found).count()
+        row.save(update_fields=["cancelled_orders", "open_after"])
+        body = {"scope": row.scope, "cancelled": cancelled, "still_open": row.open_after}
+        _record(actor, row, "halt.read_back", body, now)
+    return row
+
+
+def _check(actor: Actor, scope: str, reason: str, code: str) -> tuple[Scope, str]:
+    """Return the parsed scope and the reason; a foreign scope is not found."""
+    words = reason.strip()
+    if len(words) < MIN_REASON:
+        message = f"The reason has {len(words)} characters; say in a few words why."
+        raise Invalid(message, code=code, details={"field": "reason"})
+    found = parse_scope(scope, actor.team_id)
+    if actor.role == SYSTEM and actor.team_id is None:
+        team_of_scope(found.kind, found.number)
+        return found, words[:500]
+    if found.kind == ALL:
+        message = "Only the lab's own command can halt every team: manage.py halt all."
+        raise Denied(message, code="halt.all")
+    if team_of_scope(found.kind, found.number) != actor.team:
+        message = f"There is no {found.kind} {found.number} in this team."
+        raise NotFound(message, code=f"{found.kind}.not_found")
+    return found, words[:500]
+
+
+def _set_halted(actor: Actor, scope: Scope, reason: str, now: datetime) -> Halt:
+    row, _ = Halt.objects.get_or_create(
+        scope=str(scope),
+        defaults={
+            "team_id": team_of_scope(scope.kind, scope.number),
+            "is_halted": True,
+            "reason": reason,
+            "halted_by": actor.name,
+            "halted_at": now,
+        },
+    )
+    row.is_halted, row.fence, row.reason = True, row.fence + 1, reason
+    row.halted_by, row.halted_by_label, row.halted_at = actor.name, actor.label[:160], now
+    row.cancelled_orders, row.open_after = 0, None
+    row.resume_reason, row.resumed_by, row.resumed_at = "", "", None
+    row.save()
+    _record(actor, row, "halt.set", {"reason": reason, "fence": row.fence}, now)
+    return row
+
+
+def _record(actor: Actor, row: Halt, action: str, body: dict[str, Any], now: datetime) -> None:
+    # The command line acts above teams; the event belongs to the team that is halted.
+    mine = replace(actor, team_id=row.team_id) if actor.team_id is None else actor
+    audit.record(actor=mine, action=action, subject=f"halt:{row.scope}", body=body, now=now)
+    data = {"scope": row.scope, "is_halted": row.is_halted, "reason": row.reason}
+    kind = "trading.halt.changed"
+    events.emit(team_id=row.team_id, topic="alerts", kind=kind, data=data)
+
+
+def _covered(rows: QuerySet[Any], scope: Scope) -> QuerySet[Any]:
+    if scope.kind == ALL:
+        return rows
+    own = rows.model is Deployment and scope.kind == "deployment"
+    field = "id" if own else COVERS[scope.kind]
+    return rows.filter(**{field: scope.number})
+
+
+def _mark_deployments(scope: Scope, now: datetime) -> None:
+    rows = _covered(Deployment.objects.all(), scope).filter(status=Deployment.Status.RUNNING)
+    for row in rows.select_for_update():
+        row.status = Deployment.Status.HALTED
+        row.note = f"{scope} halted at {now:%Y-%m-%d %H:%M:%S} UTC"
+        row.save(update_fields=["status", "note"])
+        tell_changed(row)
+
+
+def _open_orders(scope: Scope) -> QuerySet[Order]:
+    rows: QuerySet[Order] = _covered(Order.objects.filter(finished_at=None), scope)
+    return rows
+
+
+def _cancel_open(scope: Scope, now: datetime) -> int:
+    """Ask the brokers to take back what is open; what is on the wire can't be unsent."""
+    cancelled = 0
+    for order in _open_orders(scope).select_related("account").order_by("created_at"):
+        broker: Broker = load_plug(BROKERS, order.account.broker)
+        answer = broker.cancel(order.client_id)
+        if answer.accepted:
+            cancelled += _note_cancelled(order, scope, now)
+    return cancelled
+
+
+def _note_cancelled(order: Order, scope: Scope, now: datetime) -> int:
+    with transaction.atomic():
+        row = Order.objects.select_for_update().get(pk=order.pk)
+        if row.finished_at is not None:
+            return 0
+        close_order(row, "cancel", now, [("limit.halted", f"{scope} was halted.")])
+    return 1
+
+
+def resume(*, actor: Actor, scope: str, reason: str, now: datetime) -> Halt:
+    """Let a halted scope trade again from the next bar on.
+
+    Raises
+    ------
+    Denied, Invalid, NotFound
+    Conflict
+        ``halt.not_halted``.
+    """
+    actor.require("trading.resume")
+    found, words = _check(actor, scope, reason, "resume.reason")
+    with transaction.atomic():
+        store.close_fence()
+        row = Halt.objects.select_for_update().filter(scope=str(found)).first()
+        if row is None or not row.is_halted:
+            message = f"{found} is not halted; there is nothing to resume."
+            raise Conflict(message, code="halt.not_halted")
+        row.is_halted = False
+        row.resume_reason, row.resumed_by, row.resumed_at = words, actor.name, now
+        row.save(update_fields=["is_halted", "resume_reason", "resumed_by", "resumed_at"])
+        _free_deployments(found)
+        _record(actor, row, "halt.resumed", {"reason": words, "fence": row.fence}, now)
+    return row
+
+
+def _free_deployments(scope: Scope) -> None:
+    rows = _covered(Deployment.objects.all(), scope).filter(status=Deployment.Status.HALTED)
+    for row in rows.select_for_update():
+        scopes = covering(team_id=row.team_id, account_id=row.account_id, deployment_id=row.pk)
+        if selectors.halted_among(scopes):
+            continue
+        row.status, row.note = Deployment.Status.RUNNING, ""
+        row.save(update_fields=["status", "note"])
+        tell_changed(row)

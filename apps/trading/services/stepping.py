@@ -1,0 +1,123 @@
+"""The decision loop: at each closed bar of a feed, every account on it moves on by one step.
+
+A step is one transaction per account and bar: yesterday's accepted orders are filled at this
+bar's open, all is marked at its close, strategies decide, the guard checks, intents are stored.
+What was stored is sent afterwards. A step that was cut off left nothing; one that committed is
+never done again, since the account remembers its last bar. Bars missed while the process was
+away are stepped in order from the store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import structlog
+from django.db import transaction
+
+from apps.core.kernel.timeframes import seconds_of
+from apps.market import selectors as market
+from apps.market.kernel.bars import FIELDS, Panel
+from apps.market.selectors import FeedState
+from apps.market.services import FeedBatch
+from apps.strategies import selectors as strategies
+from apps.trading import selectors, store
+from apps.trading.models import Account
+from apps.trading.services.restarts import settle_epoch
+from apps.trading.services.sending import send_intents
+from apps.trading.services.sleeves import Bar, Readied, ready_decisions
+from apps.trading.services.steps import step_account
+
+log = structlog.get_logger(__name__)
+
+MAX_CATCH_UP = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """What a call did: account steps taken, orders sent."""
+
+    steps: int
+    sent: int
+
+
+def step_deployments(*, batch: FeedBatch, now: datetime) -> Stepped:
+    """Move every account on the batch's feed on to the batch's bar, and send what was decided."""
+    return catch_up(feed_name=batch.feed, now=now)
+
+
+def catch_up(*, feed_name: str, now: datetime) -> Stepped:
+    """Step every account on a feed over the bars handed out since its last step."""
+    feed = market.feed_state(feed_name)
+    steps = sent = 0
+    for account_id in selectors.list_feed_accounts(feed_name):
+        sent += send_intents(account_id=account_id, now=now)
+        if feed.position_at is not None:
+            settle_epoch(account_id=account_id, feed=feed, now=now)
+            taken, more = _advance(account_id, feed, now)
+            steps, sent = steps + taken, sent + more
+    return Stepped(steps, sent)
+
+
+def _advance(account_id: int, feed: FeedState, now: datetime) -> tuple[int, int]:
+    account = Account.objects.get(pk=account_id)
+    position = feed.position_at
+    if position is None or (account.last_bar_at and account.last_bar_at >= position):
+        return 0, 0
+    panel = _panel_for(account, feed, position)
+    if panel is None:
+        return 0, 0
+    steps = sent = 0
+    for i in _new_rows(panel, account.last_bar_at):
+        bar = _bar(panel, feed, i)
+        if _step(account_id, panel, bar, now):
+            steps += 1
+            sent += send_intents(account_id=account_id, now=now)
+    return steps, sent
+
+
+def _panel_for(account: Account, feed: FeedState, position: datetime) -> Panel | None:
+    """Return the feed's bars from the earliest that a running deployment wants to see."""
+    running = selectors.open_deployments(account.pk)
+    inputs: set[str] = set()
+    for row in running:
+        inputs |= set(strategies.get_strategy(row.strategy).spec.inputs) - set(FIELDS)
+    starts = [row.history_from for row in running]
+    since = min([*starts, account.last_bar_at or position])
+    return selectors.read_window(feed, since=since, until=position, inputs=tuple(sorted(inputs)))
+
+
+def _new_rows(panel: Panel, last_bar_at: datetime | None) -> list[int]:
+    if last_bar_at is None:
+        return [panel.n_bars - 1]
+    last = round(last_bar_at.timestamp() * 1e6)
+    rows: list[int] = np.flatnonzero(panel.ts > last).tolist()
+    return rows[:MAX_CATCH_UP]
+
+
+def _bar(panel: Panel, feed: FeedState, i: int) -> Bar:
+    opened_at = datetime.fromtimestamp(0, tz=UTC) + timedelta(microseconds=int(panel.ts[i]))
+    return Bar(
+        feed=feed.name,
+        epoch=feed.epoch,
+        i=i,
+        opened_at=opened_at,
+        closed_at=opened_at + timedelta(seconds=seconds_of(feed.timeframe)),
+        symbols=panel.symbols,
+        open=panel.open[i],
+        close=panel.close[i],
+        seconds_per_bar=feed.seconds_per_bar,
+    )
+
+
+def _step(account_id: int, panel: Panel, bar: Bar, now: datetime) -> bool:
+    """Take one step; False when another process has taken it already."""
+    readied: dict[int, Readied] = ready_decisions(account_id, panel, bar)
+    with transaction.atomic():
+        store.pass_fence()
+        account = Account.objects.select_for_update().get(pk=account_id)
+        if account.last_bar_at is not None and account.last_bar_at >= bar.opened_at:
+            return False
+        step_account(account, panel, bar, readied, now)
+    return True

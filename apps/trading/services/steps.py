@@ -1,0 +1,294 @@
+"""One account at one bar, inside the step's transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from apps.audit import services as audit
+from apps.core.actors import Actor, system
+from apps.core.plugs import load_plug
+from apps.market.kernel.bars import Panel
+from apps.risk import selectors as risk
+from apps.risk import services as risk_services
+from apps.risk.kernel.limits import BUY, SELL, Holdings, Limits, Refusal, Ticket, check_order
+from apps.trading import selectors, store
+from apps.trading.brokers.base import Broker
+from apps.trading.kernel import order_states
+from apps.trading.kernel.money import to_money, to_quantity
+from apps.trading.kernel.scopes import covering
+from apps.trading.kernel.sleeves import Intent, intents_of
+from apps.trading.models import Account, Deployment, Fill, Halt, Order
+from apps.trading.selectors.snapshots import count_recent
+from apps.trading.services import sleeves as at_bar
+from apps.trading.services.by_hand import Own, settle_own
+from apps.trading.services.changes import FILLED_FIELDS, change
+from apps.trading.services.sleeves import Bar, Readied, Sleeve
+from apps.trading.services.telling import tell_step
+
+BROKERS = "BROKERS"
+ACTOR = "stream"
+
+
+@dataclass(slots=True)
+class Desk:
+    """The guard's view of the account, kept up to date while orders of one bar are made."""
+
+    account: Account
+    book: Holdings
+    limits: Limits
+    fence: int
+    now: datetime
+
+    def check(self, ticket: Ticket) -> list[Refusal]:
+        """Ask the guard; an order that passes counts from now on."""
+        refusals = check_order(ticket, self.book, self.limits)
+        if not refusals:
+            pending = dict(self.book.pending)
+            pending[ticket.symbol] = pending.get(ticket.symbol, 0.0) + ticket.signed
+            sent = self.book.orders_last_minute + 1
+            self.book = replace(self.book, pending=pending, orders_last_minute=sent)
+        return refusals
+
+
+def step_account(
+    account: Account, panel: Panel, bar: Bar, readied: Mapping[int, Readied], now: datetime
+) -> None:
+    """Fill, mark, decide, guard and store: everything of one bar."""
+    actor = system(ACTOR, account.team_id)
+    broker: Broker = load_plug(BROKERS, account.broker)
+    rows = _lock_deployments(account)
+    halted = _halted(account, rows)
+    own = settle_own(account, bar, broker, halted=_is_halted(account, None, halted), now=now)
+    settled = [
+        at_bar.settle(account, row, bar, broker, halted=_is_halted(account, row, halted), now=now)
+        for row in rows
+    ]
+    _mark_account(account, bar, own, settled)
+    desk = _desk(account, own, settled, now)
+    for sleeve in settled:
+        if sleeve.row.status == Deployment.Status.RUNNING and sleeve.row.pk in readied:
+            _decide(actor, desk, sleeve, readied[sleeve.row.pk], bar)
+    _store_trades(actor, account, own, settled, bar, now)
+    points = [at_bar.save(sleeve, bar, now) for sleeve in settled]
+    store.add_points([_total(account, bar, settled), *points])
+    account.save()
+    tell_step(account, panel, bar, desk.book, now)
+
+
+def _lock_deployments(account: Account) -> list[Deployment]:
+    rows = Deployment.objects.select_for_update().filter(
+        account=account, status__in=(Deployment.Status.RUNNING, Deployment.Status.HALTED)
+    )
+    return list(rows.order_by("id"))
+
+
+def _halted(account: Account, rows: list[Deployment]) -> dict[str, Halt]:
+    scopes = covering(team_id=account.team_id, account_id=account.pk)
+    found = selectors.halted_among([*scopes, *(f"deployment:{row.pk}" for row in rows)])
+    return {halt.scope: halt for halt in found}
+
+
+def _is_halted(account: Account, row: Deployment | None, halted: Mapping[str, Halt]) -> bool:
+    number = row.pk if row else None
+    scopes = covering(team_id=account.team_id, account_id=account.pk, deployment_id=number)
+    return any(scope in halted for scope in scopes)
+
+
+def _mark_account(account: Account, bar: Bar, own: Own, settled: list[Sleeve]) -> None:
+    """Bring the account's figures to this close; a new day begins where the last ended."""
+    if account.last_bar_at and bar.opened_at.date() != account.last_bar_at.date():
+        account.day_start_equity = account.equity
+    account.epoch, account.last_bar_at = bar.epoch, bar.opened_at
+    account.equity = float(account.cash) + own.net + sum(s.book.equity for s in settled)
+    account.gross = own.gross + sum(s.book.gross for s in settled)
+    account.net = own.net + sum(s.book.net for s in settled)
+    account.peak_equity = max(account.peak_equity, account.equity)
+
+
+def _desk(account: Account, own: Own, settled: list[Sleeve], now: datetime) -> Desk:
+    held: dict[str, float] = defaultdict(float, own.positions)
+    prices = dict(own.prices)
+    for sleeve in settled:
+        for a in np.flatnonzero(sleeve.book.positions).tolist():
+            symbol = sleeve.row.symbols[a]
+            held[symbol] += float(sleeve.book.positions[a])
+            prices[symbol] = float(sleeve.book.marks[a])
+    book = Holdings(
+        equity=account.equity,
+        day_start_equity=account.day_start_equity,
+        positions=dict(held),
+        prices=prices,
+        pending=_pending(settled, own),
+        orders_last_minute=count_recent(account.pk, now),
+    )
+    limits = risk.get_limits(team_id=account.team_id, subject=f"account:{account.pk}").limits
+    scopes = covering(team_id=account.team_id, account_id=account.pk)
+    fence = sum(Halt.objects.filter(scope__in=scopes).values_list("fence", flat=True))
+    return Desk(account, book, limits, fence, now)
+
+
+def _pending(settled: list[Sleeve], own: Own) -> dict[str, float]:
+    pending: dict[str, float] = defaultdict(float)
+    waiting = [*own.waiting, *(order for s in settled for order in s.orders.values())]
+    for order in waiting:
+        pending[order.symbol] += float(order.quantity) * (1.0 if order.side == BUY else -1.0)
+    return dict(pending)
+
+
+def _decide(actor: Actor, desk: Desk, sleeve: Sleeve, readied: Readied, bar: Bar) -> None:
+    error = at_bar.decide(sleeve, readied)
+    if error:
+        _stop_failing(actor, sleeve.row, error, desk.now)
+        return
+    _drop_replaced(sleeve, desk.now)
+    made: list[Order] = []
+    for intent in intents_of(sleeve.book, sleeve.row.symbols):
+        order = _intend(desk, sleeve, intent, bar)
+        if order is not None:
+            made.append(order)
+    if made:
+        Order.objects.bulk_create(made)
+        _record_intents(actor, sleeve.row, made, bar, desk.now)
+
+
+def _drop_replaced(sleeve: Sleeve, now: datetime) -> None:
+    """End orders that waited for a bar and that a later decision has replaced."""
+    for symbol, order in list(sleeve.orders.items()):
+        wanted = sleeve.book.wanted[sleeve.row.symbols.index(symbol)]
+        if wanted != order.target_weight:
+            change(order, "cancel", now, [("order.replaced", "A later decision replaced it.")])
+            sleeve.changed.append(sleeve.orders.pop(symbol))
+
+
+def _stop_failing(actor: Actor, row: Deployment, error: str, now: datetime) -> None:
+    """Halt a deployment whose strategy raised: nothing of its is sent on a guess."""
+    reason = f"Its strategy stopped with {error}"[:500]
+    halt, _ = Halt.objects.get_or_create(
+        scope=f"deployment:{row.pk}",
+        defaults={
+            "team_id": row.team_id,
+            "is_halted": True,
+            "reason": reason,
+            "halted_by": actor.name,
+            "halted_at": now,
+        },
+    )
+    halt.is_halted, halt.reason, halt.fence = True, reason, halt.fence + 1
+    halt.halted_by, halt.halted_by_label, halt.halted_at = actor.name, actor.label, now
+    halt.save()
+    row.status, row.note = Deployment.Status.HALTED, reason
+    body = {"reason": reason}
+    subject = f"deployment:{row.pk}"
+    audit.record(actor=actor, action="deployment.failed", subject=subject, body=body, now=now)
+
+
+def _intend(desk: Desk, sleeve: Sleeve, intent: Intent, bar: Bar) -> Order | None:
+    """Return a new order for what the book waits for; None when one asks for it already."""
+    if intent.symbol in sleeve.orders:
+        return None
+    order = _order(desk, sleeve.row, intent, bar)
+    ticket = Ticket(
+        symbol=intent.symbol,
+        side=order.side,
+        quantity=max(abs(intent.quantity), 1e-12),
+        price=intent.price,
+        reference=intent.price,
+        price_age_seconds=_age(sleeve, intent.symbol, bar),
+        client_id=order.client_id,
+    )
+    refusals = desk.check(ticket)
+    if refusals:
+        order.state, order.finished_at = order_states.REFUSED, desk.now
+        order.reasons = [{"code": r.code, "message": r.message} for r in refusals]
+        sleeve.book.wanted[sleeve.row.symbols.index(intent.symbol)] = np.nan
+        subject = f"account:{desk.account.pk}"
+        risk_services.note_breaches(
+            team_id=desk.account.team_id, subject=subject, refusals=refusals, now=desk.now
+        )
+    return order
+
+
+def _age(sleeve: Sleeve, symbol: str, bar: Bar) -> float:
+    """Return how old the symbol's price is on the feed's clock; 0 with a bar at this close."""
+    column = sleeve.columns[sleeve.row.symbols.index(symbol)]
+    if np.isfinite(bar.close[column]):
+        return 0.0
+    return (bar.closed_at - bar.opened_at).total_seconds()
+
+
+def _order(desk: Desk, row: Deployment, intent: Intent, bar: Bar) -> Order:
+    stamp = int(bar.opened_at.timestamp())
+    return Order(
+        team_id=row.team_id,
+        client_id=f"d{row.pk}-{bar.epoch}-{stamp}-{intent.symbol}",
+        account=desk.account,
+        deployment=row,
+        symbol=intent.symbol,
+        kind=Order.Kind.TARGET,
+        side=BUY if intent.quantity >= 0 else SELL,
+        quantity=abs(to_quantity(intent.quantity)),
+        target_weight=intent.weight,
+        reference_price=to_money(intent.price),
+        fence=desk.fence,
+        epoch=bar.epoch,
+        bar_at=bar.closed_at,
+        created_by=f"deployment:{row.pk}",
+        created_at=desk.now,
+    )
+
+
+def _record_intents(
+    actor: Actor, row: Deployment, made: list[Order], bar: Bar, now: datetime
+) -> None:
+    body = {
+        "bar": bar.opened_at,
+        "version_digest": row.version_digest,
+        "orders": [
+            [o.client_id, o.side, o.quantity, o.target_weight, o.reference_price, o.state]
+            for o in made[:300]
+        ],
+        "count": len(made),
+    }
+    subject = f"deployment:{row.pk}"
+    audit.record(actor=actor, action="orders.intended", subject=subject, body=body, now=now)
+
+
+def _store_trades(
+    actor: Actor,
+    account: Account,
+    own: Own,
+    settled: list[Sleeve],
+    bar: Bar,
+    now: datetime,
+) -> None:
+    changed = [*own.changed, *(order for sleeve in settled for order in sleeve.changed)]
+    fills: list[Fill] = [*own.fills, *(fill for sleeve in settled for fill in sleeve.fills)]
+    Order.objects.bulk_update(changed, FILLED_FIELDS, batch_size=200)
+    Fill.objects.bulk_create(fills)
+    if fills:
+        rows: list[list[Any]] = [
+            [fill.order.client_id, fill.quantity, fill.price, fill.fee] for fill in fills[:300]
+        ]
+        body = {"bar": bar.opened_at, "fills": rows, "count": len(fills)}
+        subject = f"account:{account.pk}"
+        audit.record(actor=actor, action="fills.booked", subject=subject, body=body, now=now)
+
+
+def _total(account: Account, bar: Bar, settled: list[Sleeve]) -> store.EquityPoint:
+    cash = float(account.cash) + sum(sleeve.book.cash for sleeve in settled)
+    return store.EquityPoint(
+        account.pk,
+        store.ACCOUNT_TOTAL,
+        bar.epoch,
+        bar.closed_at,
+        account.equity,
+        cash,
+        account.gross,
+        account.net,
+    )

@@ -1,0 +1,100 @@
+"""What browsers hear after a step, and the book's risk: at most a few times a second."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from apps.core import events
+from apps.core.errors import Invalid
+from apps.market.kernel.bars import Panel
+from apps.risk import selectors as risk
+from apps.risk import services as risk_services
+from apps.risk.kernel.limits import Holdings, utilisation
+from apps.trading.kernel.performance import book_returns
+from apps.trading.models import Account, Order
+from apps.trading.selectors.accounts import account_json
+from apps.trading.selectors.orders import order_json
+from apps.trading.selectors.snapshots import positions_json
+from apps.trading.services.sleeves import Bar
+
+TELL_EVERY = timedelta(milliseconds=250)
+MEASURE_EVERY = timedelta(seconds=5)
+RISK_BARS = 750
+TOLD_ORDERS = 30
+_TOLD: dict[tuple[str, int], datetime] = {}
+
+
+def _is_due(what: str, account_id: int, now: datetime, every: timedelta) -> bool:
+    last = _TOLD.get((what, account_id))
+    if last is not None and last <= now < last + every:
+        return False
+    _TOLD[what, account_id] = now
+    return True
+
+
+def tell_step(account: Account, panel: Panel, bar: Bar, book: Holdings, now: datetime) -> None:
+    """Publish the account as it stands, and keep its risk report fresh."""
+    if _is_due("step", account.pk, now, TELL_EVERY):
+        orders = Order.objects.filter(account=account).order_by("-created_at", "-id")
+        data = {
+            "at": bar.closed_at.isoformat(),
+            "account": _plain(account_json(account)),
+            "positions": [_plain(row) for row in positions_json(account, {})],
+            "orders": [_plain(order_json(order)) for order in orders[:TOLD_ORDERS]],
+        }
+        topic = f"account.{account.pk}"
+        kind = "trading.account.marked"
+        events.emit(team_id=account.team_id, topic=topic, kind=kind, data=data)
+    if _is_due("risk", account.pk, now, MEASURE_EVERY):
+        _measure(account, panel, bar, book, now)
+
+
+def _plain(row: dict[str, object]) -> dict[str, object]:
+    kept = (type(None), bool, int, float, str, list, dict)
+    return {
+        key: value if isinstance(value, kept) else _text(value)
+        for key, value in row.items()
+        if key != "spark"
+    }
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _measure(account: Account, panel: Panel, bar: Bar, book: Holdings, now: datetime) -> None:
+    """Keep VaR and ES of what is held now, over the bars seen so far, beside the limits used."""
+    first = max(0, bar.i + 1 - RISK_BARS)
+    at = {symbol: column for column, symbol in enumerate(panel.symbols)}
+    held = [symbol for symbol in book.positions if symbol in at and book.positions[symbol]]
+    weights = np.array([book.positions[s] * book.prices[s] for s in held])
+    columns = [at[symbol] for symbol in held]
+    closes = panel.close[first : bar.i + 1][:, columns]
+    limits = risk.get_limits(team_id=account.team_id, subject=f"account:{account.pk}")
+    body = {
+        "kind": "book",
+        "at": bar.closed_at.isoformat(),
+        "timeframe": panel.timeframe,
+        "equity": account.equity,
+        "currency": account.currency,
+        "positions": len(held),
+        "limits_version": limits.version,
+        "utilisation": utilisation(book, limits.limits),
+        "columns": {},
+        "why_not": "",
+    }
+    try:
+        scaled = weights / account.equity if account.equity > 0 else weights * 0.0
+        returns = book_returns(closes, scaled) if held else np.zeros(0)
+        body |= risk_services.measure_columns(columns={"book": returns})
+    except Invalid as error:
+        body["why_not"] = "Nothing is held." if not held else error.message
+    risk_services.keep_live_report(
+        team_id=account.team_id,
+        subject=f"account:{account.pk}",
+        title=account.name,
+        body=body,
+        now=now,
+    )
