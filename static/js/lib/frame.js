@@ -42,6 +42,7 @@ const ACTS = {
   halt: () => openHalt(),
   copy: (button) => copy(button),
   confirm: (button) => $(`#${CSS.escape(button.dataset.dialog)}`)?.showModal(),
+  close: (button) => button.closest("dialog")?.close(),
   print: () => window.print(),
 };
 

@@ -50,12 +50,14 @@ function commands() {
   return [...unique.values()];
 }
 
-/** How well a name answers what was typed: whole words first, then letters in order; -1 for not. */
+/** How well a name answers what was typed: starts of words first, then parts, then letters in order; -1 for not. */
 export function score(name, typed) {
   const hay = name.toLowerCase();
   const needle = typed.trim().toLowerCase();
   if (!needle) return 1;
   const found = hay.indexOf(needle);
+  const starts = ` ${hay}`.indexOf(` ${needle}`);
+  if (starts >= 0) return 200 - starts - hay.length / 100;
   if (found >= 0) return 100 - found - hay.length / 100;
   let from = 0;
   for (const letter of needle.replaceAll(" ", "")) {
