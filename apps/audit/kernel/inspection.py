@@ -113,7 +113,7 @@ class _Inspection:
         self.tiles: dict[int, Iterator[Tile]] = {}
         self.agreed = 0
         self.next_seq = 0
-        self.lost_root = False
+        self.doubt: tuple[int, int] | None = None
 
     def take(self, row: LeafRow) -> None:
         if row.seq != self.next_seq:
@@ -161,10 +161,10 @@ class _Inspection:
             self.report.add(self.agreed, f"{whose} says other than the note it was signed in")
         if head.size == self.tree.size and signed.root == self.tree.edge.root():
             self.agreed = head.size
-        elif not self.lost_root:
-            self.lost_root = True
+        elif self.doubt is None:
+            self.doubt = (self.agreed, head.size)
             between = f"leaves {self.agreed} to {head.size - 1} differ from what was signed"
-            self.report.add(self.agreed, f"{whose}: {between}")
+            self.report.add(None, f"{whose}: {between}")
 
     def finish(self) -> Report:
         report, size = self.report, self.tree.size
@@ -174,9 +174,27 @@ class _Inspection:
             end = f"leaves end at {size}, but the {self.head.source}'s checkpoint signed"
             report.add(size, f"{end} {self.head.size}")
             self.head = next(self.heads, None)
+        self._find_spare_tiles()
+        self._place_doubt()
         if report.ok and self.agreed != size:
             report.add(self.agreed, f"leaves {self.agreed} to {size - 1} were never signed")
         return report
+
+    def _find_spare_tiles(self) -> None:
+        for level in range(max(self.tiles, default=0) + 2):
+            if spare := next(self._tiles(level), None):
+                what = f"tile {level}/{spare.index} lies beyond the leaves"
+                self.report.add(self.tree.size, what)
+
+    def _place_doubt(self) -> None:
+        """Say where the tree left what was signed: at a leaf found bad, or after the last good."""
+        if self.doubt is None:
+            return
+        first, last = self.doubt
+        named = [p.leaf for p in self.report.problems if p.leaf is not None]
+        leaf = min((leaf for leaf in named if first <= leaf < last), default=first)
+        for problem in self.report.problems:
+            problem.leaf = leaf if problem.leaf is None else problem.leaf
 
 
 def _part(tile: Tile, index: int) -> bytes:
