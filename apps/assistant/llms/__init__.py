@@ -1,0 +1,1 @@
+"""Language models behind one Protocol; the first member works without any."""

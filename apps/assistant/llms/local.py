@@ -1,0 +1,45 @@
+"""Any server that speaks OpenAI's chat completions: llama.cpp, vLLM, Ollama, OpenRouter."""
+
+from __future__ import annotations
+
+from apps.assistant.llms.base import Answer, Ideas
+from apps.assistant.llms.structured import ask
+
+NO_KEY = "none"
+
+
+class Local:
+    """A server by base URL; the schema is written into the prompt, so any model can follow."""
+
+    name = "local"
+    title = "Own server"
+    needs = "LLM_BASE_URL and LLM_MODEL"
+
+    def __init__(
+        self, key: str = "", base_url: str = "", model: str = "", timeout: float = 180
+    ) -> None:
+        self.key, self.base_url, self.model, self.timeout = key, base_url, model, timeout
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether an address and a model are set."""
+        return bool(self.base_url and self.model)
+
+    def propose(self, *, instructions: str, prompt: str) -> Answer:
+        """Return ideas. Raises ``ModelFault``."""
+        from openai import AsyncOpenAI
+        from pydantic_ai import PromptedOutput
+        from pydantic_ai.models.openai import OpenAIChatModel
+        from pydantic_ai.providers.openai import OpenAIProvider
+
+        client = AsyncOpenAI(
+            api_key=self.key or NO_KEY, base_url=self.base_url, max_retries=0, timeout=self.timeout
+        )
+        return ask(
+            name=self.name,
+            model=OpenAIChatModel(self.model, provider=OpenAIProvider(openai_client=client)),
+            output=PromptedOutput(Ideas),
+            instructions=instructions,
+            prompt=prompt,
+            timeout=self.timeout,
+        )
