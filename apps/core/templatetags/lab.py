@@ -402,6 +402,12 @@ def nav_items(context: template.Context) -> list[dict[str, Any]]:
     ]
 
 
+@register.simple_tag
+def place(name: str) -> str:
+    """Return the address of a place of the rail, by its icon: ``{% place "live" %}``."""
+    return next(path for _, path, icon_name, _ in NAV if icon_name == name)
+
+
 def has_page(path: str) -> bool:
     """Tell whether the site has a page at the path."""
     try:
