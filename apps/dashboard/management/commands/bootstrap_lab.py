@@ -10,10 +10,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.accounts import services as accounts
+from apps.accounts.selectors import actor_of_user, find_user
 from apps.core import clock
 from apps.core.actors import system
 from apps.core.lab.home import Home, write_private
 from apps.market import services as market
+from apps.trading import services as trading
 
 
 class Command(BaseCommand):
@@ -36,6 +38,11 @@ class Command(BaseCommand):
         self.tell("demo team", began)
         market.load_sample(actor=system("bootstrap"), now=clock.now())
         self.tell("market data", began)
+        someone = actor_of_user(find_user(people[0]["email"]))
+        if someone is None:
+            raise CommandError("The demo team was made, but its people can't be found.")
+        trading.ensure_demo_accounts(actor=system("bootstrap", someone.team), now=clock.now())
+        self.tell("paper accounts", began)
         home = Home(settings.LAB_HOME)
         credentials = {"base_url": settings.SITE_URL, "users": people}
         write_private(home.root / "credentials.json", json.dumps(credentials, indent=1))

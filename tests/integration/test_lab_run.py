@@ -1,0 +1,208 @@
+"""``manage.py lab`` from the first start to the last stopped child, with kills on the way."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from apps.core.lab.processes import ProcessId
+
+ROOT = Path(__file__).parents[2]
+FIRST_START = 180
+LATER_START = 90
+BROKEN = {"DJANGO_SETTINGS_MODULE": "tests.factories.broken_upgrade.settings"}
+
+
+class Lab:
+    """A lab in a process of its own."""
+
+    def __init__(self, home, port):
+        self.home, self.port = home, port
+        self.process = None
+        self.out = home.parent / f"{home.name}.out"
+
+    def start(self, **environment):
+        with self.out.open("w") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "lab"],
+                cwd=ROOT,
+                env={**self.environment(), **environment},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self
+
+    def environment(self):
+        """Ours, without what the tests' own servers and settings put there."""
+        foreign = ("DJANGO_", "QUANTSITE_", "DB_")
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(foreign) and not name.endswith(("DATABASE_URL", "REDIS_URL"))
+        }
+        return {**kept, "LAB_HOME": str(self.home), "PORT": str(self.port)}
+
+    def words(self):
+        return self.out.read_text()
+
+    def ask(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/ready") as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+        except OSError:
+            return 0, {}
+
+    def wait_ready(self, seconds):
+        until = time.monotonic() + seconds
+        while self.ask()[0] != 200:
+            assert self.process.poll() is None, self.words()
+            assert time.monotonic() < until, f"{self.words()}\n{self.ask()}"
+            time.sleep(0.2)
+
+    def noted(self):
+        rows = json.loads((self.home / "run/processes.json").read_text())
+        return {row["name"]: ProcessId(row["pid"], row["started"]) for row in rows}
+
+    def servers(self):
+        first = (self.home / "postgres/postmaster.pid").read_text().split()[0]
+        redis = (self.home / "run/redis.pid").read_text()
+        return {"postgres": ProcessId.of(int(first)), "redis": ProcessId.of(int(redis))}
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout=60) if self.process is not None else None
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, seconds=30.0):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    one = Lab(tmp_path_factory.mktemp("run") / "lab", free_port()).start()
+    try:
+        one.wait_ready(FIRST_START)
+        yield one
+    finally:
+        one.stop()
+
+
+def test_it_tells_where_to_go_and_keeps_the_credentials_private(lab):
+    path = lab.home / "credentials.json"
+    wait_for(lambda: "is ready" in lab.words())
+    assert f"http://localhost:{lab.port}" in lab.words()
+    assert str(path) in lab.words()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    found = json.loads(path.read_text())
+    assert found["base_url"] == f"http://localhost:{lab.port}"
+    assert {"email", "password", "role", "token", "team", "totp_secret"} <= set(found["users"][0])
+    assert found["users"][0]["password"] not in lab.words()
+
+
+def test_a_token_of_the_credentials_opens_the_interface(lab):
+    token = json.loads((lab.home / "credentials.json").read_text())["users"][0]["token"]
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{lab.port}/api/v1/jobs", headers={"Authorization": f"Bearer {token}"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status == 200
+
+
+def test_everything_listens_on_this_machine_only(lab):
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    mine = [line.split()[1] for line in lines if line.split()[1].endswith(f":{lab.port:04X}")]
+    assert all(address.startswith("0100007F:") for address in mine)
+
+
+def test_a_second_lab_on_the_same_home_is_refused(lab):
+    second = Lab(lab.home, free_port())
+    second.out = lab.home.parent / "second.out"
+    assert second.start().process.wait(timeout=60) == 1
+    assert "already runs" in second.words()
+    assert str(lab.process.pid) in second.words()
+    assert lab.ask()[0] == 200
+
+
+def test_a_taken_port_is_reported_and_its_holder_left_alone(lab, tmp_path):
+    other = Lab(tmp_path / "other", lab.port)
+    assert other.start().process.wait(timeout=60) == 1
+    assert "lab.port_taken" in other.words()
+    assert str(lab.noted()["web"].pid) in other.words()
+    assert f"PORT={lab.port + 1}" in other.words()
+    assert lab.ask()[0] == 200
+
+
+@pytest.mark.parametrize("name", ["redis", "postgres"])
+def test_a_killed_server_is_started_again_and_the_processes_reconnect(lab, name):
+    killed = lab.servers()[name]
+    os.kill(killed.pid, signal.SIGKILL)
+    wait_for(lambda: not killed.lives)
+    wait_for(lambda: f"{name} ended" in lab.words())
+    lab.wait_ready(LATER_START)
+    assert lab.servers()[name] != killed
+
+
+def test_a_killed_worker_is_started_again_and_told(lab):
+    killed = lab.noted()["worker-quick"]
+    os.kill(killed.pid, signal.SIGKILL)
+    wait_for(lambda: "worker-quick ended (exit -9)" in lab.words())
+    wait_for(lambda: lab.noted().get("worker-quick", killed) != killed)
+    lab.wait_ready(LATER_START)
+
+
+def test_a_backup_is_made_while_the_lab_runs(lab):
+    done = subprocess.run(
+        [sys.executable, "manage.py", "backup"],
+        cwd=ROOT,
+        env=lab.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(done.stdout.strip()).read_bytes().startswith(b"PGDMP")
+
+
+def test_after_a_kill_nothing_stays_that_blocks_the_next_start(lab):
+    left = {**lab.noted(), **lab.servers()}
+    lab.process.kill()
+    lab.process.wait()
+    wait_for(lambda: not any(process.lives for process in left.values()), 20)
+    users = (lab.home / "credentials.json").read_text()
+    lab.start().wait_ready(LATER_START)
+    assert (lab.home / "credentials.json").read_text() == users
+
+
+def test_sigterm_stops_everything_and_a_failed_upgrade_leaves_the_data(lab):
+    left = {**lab.noted(), **lab.servers()}
+    assert lab.stop() == 0
+    assert not any(process.lives for process in left.values())
+    assert lab.words().rstrip().endswith("Stopped.")
+    assert lab.start(**BROKEN).process.wait(timeout=120) == 1
+    words = lab.words()
+    assert "rolled back" in words
+    assert "no_such_column" in words
+    (dump,) = (lab.home / "backups").glob("*before-upgrade.dump")
+    assert str(dump) in words
+    lab.start().wait_ready(LATER_START)
