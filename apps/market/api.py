@@ -13,7 +13,7 @@ from ninja.files import UploadedFile
 from apps.core import clock, jobs
 from apps.core.doors import permission, signed_in
 from apps.core.rest import Page, page
-from apps.market import schemas, selectors, services
+from apps.market import charts, schemas, selectors, services
 
 router = Router(tags=["market"])
 JSON = "application/json"
@@ -33,6 +33,15 @@ def get_instrument(request: HttpRequest, symbol: str, dataset: str = "") -> Any:
     """Show an instrument with actions, health and provenance."""
     team_id = signed_in(request).team
     return selectors.get_instrument(team_id=team_id, symbol=symbol, dataset=dataset)
+
+
+@router.get("/instruments/{symbol}/figure")
+@permission("team.read")
+def draw_instrument(request: HttpRequest, symbol: str, query: Query[schemas.FigureQuery]) -> Any:
+    """Answer the candles of an instrument, its dividends and splits, as Plotly JSON."""
+    team_id = signed_in(request).team
+    panel, found = selectors.instrument_bars(team_id=team_id, symbol=symbol, **query.dict())
+    return charts.candlestick(panel, found.actions, currency=found.currency)
 
 
 @router.get("/bars")

@@ -110,6 +110,15 @@ class BarsQuery(Paging):
     format: str = Field("rows", pattern="^(rows|arrays)$")
 
 
+class FigureQuery(Schema):
+    """What a chart of an instrument shows: the last ``bars`` bars."""
+
+    dataset: str = ""
+    timeframe: str = "1d"
+    price_mode: str = "split"
+    bars: str = "250"
+
+
 class UniverseOut(Schema):
     """A universe; survivorship is printed on every result that used it."""
 

@@ -9,7 +9,6 @@ urlpatterns = [
     path("", views.data_room, name="room"),
     path("universes/<slug:name>/", views.universe, name="universe"),
     path("instruments/<str:symbol>/", views.instrument, name="instrument"),
-    path("instruments/<str:symbol>/figure", views.instrument_figure, name="instrument_figure"),
     path("ingest/", views.ingest, name="ingest"),
     path("ingest/start", views.start_ingest, name="start_ingest"),
     path("ingest/<uuid:ingest_id>/retry", views.retry_ingest, name="retry_ingest"),

@@ -12,10 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.core import clock
 from apps.core.doors import permission, signed_in
 from apps.core.errors import LabError
-from apps.core.rest import to_json
-from apps.market import charts, forms, selectors, services
-
-JSON = "application/json"
+from apps.market import forms, selectors, services
 
 
 @require_GET
@@ -46,19 +43,6 @@ def instrument(request: HttpRequest, symbol: str) -> HttpResponse:
 
 def _bars_shown(request: HttpRequest) -> dict[str, Any]:
     return {"bars": request.GET.get("bars") or "250", "query": request.GET.urlencode()}
-
-
-@require_GET
-@permission("team.read")
-def instrument_figure(request: HttpRequest, symbol: str) -> HttpResponse:
-    """Answer the candles of an instrument as Plotly JSON."""
-    names = ("dataset", "timeframe", "price_mode", "bars")
-    asked = {key: request.GET[key] for key in names if request.GET.get(key)}
-    panel, found = selectors.instrument_bars(
-        team_id=signed_in(request).team, symbol=symbol, **asked
-    )
-    figure = charts.candlestick(panel, found.actions, currency=found.currency)
-    return HttpResponse(to_json(figure), content_type=JSON)
 
 
 @require_GET

@@ -193,8 +193,8 @@ def test_every_page_of_the_data_room_opens(sample, client_as):
 
 
 def test_the_chart_is_plotly_json_with_actions(sample, client_as):
-    address = "/data/instruments/AAPL/figure?dataset=sp500&timeframe=1d&price_mode=split&bars=250"
-    figure = json.loads(client_as("viewer").get(address).content)
+    address = "/instruments/AAPL/figure?dataset=sp500&timeframe=1d&price_mode=split&bars=250"
+    figure = json.loads(client_as("viewer").get(REST + address).content)
     candles, volume, dividends, splits = figure["data"]
     assert candles["type"] == "candlestick"
     assert len(candles["x"]) == len(candles["close"]) == len(volume["y"]) == 250

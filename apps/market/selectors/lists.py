@@ -73,6 +73,11 @@ class InstrumentView:
     actions: list[dict[str, Any]]
     batches: list[dict[str, Any]]
 
+    @property
+    def notes(self) -> list[str]:
+        """What must be known of the dataset, one thing each."""
+        return [note for note in self.note.split("; ") if note]
+
 
 def instruments_json(
     *,
