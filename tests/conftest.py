@@ -17,6 +17,7 @@ import pytest
 from tests import suites
 from tests.factories import people
 from tests.servers import databases
+from tests.servers.lab import Lab, free_port
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
@@ -53,6 +54,19 @@ def servers(request):
         running.start()
         running.migrate()
         yield running
+    finally:
+        running.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def lab():
+    """A whole lab, started as a user would; shared by the tests that need one."""
+    home = Path(tempfile.mkdtemp(prefix="qs-lab-"))
+    running = Lab(home / "lab", free_port())
+    running.home.mkdir()
+    try:
+        yield running.start()
     finally:
         running.stop()
         shutil.rmtree(home, ignore_errors=True)
