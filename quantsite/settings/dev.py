@@ -13,3 +13,4 @@ STORAGES = {
         "BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
     },
 }
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True  # http://localhost
