@@ -128,10 +128,10 @@ def rank_ic(scores: Floats, targets: Floats, panel: Panel) -> Figures:
         ahead = opens[1:] / opens[:-1] - 1.0
     each = row_correlation(scores[rows[:-1]], ahead)
     each = each[np.isfinite(each)]
-    if len(each) < MIN_DATES or np.std(each) == 0:
+    if len(each) < MIN_DATES:
         return {"ic": None, "ic_t": None}
-    mean = float(each.mean())
-    return {"ic": mean, "ic_t": float(mean / each.std(ddof=1) * np.sqrt(len(each)))}
+    mean, error = float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each)))
+    return {"ic": mean, "ic_t": mean / error if error > 0 else None}
 
 
 def row_correlation(a: Floats, b: Floats) -> Floats:
