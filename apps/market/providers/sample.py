@@ -112,7 +112,7 @@ class SampleProvider:
             universe=UNIVERSES[name],
             survivorship=SURVIVORSHIP[name],
             sha256=line["sha256"],
-            note="; ".join(line["quirks"]),
+            note="\n".join(line["quirks"]),
         )
 
     def listings(self, section: str) -> Sequence[Listing]:

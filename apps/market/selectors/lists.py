@@ -76,7 +76,7 @@ class InstrumentView:
     @property
     def notes(self) -> list[str]:
         """What must be known of the dataset, one thing each."""
-        return [note for note in self.note.split("; ") if note]
+        return [note for note in self.note.split("\n") if note]
 
 
 def instruments_json(

@@ -107,12 +107,13 @@ def instrument_page(
     offered = [
         name for name in OFFERED if name in stored or any(f in stored for f in finer_than(name))
     ]
+    modes = PRICE_MODES if found.actions else ("raw",)
     return {
         "instrument": found,
         "timeframes": offered,
         "timeframe": timeframe if timeframe in offered else (stored or ["1d"])[0],
-        "price_modes": PRICE_MODES if found.actions else ("raw",),
-        "price_mode": price_mode if price_mode in PRICE_MODES else "split",
+        "price_modes": modes,
+        "price_mode": price_mode if price_mode in modes else modes[:2][-1],
         "counts": SHOWN_BARS,
         "health": found.series[0]["health"] if found.series else {},
     }
