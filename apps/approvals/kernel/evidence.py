@@ -50,7 +50,7 @@ class EvidenceView:
 
 def arrange(evidence: Mapping[str, Any], subject: str) -> EvidenceView:
     """Return the evidence of a proposal on ``subject`` in parts."""
-    parameters = next((evidence[name] for name in PARAMETERS if name in evidence), {})
+    parameters: Any = next((evidence[name] for name in PARAMETERS if name in evidence), {})
     known = {METRICS, LINKS, *PARAMETERS}
     facts = {name: value for name, value in evidence.items() if name not in known}
     return EvidenceView(
