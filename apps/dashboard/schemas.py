@@ -87,6 +87,20 @@ class TotalsOut(Schema):
     data_score: float | None
 
 
+class RunOut(Schema):
+    """A backtest in one line."""
+
+    id: UUID
+    title: str
+    strategy: str
+    universe: str
+    status: str
+    total_return: float | None
+    sharpe: float | None
+    max_drawdown: float | None
+    created_at: datetime
+
+
 class OverviewOut(Schema):
     """The lab at a glance."""
 
@@ -96,6 +110,7 @@ class OverviewOut(Schema):
     deployments: dict[str, int]
     feeds: list[FeedOut]
     universes: list[UniverseOut]
+    runs: list[RunOut]
     waiting: list[WaitingOut]
     jobs: list[dict[str, Any]]
     health: dict[str, Any]

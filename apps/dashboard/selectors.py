@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from apps.approvals import selectors as approvals
+from apps.backtests import selectors as backtests
 from apps.core import jobs
 from apps.core.actors import Actor
 from apps.market import selectors as market
@@ -31,6 +32,7 @@ def overview(*, actor: Actor, now: datetime) -> dict[str, Any]:
         "deployments": count_deployments(team_id=actor.team),
         "feeds": feeds,
         "universes": universes,
+        "runs": list_runs(team_id=actor.team),
         "waiting": approvals.list_waiting(actor, now),
         "jobs": list_open_jobs(team_id=actor.team, now=now),
         "health": ops.as_dict(ops.get_health(now), now),
@@ -84,6 +86,12 @@ def count_deployments(*, team_id: int) -> dict[str, int]:
     states = trading.list_deployments(team_id).values_list("status", flat=True)
     counts = Counter(str(state) for state in states)
     return {"running": counts["running"], "halted": counts["halted"]}
+
+
+def list_runs(*, team_id: int) -> list[dict[str, Any]]:
+    """Return the team's newest runs as lists show them."""
+    rows = backtests.list_runs(team_id=team_id).order_by("-created_at", "-id")
+    return [backtests.run_summary(row) for row in rows[:RECENT]]
 
 
 def list_open_jobs(*, team_id: int, now: datetime) -> list[dict[str, Any]]:

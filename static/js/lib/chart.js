@@ -15,11 +15,19 @@ let loading = null;
 
 /** Draw every figure below root that is not drawn yet. */
 export function adopt(root) {
-  for (const node of $$(".figure[data-figure-src], .figure[data-figure]", root)) {
+  const found = $$(".figure[data-figure-src], .figure[data-figure]", root);
+  for (const node of found) {
     if (figures.has(node)) continue;
     figures.set(node, { json: null, plot: null });
     sight.observe(node);
   }
+  if (found.length) loadPlotly().catch(() => {});
+  else if (root === document && meta("plotly-src")) addEventListener("load", () => setTimeout(fetchAhead, 1500), { once: true });
+}
+
+/** A page without figures fetches the drawing library for the next one. */
+function fetchAhead() {
+  if (!loading && !navigator.connection?.saveData) document.head.append(el("link", { rel: "prefetch", as: "script", href: meta("plotly-src") }));
 }
 
 /** Draw a figure from an object, now and whenever it is called again. */
