@@ -49,6 +49,8 @@ class Instrument(models.Model):
     sector = models.CharField(max_length=60, blank=True, default="")
     venue = models.CharField(max_length=40, blank=True, default="")
     currency = models.CharField(max_length=8, default="USD")
+    # The line of a list as JSON text, kept by the store; null until it is written.
+    card = models.TextField(null=True)  # noqa: DJ001 null is "not written", no text is empty
 
     class Meta:
         constraints = (

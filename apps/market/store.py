@@ -179,6 +179,15 @@ def in_order(bars: Columns) -> Columns:
     return bars.take(np.argsort(bars.ts, kind="stable"))
 
 
+def write_cards(instrument_ids: Sequence[int]) -> None:
+    """Write the lines under which instruments appear in lists anew."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE market_instrument SET card = market_instrument_card(id) WHERE id = ANY(%s)",
+            [list(instrument_ids)],
+        )
+
+
 def write_metric(
     *, instrument_id: int, kind: str, ts: NDArray[np.int64], value: NDArray[np.float64], batch: int
 ) -> None:

@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from apps.core.models import Job
 from apps.market import selectors
-from apps.market.models import Dataset
+from apps.market.models import Dataset, Series
 from tests.factories.market import columns, sample_table
 from tests.integration.test_market_services import broken, csv_of
 
@@ -241,3 +241,13 @@ def test_feeds_are_changed_by_administrators_on_the_page(sample, client_as):
     assert (
         client_as("viewer").post("/data/feeds/crypto-hourly/", {"act": "pause"}).status_code == 403
     )
+
+
+def test_the_line_of_an_instrument_is_what_the_tables_say(sample, api_as):
+    """Lists are served from lines written beside the data; they must not lag behind it."""
+    line = api_as("viewer").get(f"{REST}/instruments?search=AAPL&dataset=sp500").json()["items"][0]
+    series = Series.objects.get(instrument_id=line["id"])
+    assert line["series"][0]["rows"] == series.rows
+    assert line["series"][0]["health"] == series.health["score"]
+    assert line["series"][0]["last"].startswith(f"{series.last_at:%Y-%m-%dT%H:%M:%S}")
+    assert (line["dataset"], line["shared"]) == ("sp500", True)

@@ -22,30 +22,21 @@ from apps.market.models import Batch, Dataset, IngestRun, Instrument, Reader, Se
 from apps.market.selectors.panels import read_panel, unknown_symbol
 
 PAGE_OF_INSTRUMENTS = """
-WITH page AS (
-    SELECT i.id, i.symbol, i.name, i.kind, i.sector, i.venue, i.currency, d.name AS dataset,
-        d.team_id IS NULL AS shared, row_number() OVER (ORDER BY i.symbol, i.id) AS n
-    FROM market_instrument i JOIN market_dataset d ON d.id = i.dataset_id
-    WHERE (d.team_id IS NULL OR d.team_id = %(team)s)
+WITH page AS MATERIALIZED (
+    SELECT i.symbol, i.id, i.card FROM market_instrument i
+    WHERE i.dataset_id IN (
+        SELECT d.id FROM market_dataset d
+        WHERE (d.team_id IS NULL OR d.team_id = %(team)s)
+          AND (%(dataset)s = '' OR d.name = %(dataset)s))
       AND (i.symbol, i.id) > (%(symbol)s, %(id)s)
-      AND (%(dataset)s = '' OR d.name = %(dataset)s)
       AND (%(kind)s = '' OR i.kind = %(kind)s)
       AND (%(search)s = '' OR i.symbol ILIKE %(like)s OR i.name ILIKE %(like)s)
     ORDER BY i.symbol, i.id LIMIT %(limit)s + 1
-), shown AS (
-    SELECT p.n, p.symbol, p.id, json_build_object(
-        'id', p.id, 'symbol', p.symbol, 'name', p.name, 'kind', p.kind, 'sector', p.sector,
-        'venue', p.venue, 'currency', p.currency, 'dataset', p.dataset, 'shared', p.shared,
-        'series', (
-            SELECT coalesce(json_agg(json_build_object(
-                'timeframe', s.timeframe, 'rows', s.rows, 'first', s.first_at,
-                'last', s.last_at, 'health', s.health -> 'score') ORDER BY s.id), '[]'::json)
-            FROM market_series s WHERE s.instrument_id = p.id)
-        ) AS body
-    FROM page p WHERE p.n <= %(limit)s
-)
-SELECT coalesce(json_agg(body ORDER BY n), '[]'::json)::text, (SELECT count(*) FROM page),
-    (array_agg(symbol ORDER BY n DESC))[1], (array_agg(id ORDER BY n DESC))[1]
+), shown AS (SELECT * FROM page ORDER BY symbol, id LIMIT %(limit)s)
+SELECT string_agg(coalesce(card, market_instrument_card(id)), ',' ORDER BY symbol, id),
+    (SELECT count(*) FROM page),
+    (SELECT symbol FROM shown ORDER BY symbol DESC, id DESC LIMIT 1),
+    (SELECT id FROM shown ORDER BY symbol DESC, id DESC LIMIT 1)
 FROM shown
 """
 MAX_ARRAY_BARS = 250_000
@@ -110,7 +101,7 @@ def instruments_json(
         db.execute(PAGE_OF_INSTRUMENTS, params)
         items, found, symbol, last_id = db.fetchone()
     following = f'"{_write_cursor(symbol, last_id)}"' if found > limit else "null"
-    return f'{{"items":{items},"next":{following}}}'.encode()
+    return f'{{"items":[{items or ""}],"next":{following}}}'.encode()
 
 
 def _write_cursor(symbol: str, last_id: int) -> str:

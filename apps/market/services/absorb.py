@@ -50,6 +50,7 @@ def absorb(
                 instrument_id=instrument.pk, kind=kind, ts=ts, value=value, batch=batch.pk
             )
     refresh_health(dataset=dataset, series_ids=[series_id for series_id, _ in blocks], now=now)
+    store.write_cards([row.pk for row in instruments.values()])
     Batch.objects.filter(pk=batch.pk).update(
         rows=batch.rows + written.added + written.changed,
         received=batch.received + written.received,
