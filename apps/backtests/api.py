@@ -1,5 +1,181 @@
-"""REST operations of backtests."""
+"""REST operations of backtests: runs, their curves and tables, comparison, studies."""
 
-from ninja import Router
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router, Status
+
+from apps.backtests import charts, schemas, selectors, services
+from apps.core import clock, jobs
+from apps.core.doors import permission, signed_in
+from apps.core.errors import NotFound
+from apps.core.rest import Page, Paging, page
 
 router = Router(tags=["backtests"])
+NUMBERED = ("n",)
+
+
+@router.post("/backtests", response={202: schemas.BacktestQueued})
+@permission("research.write")
+def create_backtest(request: HttpRequest, body: schemas.BacktestIn) -> Any:
+    """Queue a backtest; follow its job, then read the run under its id."""
+    now = clock.now()
+    asked = body.dict(exclude_unset=True)
+    run, job = services.create_backtest(actor=signed_in(request), request=asked, now=now)
+    return Status(202, {"job": jobs.as_dict(job, now), "id": str(run.pk)})
+
+
+@router.get("/backtests", response=Page[schemas.RunOut])
+@permission("team.read")
+def list_backtests(
+    request: HttpRequest,
+    paging: Query[Paging],
+    asked: Query[schemas.RunFilter],
+    sort: str = "-created_at",
+) -> Any:
+    """List the team's runs: filtered, and sorted by a column (``-sharpe``: highest first)."""
+    rows = selectors.list_runs(team_id=signed_in(request).team, **asked.dict())
+    rows, order = selectors.sorted_runs(rows, sort)
+    return page(rows, request, limit=paging.limit, order=order, row=selectors.run_summary)
+
+
+@router.get("/backtests/compare")
+@permission("team.read")
+def compare_backtests(request: HttpRequest, ids: str) -> Any:
+    """Compare runs by comma-separated ids: figures side by side and what differs."""
+    return selectors.comparison(selectors.runs_to_compare(ids, signed_in(request).team))
+
+
+@router.get("/backtests/compare/figure")
+@permission("team.read")
+def draw_comparison(request: HttpRequest, ids: str) -> Any:
+    """Draw the growth of 1 in several runs, as a Plotly figure."""
+    runs = selectors.runs_to_compare(ids, signed_in(request).team)
+    return charts.compare_figure([selectors.get_curves(run) for run in runs])
+
+
+@router.get("/backtests/metrics")
+@permission("team.read")
+def list_metrics(request: HttpRequest) -> Any:  # noqa: ARG001 a door takes the request
+    """List every figure of a run with its formula and unit."""
+    return {"items": schemas.metric_rows()}
+
+
+@router.get("/backtests/{run_id}")
+@permission("team.read")
+def read_backtest(request: HttpRequest, run_id: UUID) -> Any:
+    """Show a run: what was asked, and its figures once it is done."""
+    return selectors.run_detail(selectors.get_run(run_id, signed_in(request).team))
+
+
+@router.get("/backtests/{run_id}/equity")
+@permission("team.read")
+def read_equity(request: HttpRequest, run_id: UUID) -> Any:
+    """Read equity, cash, drawdown, exposure and benchmark by bar, as columns."""
+    return selectors.equity_json(selectors.get_done_run(run_id, signed_in(request).team))
+
+
+@router.get("/backtests/{run_id}/trades", response=Page[dict[str, Any]])
+@permission("team.read")
+def list_trades(request: HttpRequest, run_id: UUID, paging: Query[Paging]) -> Any:
+    """List round trips, first in first out; open ones are marked at the last close."""
+    run = selectors.get_done_run(run_id, signed_in(request).team)
+    rows = selectors.rows_of(run, "trades")
+    return page(rows, request, limit=paging.limit, order=NUMBERED)
+
+
+@router.get("/backtests/{run_id}/fills", response=Page[dict[str, Any]])
+@permission("team.read")
+def list_fills(request: HttpRequest, run_id: UUID, paging: Query[Paging]) -> Any:
+    """List fills in the order they happened."""
+    run = selectors.get_done_run(run_id, signed_in(request).team)
+    rows = selectors.rows_of(run, "fills")
+    return page(rows, request, limit=paging.limit, order=NUMBERED)
+
+
+@router.get("/backtests/{run_id}/positions")
+@permission("team.read")
+def list_positions(request: HttpRequest, run_id: UUID) -> Any:
+    """Show what was held at the end, and quantities after each change."""
+    run = selectors.get_done_run(run_id, signed_in(request).team)
+    return {"items": selectors.open_positions(run), "history": selectors.positions_of(run)}
+
+
+@router.get("/backtests/{run_id}/monthly")
+@permission("team.read")
+def list_monthly_returns(request: HttpRequest, run_id: UUID) -> Any:
+    """Show returns by calendar month, the newest year first."""
+    run = selectors.get_done_run(run_id, signed_in(request).team)
+    return {"items": selectors.monthly_rows(run)}
+
+
+@router.get("/backtests/{run_id}/figures/{name}")
+@permission("team.read")
+def draw(request: HttpRequest, run_id: UUID, name: str, symbol: str = "") -> Any:
+    """Draw ``equity``, ``rolling``, ``exposure`` or ``price`` (of a symbol) as a Plotly figure."""
+    run = selectors.get_done_run(run_id, signed_in(request).team)
+    if name == "price":
+        panel, fills = selectors.price_panel(run, symbol), selectors.table_of(run, "fills")
+        return charts.price_figure(panel, fills, symbol, selectors.subtitle_of(run))
+    if name not in charts.FIGURES:
+        message = f"There is no figure {name!r}; there are price, {', '.join(charts.FIGURES)}."
+        raise NotFound(message, code="figure.unknown")
+    return charts.FIGURES[name](selectors.get_curves(run))
+
+
+@router.get("/backtests/{run_id}/export", response=None)
+@permission("team.read")
+def export(request: HttpRequest, run_id: UUID, asked: Query[schemas.ExportAsk]) -> Any:
+    """Export ``equity``, ``trades`` or ``fills`` as csv or parquet, or the sheet as html."""
+    run = selectors.get_done_run(run_id, signed_in(request).team)
+    content, media, name = selectors.export_of(run, asked.format, asked.what)
+    return HttpResponse(
+        content, media, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
+
+
+@router.delete("/backtests/{run_id}", response={204: None})
+@permission("research.write")
+def archive_backtest(request: HttpRequest, run_id: UUID) -> Any:
+    """Take a run out of lists; it stays readable and counted."""
+    services.archive_run(actor=signed_in(request), run_id=run_id, now=clock.now())
+    return Status(204, None)
+
+
+@router.post("/backtests/{run_id}/propose", response={201: schemas.ProposeOut})
+@permission("proposals.create")
+def propose_backtest(request: HttpRequest, run_id: UUID, body: schemas.ProposeIn) -> Any:
+    """Propose the run's version for a stage, with the run as evidence."""
+    made = services.propose_run(
+        actor=signed_in(request), run_id=run_id, now=clock.now(), **body.dict()
+    )
+    return Status(201, {"proposal_id": str(made.pk), "status": str(made.status)})
+
+
+@router.get("/studies", response=Page[schemas.StudyOut])
+@permission("team.read")
+def list_studies(request: HttpRequest, paging: Query[Paging]) -> Any:
+    """List the team's studies, newest first."""
+    rows = selectors.list_studies(team_id=signed_in(request).team)
+    return page(rows, request, limit=paging.limit, row=selectors.study_row)
+
+
+@router.post("/studies", response={201: schemas.StudyOut})
+@permission("research.write")
+def create_study(request: HttpRequest, body: schemas.StudyIn) -> Any:
+    """Store a study: a named set of runs."""
+    made = services.create_study(actor=signed_in(request), now=clock.now(), **body.dict())
+    return Status(201, selectors.study_row(made))
+
+
+@router.post("/studies/{study_id}/runs", response={204: None})
+@permission("research.write")
+def add_runs(request: HttpRequest, study_id: int, body: schemas.StudyRunsIn) -> Any:
+    """Put runs into a study."""
+    services.add_to_study(
+        actor=signed_in(request), study_id=study_id, run_ids=body.runs, now=clock.now()
+    )
+    return Status(204, None)

@@ -1,0 +1,221 @@
+"""Figures of runs as Plotly dictionaries. Colours are tokens that the page resolves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.backtests.kernel.curves import (
+    Curves,
+    drawdown_of,
+    kept,
+    returns_of,
+    rolling_sharpe,
+)
+from apps.market.kernel.bars import Panel
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Figure = dict[str, Any]
+SERIES = ("$accent", "$teal", "$amber", "$violet", "$rose", "$sky", "$lime", "$vermilion")
+MONTHS_ROLLED = 0.5
+
+
+def times(ts: Ints, timeframe: str) -> list[str]:
+    """Return times as Plotly reads them: dates for daily bars and longer."""
+    unit = "D" if timeframe in {"1d", "1w", "1mo"} else "m"
+    return [str(t) for t in ts.astype("datetime64[us]").astype(f"datetime64[{unit}]")]
+
+
+def numbers(values: Floats, digits: int = 6) -> list[float | None]:
+    """Return values as JSON numbers of some significant digits; None where not finite."""
+    return [float(f"{v:.{digits}g}") if np.isfinite(v) else None for v in values.tolist()]
+
+
+def _line(x: list[str], values: Floats, name: str, colour: str, **more: Any) -> Figure:
+    line = {"color": colour, "width": 1.4, **more.pop("line", {})}
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": x,
+        "y": numbers(values),
+        "line": line,
+        **more,
+    }
+
+
+def _layout(title: str, subtitle: str, y_title: str, **more: Any) -> Figure:
+    text = f"{title}<br><sub>{subtitle}</sub>" if subtitle else title
+    return {
+        "title": {"text": text},
+        "xaxis": {"title": {"text": "time, UTC"}, "type": "date"},
+        "yaxis": {"title": {"text": y_title}, **more.pop("yaxis", {})},
+        "hovermode": "x unified",
+        "showlegend": True,
+        "legend": {"orientation": "h", "y": 1.02, "x": 1, "xanchor": "right", "yanchor": "bottom"},
+        **more,
+    }
+
+
+def percent(value: float) -> str:
+    """Return a fraction as signed percent."""
+    return f"{100 * value:+,.1f} %".replace("-", "\u2212")  # a true minus
+
+
+def equity_figure(c: Curves) -> Figure:
+    """Equity against the benchmark, with the drawdown of both below, one time axis."""
+    at = kept(c.equity)
+    x = times(c.ts[at], c.timeframe)
+    rival = c.benchmark[at] * c.start_cash
+    data = [_line(x, c.equity[at], "strategy", "$accent", hovertemplate="%{y:,.0f}")]
+    finding = f"The strategy made {percent(c.equity[-1] / c.start_cash - 1.0)}"
+    if np.isfinite(c.benchmark).any():
+        gain = c.benchmark[np.isfinite(c.benchmark)][-1] - 1.0
+        finding += f", the benchmark {percent(gain)}"
+        data.append(
+            _line(x, rival, "benchmark", "$muted", line={"dash": "dot"}, hovertemplate="%{y:,.0f}")
+        )
+    data.append(
+        _line(
+            x,
+            -drawdown_of(np.concatenate(([c.start_cash], c.equity)))[1:][at],
+            "drawdown",
+            "$down",
+            yaxis="y2",
+            fill="tozeroy",
+            fillcolor="$down/20",
+            hovertemplate="%{y:.1%}",
+        )
+    )
+    if np.isfinite(c.benchmark).any():
+        data.append(
+            _line(
+                x,
+                -drawdown_of(c.benchmark)[at],
+                "benchmark drawdown",
+                "$muted",
+                yaxis="y2",
+                line={"dash": "dot", "width": 1},
+                showlegend=False,
+                hovertemplate="%{y:.1%}",
+            )
+        )
+    layout = _layout(finding, c.subtitle, "equity", yaxis={"domain": [0.32, 1.0]})
+    layout["yaxis2"] = {
+        "title": {"text": "drawdown"},
+        "domain": [0.0, 0.26],
+        "tickformat": ".0%",
+        "rangemode": "tozero",
+    }
+    layout["xaxis"]["anchor"] = "y2"
+    return {"data": data, "layout": layout}
+
+
+def rolling_figure(c: Curves) -> Figure:
+    """Sharpe of the last half year, rolling."""
+    window = max(round(c.periods * MONTHS_ROLLED), 2)
+    values = rolling_sharpe(returns_of(c.equity, c.start_cash), window, c.periods)
+    rival = rolling_sharpe(returns_of(c.benchmark, 1.0), window, c.periods)
+    if not np.isfinite(values).any():
+        words = f"A rolling Sharpe needs {window} returns; the run has {len(values)}."
+        return {"data": [], "layout": {"meta": {"empty": words}}}
+    at = kept(values)
+    x = times(c.ts[1:][at], c.timeframe)
+    data = [_line(x, values[at], "strategy", "$accent", hovertemplate="%{y:.2f}")]
+    if np.isfinite(rival).any():
+        dotted = {"dash": "dot"}
+        data.append(
+            _line(x, rival[at], "benchmark", "$muted", line=dotted, hovertemplate="%{y:.2f}")
+        )
+    share = float(np.mean(values[np.isfinite(values)] > 0))
+    title = f"Sharpe of {window} bars was above 0 in {100 * share:.0f} % of the time"
+    return {"data": data, "layout": _layout(title, c.subtitle, "Sharpe, per year")}
+
+
+def exposure_figure(c: Curves) -> Figure:
+    """Gross and net value over equity."""
+    at = kept(c.exposure)
+    x = times(c.ts[at], c.timeframe)
+    data = [
+        _line(x, c.exposure[at], "gross", "$accent", hovertemplate="%{y:.0%}"),
+        _line(x, c.net_exposure[at], "net", "$teal", hovertemplate="%{y:.0%}"),
+    ]
+    known = c.exposure[np.isfinite(c.exposure)]
+    mean = float(known.mean()) if len(known) else 0.0
+    layout = _layout(
+        f"{100 * mean:.0f} % of equity was invested on average",
+        c.subtitle,
+        "share of equity",
+        yaxis={"tickformat": ".0%"},
+    )
+    return {"data": data, "layout": layout}
+
+
+def price_figure(
+    panel: Panel, fills: Mapping[str, NDArray[Any]], symbol: str, subtitle: str
+) -> Figure:
+    """One instrument's closes with the run's buys and sells."""
+    close, mine = panel.close[:, 0], fills["symbol"] == symbol
+    at = kept(close)
+    data = [
+        _line(
+            times(panel.ts[at], panel.timeframe),
+            close[at],
+            symbol,
+            "$muted",
+            hovertemplate="%{y:,.2f}",
+        )
+    ]
+    for name, sign, mark, colour in (
+        ("buys", 1, "triangle-up", "$up"),
+        ("sells", -1, "triangle-down", "$down"),
+    ):
+        rows = mine & (np.sign(fills["quantity"]) == sign)
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": name,
+                "x": times(fills["ts"][rows], panel.timeframe),
+                "y": numbers(fills["price"][rows], 8),
+                "customdata": numbers(np.abs(fills["quantity"][rows]), 8),
+                "hovertemplate": "%{customdata:,} at %{y:,.2f}",
+                "marker": {"symbol": mark, "size": 9, "color": colour},
+            }
+        )
+    title = f"{symbol}: {int(mine.sum())} fills"
+    return {"data": data, "layout": _layout(title, subtitle, f"price ({panel.price_mode})")}
+
+
+def compare_figure(runs: Sequence[Curves]) -> Figure:
+    """Growth of 1 in several runs, each from its own first bar."""
+    data = []
+    for i, c in enumerate(runs):
+        at = kept(c.equity)
+        data.append(
+            _line(
+                times(c.ts[at], c.timeframe),
+                c.equity[at] / c.start_cash,
+                f"{chr(65 + i)} {c.title}"[:60],
+                SERIES[i % len(SERIES)],
+                hovertemplate="%{y:.3f}",
+            )
+        )
+    best = max(runs, key=lambda c: c.equity[-1] / c.start_cash)
+    layout = _layout(
+        f"{best.title} grew most: {percent(best.equity[-1] / best.start_cash - 1.0)}",
+        "growth of 1 from each run's first bar, in sample",
+        "growth of 1",
+    )
+    return {"data": data, "layout": layout}
+
+
+FIGURES: dict[str, Callable[[Curves], Figure]] = {
+    "equity": equity_figure,
+    "rolling": rolling_figure,
+    "exposure": exposure_figure,
+}

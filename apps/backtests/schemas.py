@@ -1,0 +1,160 @@
+"""REST shapes of backtests."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ninja import Field, Schema
+from pydantic import ConfigDict
+
+from apps.backtests.kernel.metrics import METRICS, Metric
+from apps.backtests.kernel.reports import RUN_METRICS
+
+
+class CostsIn(Schema):
+    """Costs in basis points of the value traded."""
+
+    model_config = ConfigDict(extra="allow")
+
+    fee_bps: float = 0.0
+    slippage_bps: float = 0.0
+
+
+class BacktestIn(Schema):
+    """A backtest to run: a strategy on a universe or on instruments."""
+
+    # Unknown fields reach the service, whose answer names those there are.
+    model_config = ConfigDict(extra="allow")
+
+    strategy: str | int = Field(description="name in the library or the team, or a version's id")
+    params: dict[str, Any] = Field(default_factory=dict)
+    universe: str | None = None
+    instruments: list[str] | None = None
+    timeframe: str | None = Field(None, description="1m to 1mo; the universe's by default")
+    start: str | None = Field(None, description="2015-01-02, inclusive")
+    end: str | None = None
+    cash: float = 100_000.0
+    costs: CostsIn = Field(default_factory=CostsIn)
+    fill: str = Field("next_open", description="next_open, next_close, or close (to compare)")
+    units: str = Field("fractional", description="fractional or whole")
+    seed: int = 0
+    price_mode: str = "total_return"
+    benchmark: str = Field("equal_weight", description="equal_weight, SPY or none")
+    limits: dict[str, Any] | None = None
+    finalize: bool = Field(
+        default=False, description="close all at the last bar's open, to compare"
+    )
+    title: str = ""
+    labels: list[str] = Field(default_factory=list)
+    study: str = ""
+
+
+class RunOut(Schema):
+    """A run as lists show it."""
+
+    id: str
+    title: str
+    strategy: str
+    version_id: int
+    params: dict[str, Any]
+    universe: str
+    fill: str
+    labels: list[str]
+    study: str
+    status: str
+    progress: float
+    equity_final: float | None
+    total_return: float | None
+    cagr: float | None
+    sharpe: float | None
+    max_drawdown: float | None
+    trades: int | None
+    digest: str
+    data_digest: str
+    created_by: str
+    created_at: datetime
+    finished_at: datetime | None
+    archived_at: datetime | None
+
+
+class RunFilter(Schema):
+    """Which runs to list."""
+
+    strategy: str = ""
+    status: str = ""
+    text: str = ""
+    study: str = ""
+    universe: str = ""
+    archived: bool = False
+
+
+class BacktestQueued(Schema):
+    """The job that computes a run."""
+
+    job: dict[str, Any]
+    id: str
+
+
+class ProposeIn(Schema):
+    """Why a run's version should go to a stage."""
+
+    rationale: str
+    target_stage: str = "paper"
+    tier: int = 1
+
+
+class ProposeOut(Schema):
+    """The proposal made."""
+
+    proposal_id: str
+    status: str
+
+
+class StudyIn(Schema):
+    """A named set of runs."""
+
+    name: str = Field(max_length=80)
+    title: str = Field("", max_length=200)
+    note: str = Field("", max_length=4000)
+
+
+class StudyOut(Schema):
+    """A study with how many runs it has."""
+
+    id: int
+    name: str
+    title: str
+    note: str
+    runs: int
+    created_at: datetime
+
+
+class StudyRunsIn(Schema):
+    """Runs to put into a study."""
+
+    runs: list[UUID] = Field(max_length=200)
+
+
+class ExportAsk(Schema):
+    """What to export, and as what."""
+
+    format: str = "csv"
+    what: str = "equity"
+
+
+def metric_row(name: str, metric: Metric) -> dict[str, Any]:
+    """Return a metric as JSON, without its function."""
+    return {
+        "name": name,
+        "title": metric.title,
+        "formula": metric.formula,
+        "unit": metric.unit,
+        "annualised": metric.annualised,
+    }
+
+
+def metric_rows() -> list[dict[str, Any]]:
+    """Return every metric with its formula."""
+    return [metric_row(name, metric) for name, metric in {**METRICS, **RUN_METRICS}.items()]

@@ -1,0 +1,97 @@
+"""Reads before a run: assets, bars, benchmark; and a run that is stored nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from apps.backtests.kernel.files import measure_file as measure_file
+from apps.backtests.kernel.panels import between, on_times, read_panel_file
+from apps.backtests.kernel.reports import Benchmark, compute, summary
+from apps.backtests.kernel.requests import Request, read_request
+from apps.core.errors import Invalid
+from apps.market import selectors as market
+from apps.market.kernel.bars import Panel
+from apps.market.kernel.periods import bounds
+from apps.strategies.kernel.interface import check_params
+from apps.strategies.selectors import get_strategy
+
+SPY_DATASET = "long-history"
+
+
+def check_assets(asked: Request, team_id: int) -> None:
+    """Raise ``NotFound`` for an unknown universe or symbol, before anything is stored."""
+    if asked.universe:
+        market.get_universe(team_id=team_id, name=asked.universe)
+    for symbol in asked.instruments:
+        dataset, _, name = symbol.rpartition(":")
+        market.get_instrument(team_id=team_id, symbol=name, dataset=dataset)
+
+
+def title_of(asked: Request, strategy_title: str) -> str:
+    """Return the title of a run that was given none."""
+    assets = asked.universe or ", ".join(asked.instruments[:3])
+    more = len(asked.instruments) - 3
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{strategy_title} on {assets}{rest}"[:200]
+
+
+def panel_of(asked: Request, team_id: int | None, inputs: Sequence[str] = ()) -> Panel:
+    """Return the bars a request is about."""
+    return market.read_panel(
+        team_id=team_id,
+        timeframe=asked.timeframe,
+        start=asked.start,
+        end=asked.end,
+        universe=asked.universe or None,
+        instruments=asked.instruments or None,
+        price_mode=asked.price_mode,
+        inputs=inputs,
+    )
+
+
+def benchmark_of(asked: Request, team_id: int | None, panel: Panel) -> Benchmark | None:
+    """Return SPY on the panel's times when asked for, else None: the report makes its own."""
+    if asked.benchmark != "SPY":
+        return None
+    spy = market.read_panel(
+        team_id=team_id,
+        timeframe="1d",
+        instruments=["SPY"],
+        dataset=SPY_DATASET,
+        price_mode="total_return",
+    )
+    value = on_times(panel.ts, spy.ts, spy.close[:, 0])
+    if not np.isfinite(value).any():
+        message = "SPY has no closes on these dates; choose the benchmark equal_weight or none."
+        raise Invalid(message, code="benchmark.no_bars", details={"field": "benchmark"})
+    first = value[np.isfinite(value)][0]
+    return Benchmark("SPY with dividends, from the long history", value / first)
+
+
+def simulate(
+    body: Mapping[str, Any], *, content: bytes = b"", name: str = "", team_id: int | None = None
+) -> dict[str, Any]:
+    """Return the result of a request computed here and now, stored nowhere.
+
+    Parameters
+    ----------
+    content, name
+        A tidy panel file in place of a universe; then the database is not asked.
+    """
+    asked = read_request(body, panel_given=bool(name))
+    strategy = get_strategy(asked.strategy)
+    params = check_params(strategy.spec, asked.params)
+    strategy.warmup(params)
+    if name:
+        timeframe = asked.timeframe or "1d"
+        panel = read_panel_file(content, name, timeframe=timeframe)
+        panel = between(panel, *bounds(asked.start, asked.end))
+        benchmark = None
+    else:
+        panel = panel_of(asked, team_id, strategy.spec.inputs)
+        benchmark = benchmark_of(asked, team_id, panel)
+    report = compute(panel, strategy, params, asked, benchmark=benchmark)
+    return summary(report, asked, params)

@@ -1,0 +1,184 @@
+"""Runs and studies as rows."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, F, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
+
+from apps.backtests.kernel import fills as fill_rules
+from apps.backtests.kernel.files import measure_file as measure_file
+from apps.backtests.models import Run, Study
+from apps.core.errors import Conflict, Invalid, NotFound
+
+LOWEST = -1e300
+
+
+SORTS = ("created_at", "sharpe", "cagr", "total_return", "max_drawdown", "trades", "title")
+
+
+def list_runs(
+    *,
+    team_id: int,
+    strategy: str = "",
+    status: str = "",
+    text: str = "",
+    study: str = "",
+    universe: str = "",
+    archived: bool = False,
+) -> QuerySet[Run]:
+    """Return the team's runs that fit the filters."""
+    rows = Run.objects.filter(team_id=team_id, archived_at__isnull=not archived)
+    if strategy:
+        rows = rows.filter(strategy=strategy)
+    if status:
+        rows = rows.filter(job__status=status)
+    if universe:
+        rows = rows.filter(universe=universe)
+    if study:
+        rows = rows.filter(study__name=study)
+    if text:
+        rows = rows.filter(
+            Q(title__icontains=text) | Q(labels__icontains=text) | Q(digest__startswith=text)
+        )
+    return rows.select_related("job", "study").defer("result", "request")
+
+
+def sorted_runs(rows: QuerySet[Run], sort: str) -> tuple[QuerySet[Run], tuple[str, str]]:
+    """Return runs with the order that ``sort`` asks for (``-sharpe``); runs without it last.
+
+    Raises ``Invalid`` for a column that is not sorted by.
+    """
+    name = sort.removeprefix("-")
+    if name not in SORTS:
+        message = f"sort = {sort!r}; choose one of {', '.join(SORTS)}, with - for descending."
+        raise Invalid(message, code="runs.sort", details={"field": "sort"})
+    sign = "-" if sort.startswith("-") else ""
+    if name in {"created_at", "title"}:
+        return rows, (sort, f"{sign}id")
+    last = LOWEST if sign else -LOWEST
+    return rows.annotate(sort_value=Coalesce(F(name) * Value(1.0), Value(last))), (
+        f"{sign}sort_value",
+        f"{sign}id",
+    )
+
+
+def get_run(run_id: UUID | str, team_id: int) -> Run:
+    """Return a run of the team. Raises ``NotFound``, also for another team's."""
+    run = None
+    try:
+        rows = Run.objects.select_related("job", "study", "version")
+        run = rows.filter(pk=UUID(str(run_id)), team_id=team_id).first()
+    except ValueError:
+        run = None
+    if run is None:
+        message = f"There is no backtest {run_id} in this team; see /research."
+        raise NotFound(message, code="backtest.not_found")
+    return run
+
+
+def get_done_run(run_id: UUID | str, team_id: int) -> Run:
+    """Return a run that has a result. Raises ``Conflict`` while it has none."""
+    run = get_run(run_id, team_id)
+    if not run.is_done:
+        message = f"The backtest {run_id} is {status_of(run)}; its result is not there yet."
+        raise Conflict(message, code="backtest.not_done")
+    return run
+
+
+def status_of(run: Run) -> str:
+    """Return where the run's job stands."""
+    if run.job is not None:
+        return str(run.job.status)
+    return "done" if run.is_done else "lost"
+
+
+def run_summary(run: Run) -> dict[str, Any]:
+    """Return a run as lists show it."""
+    return {
+        "id": str(run.pk),
+        "title": run.title,
+        "strategy": run.strategy,
+        "version_id": run.version_id,
+        "params": run.params,
+        "universe": run.universe,
+        "fill": run.fill,
+        "labels": run.labels,
+        "study": run.study.name if run.study else "",
+        "status": status_of(run),
+        "progress": round(run.job.progress, 4) if run.job else 1.0,
+        "equity_final": run.equity_final,
+        "total_return": run.total_return,
+        "cagr": run.cagr,
+        "sharpe": run.sharpe,
+        "max_drawdown": run.max_drawdown,
+        "trades": run.trades,
+        "digest": run.digest,
+        "data_digest": run.data_digest,
+        "created_by": run.created_by_label or run.created_by,
+        "created_at": run.created_at,
+        "finished_at": run.finished_at,
+        "archived_at": run.archived_at,
+    }
+
+
+RESULT_DEFAULTS: dict[str, Any] = {
+    "metrics": {},
+    "metrics_missing": {},
+    "benchmark": {"label": "", "metrics": {}},
+    "tail_losses": {},
+    "trade_figures": {},
+    "bars": 0,
+    "instruments": [],
+    "timeframe": "",
+    "periods_per_year": None,
+    "survivorship": "",
+    "price_mode": "",
+    "cash_final": None,
+}
+
+
+def run_detail(run: Run) -> dict[str, Any]:
+    """Return a run with everything it came to, but its curves and tables."""
+    found = {name: run.result.get(name, default) for name, default in RESULT_DEFAULTS.items()}
+    return {
+        **run_summary(run),
+        **found,
+        "request": run.request,
+        "engine_version": run.engine_version,
+        "fill_says": fill_rules.get_fill_rule(run.fill).says,
+        "first": run.result.get("first"),
+        "last": run.result.get("last"),
+        "job_id": str(run.job_id) if run.job_id else None,
+        "error": run.job.error if run.job else None,
+    }
+
+
+def count_trials(run: Run) -> int:
+    """Return how often the team has tried the run's strategy, failed tries too."""
+    return Run.objects.filter(team_id=run.team_id, strategy=run.strategy).count()
+
+
+def list_studies(*, team_id: int) -> QuerySet[Study]:
+    """Return the team's studies with ``n_runs``."""
+    return Study.objects.filter(team_id=team_id).annotate(n_runs=Count("runs"))
+
+
+def study_row(study: Any) -> dict[str, Any]:
+    """Return a study as lists show it."""
+    return {
+        "id": study.pk,
+        "name": study.name,
+        "title": study.title,
+        "note": study.note,
+        "runs": getattr(study, "n_runs", 0),
+        "created_at": study.created_at,
+    }
+
+
+def list_strategy_names(*, team_id: int) -> list[str]:
+    """Return the strategies the team has runs of."""
+    rows = Run.objects.filter(team_id=team_id).order_by("strategy")
+    return list(rows.values_list("strategy", flat=True).distinct())

@@ -1,0 +1,322 @@
+"""Writes of backtests: runs asked for and computed, studies, proposals."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from django.db import IntegrityError, transaction
+
+from apps.approvals.services import propose
+from apps.audit.services import record
+from apps.backtests import selectors, store
+from apps.backtests.kernel import engine
+from apps.backtests.kernel.evidence import evidence_of
+from apps.backtests.kernel.fills import get_fill_rule
+from apps.backtests.kernel.reports import Report, compute, summary
+from apps.backtests.kernel.requests import Request, read_request
+from apps.backtests.kernel.tables import to_parquet
+from apps.backtests.models import Artifact, Run, Study
+from apps.core import jobs
+from apps.core.actors import Actor, system
+from apps.core.errors import Conflict, Invalid, LabError, NotFound
+from apps.core.models import Job
+from apps.market.services import register_reader
+from apps.strategies.selectors import VersionView, get_strategy, get_version
+from apps.strategies.services import ensure_version
+
+PROMOTION = "promotion"
+STEPS = 6
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
+
+
+def create_backtest(*, actor: Actor, request: Mapping[str, Any], now: datetime) -> tuple[Run, Job]:
+    """Store a run and queue it on ``compute``.
+
+    Parameters
+    ----------
+    request
+        The body of ``POST /backtests``.
+
+    Raises
+    ------
+    Invalid, NotFound
+        With the field at fault; nothing is stored then.
+    """
+    actor.require("research.write")
+    asked = read_request(request)
+    selectors.check_assets(asked, actor.team)
+    with transaction.atomic():
+        version = ensure_version(
+            actor=actor, name=asked.strategy, params=asked.params, now=now, note=""
+        )
+        get_strategy(version.name).warmup(version.params)
+        study = _study_of(actor, asked, now)
+        run = _add_run(actor, asked, version, study, now)
+        job = jobs.enqueue(
+            actor=actor,
+            kind="backtest",
+            title=run.title,
+            task="backtests.run",
+            queue="compute",
+            payload={"run_id": str(run.pk)},
+            subject=f"backtest:{run.pk}",
+            now=now,
+        )
+        run.job = job
+        run.save(update_fields=["job"])
+        body = {"request": asked.as_dict(), "version": version.id, "digest": version.digest}
+        record(actor=actor, action="backtest.created", subject=_subject(run), body=body, now=now)
+    return run, job
+
+
+def _subject(run: Run) -> str:
+    return f"backtest:{run.pk}"
+
+
+def _add_run(
+    actor: Actor, asked: Request, version: VersionView, study: Study | None, now: datetime
+) -> Run:
+    return Run.objects.create(
+        id=uuid.uuid4(),
+        team_id=actor.team,
+        version_id=version.id,
+        study=study,
+        title=asked.title or selectors.title_of(asked, version.title),
+        strategy=version.strategy,
+        params=version.params,
+        request=asked.as_dict(),
+        fill=asked.fill,
+        universe=asked.universe,
+        labels=list(asked.labels),
+        created_by=actor.name,
+        created_by_label=actor.label,
+        created_at=now,
+    )
+
+
+def _study_of(actor: Actor, asked: Request, now: datetime) -> Study | None:
+    if not asked.study:
+        return None
+    study = Study.objects.filter(team_id=actor.team, name=asked.study).first()
+    return study or create_study(actor=actor, name=asked.study, title=asked.study, now=now)
+
+
+def create_study(*, actor: Actor, name: str, title: str, now: datetime, note: str = "") -> Study:
+    """Store a study. Raises ``Invalid`` for a bad name, ``Conflict`` for one taken."""
+    actor.require("research.write")
+    if not NAME.fullmatch(name):
+        message = f"study = {name!r}; lower-case letters, digits, - and _ are expected."
+        raise Invalid(message, code="study.name", details={"field": "name"})
+    try:
+        with transaction.atomic():
+            study = Study.objects.create(
+                team_id=actor.team,
+                name=name,
+                title=(title or name)[:200],
+                note=note,
+                created_by=actor.name,
+                created_at=now,
+            )
+            body = {"name": name, "title": study.title}
+            subject = f"study:{study.pk}"
+            record(actor=actor, action="study.created", subject=subject, body=body, now=now)
+    except IntegrityError as error:
+        message = f"There is a study {name!r} already; use it or choose another name."
+        raise Conflict(message, code="study.name_taken", details={"field": "name"}) from error
+    return study
+
+
+def run_backtest(progress: jobs.Progress) -> dict[str, Any]:
+    """Compute and store a run; may be repeated from the start and then stores the same."""
+    run = Run.objects.get(pk=progress.payload["run_id"])
+    actor = system("backtests", run.team_id)
+    try:
+        report, asked = _compute(run, progress)
+    except LabError as error:
+        with transaction.atomic():
+            body = {"code": error.code, "message": error.message}
+            record(
+                actor=actor,
+                action="backtest.failed",
+                subject=_subject(run),
+                body=body,
+                now=progress.now(),
+            )
+        raise
+    progress.tell(5, STEPS, "storing curves, fills and trades")
+    with transaction.atomic():
+        _store(run, report, asked, progress.now())
+        body = {"digest": run.digest, "data_digest": run.data_digest, "trades": run.trades}
+        record(
+            actor=actor,
+            action="backtest.finished",
+            subject=_subject(run),
+            body=body,
+            now=progress.now(),
+        )
+    return {"id": str(run.pk), "digest": run.digest, "equity_final": run.equity_final}
+
+
+def _compute(run: Run, progress: jobs.Progress) -> tuple[Report, Request]:
+    """Read the bars, note who reads them, and compute."""
+    asked = read_request(run.request)
+    progress.tell(0, STEPS, "reading bars")
+    version = get_version(run.version_id, run.team_id)
+    strategy = get_strategy(version.name)
+    panel = selectors.panel_of(asked, run.team_id, strategy.spec.inputs)
+    register_reader(
+        subject=_subject(run), digest=panel.digest, now=progress.now(), team_id=run.team_id
+    )
+    benchmark = selectors.benchmark_of(asked, run.team_id, panel)
+
+    def tell(done: float, total: float, note: str) -> None:
+        progress.tell(done * (STEPS - 1) / total, STEPS, note)
+
+    report = compute(panel, strategy, version.params, asked, benchmark=benchmark, tell=tell)
+    return report, asked
+
+
+def _store(run: Run, report: Report, asked: Request, now: datetime) -> None:
+    figures, panel, result = report.figures, report.panel, report.result
+    run.result = summary(report, asked, run.params)
+    run.digest, run.data_digest = report.digest, panel.digest
+    run.engine_version = engine.ENGINE_VERSION
+    run.equity_final = float(result.equity[-1])
+    run.total_return, run.cagr = figures["total_return"], figures["cagr"]
+    run.sharpe, run.max_drawdown = figures["sharpe"], figures["max_drawdown"]
+    run.trades, run.finished_at = report.trade_figures["count"], now
+    run.save()
+    none = np.full(panel.n_bars, np.nan)
+    curves = {
+        "equity": result.equity,
+        "cash": result.cash,
+        "drawdown": report.drawdown,
+        "exposure": result.exposure,
+        "net_exposure": result.net_exposure,
+        "benchmark": none if report.benchmark is None else report.benchmark.value,
+    }
+    store.write_curves(run.pk, panel.ts, curves)
+    Artifact.objects.filter(run=run).delete()
+    tables = {"fills": _fills(report), "trades": _trades(report)}
+    Artifact.objects.bulk_create(_artifact(run, name, table) for name, table in tables.items())
+
+
+def _artifact(run: Run, name: str, table: dict[str, Any]) -> Artifact:
+    content = to_parquet(table)
+    digest = hashlib.sha256(content).hexdigest()
+    return Artifact(run=run, name=name, digest=digest, content=content)
+
+
+def _fills(report: Report) -> dict[str, Any]:
+    fills, panel = report.result.fills, report.panel
+    return {
+        "bar": fills.bar,
+        "ts": panel.ts[fills.bar],
+        "symbol": [panel.symbols[a] for a in fills.asset],
+        "quantity": fills.quantity,
+        "price": fills.price,
+        "fee": fills.fee,
+    }
+
+
+def _trades(report: Report) -> dict[str, Any]:
+    trades, panel = report.result.trades, report.panel
+    return {
+        "symbol": [panel.symbols[a] for a in trades.asset],
+        "entry_bar": trades.entry_bar,
+        "exit_bar": trades.exit_bar,
+        "entry_ts": panel.ts[trades.entry_bar],
+        "exit_ts": panel.ts[trades.exit_bar],
+        "size": trades.size,
+        "entry_price": trades.entry_price,
+        "exit_price": trades.exit_price,
+        "fees": trades.fees,
+        "pnl": trades.pnl,
+        "return": trades.returns,
+        "is_open": trades.is_open,
+    }
+
+
+def archive_run(*, actor: Actor, run_id: uuid.UUID | str, now: datetime) -> Run:
+    """Take a run out of lists; it stays readable, and counted as a trial."""
+    actor.require("research.write")
+    run = selectors.get_run(run_id, actor.team)
+    with transaction.atomic():
+        if run.archived_at is None:
+            run.archived_at = now
+            run.save(update_fields=["archived_at"])
+            record(
+                actor=actor, action="backtest.archived", subject=_subject(run), body={}, now=now
+            )
+    return run
+
+
+def propose_run(
+    *,
+    actor: Actor,
+    run_id: uuid.UUID | str,
+    rationale: str,
+    target_stage: str,
+    now: datetime,
+    tier: int = 1,
+) -> Any:
+    """Propose the run's version for a stage, with the run as evidence.
+
+    Raises
+    ------
+    NotFound, Conflict
+        For another team's run, or one that is not done.
+    Invalid
+        For a fill rule that no market offers.
+    """
+    actor.require("proposals.create")
+    run = selectors.get_run(run_id, actor.team)
+    if not run.is_done:
+        message = f"The run {run.pk} is not done; wait for its figures before proposing it."
+        raise Conflict(message, code="backtest.not_done")
+    rule = get_fill_rule(run.fill)
+    if not rule.tradable or run.request.get("finalize"):
+        message = f"This run fills so: {rule.says}. Run it again with fill next_open to propose."
+        raise Invalid(message, code="backtest.not_tradable", details={"field": "fill"})
+    version = get_version(run.version_id, run.team_id)
+    with transaction.atomic():
+        proposal = propose(
+            actor=actor,
+            kind=PROMOTION,
+            subject=f"version:{version.id}",
+            title=f"{version.title} v{version.number} to {target_stage}",
+            digest=version.digest,
+            evidence=evidence_of(
+                selectors.run_detail(run), version.digest, selectors.count_trials(run)
+            ),
+            rationale=rationale,
+            target_stage=target_stage,
+            current_stage=version.stage,
+            editors=[version.created_by, run.created_by],
+            tier=tier,
+            now=now,
+        )
+        body = {"proposal": str(proposal.pk), "version": version.id, "digest": run.digest}
+        record(actor=actor, action="backtest.proposed", subject=_subject(run), body=body, now=now)
+    return proposal
+
+
+def add_to_study(*, actor: Actor, study_id: int, run_ids: list[uuid.UUID], now: datetime) -> Study:
+    """Put runs into a study. Raises ``NotFound`` for another team's."""
+    actor.require("research.write")
+    study = Study.objects.filter(pk=study_id, team_id=actor.team).first()
+    if study is None:
+        raise NotFound(f"There is no study {study_id}.", code="study.not_found")
+    runs = [selectors.get_run(run_id, actor.team) for run_id in run_ids]
+    with transaction.atomic():
+        Run.objects.filter(pk__in=[run.pk for run in runs]).update(study=study)
+        body = {"runs": [str(run.pk) for run in runs]}
+        subject = f"study:{study.pk}"
+        record(actor=actor, action="study.runs_added", subject=subject, body=body, now=now)
+    return study

@@ -1,0 +1,16 @@
+"""Work of backtests on the queues."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+
+from apps.backtests import services
+from apps.core import jobs
+
+
+@shared_task(name="backtests.run", bind=True)
+def run(self: Any, job_id: str) -> str:
+    """Compute a run."""
+    return jobs.execute(job_id, services.run_backtest, worker=self.request.hostname or "worker")
