@@ -21,8 +21,9 @@ from apps.core.errors import NotFound
 from apps.core.live import client as redis_client
 from apps.core.models import Job
 from apps.market import selectors as market
-from apps.ops.kernel.health import State, judge_lag, judge_processes, worst
+from apps.ops.kernel.health import State, judge_lag, judge_processes, judge_served, worst
 from apps.ops.models import Alert, HealthSample
+from apps.trading import selectors as trading
 
 MEND = {
     "worker": "Start a worker: celery -A celery_worker.app worker -Q trading,io,compute,ai,mail.",
@@ -30,6 +31,7 @@ MEND = {
     "sequencer": "Start the ledger's sequencer: manage.py sequence_audit.",
     "stream": "Start the stream process: manage.py stream.",
 }
+QUEUES = ("trading", "io", "compute", "ai", "mail")
 NEEDED = {"worker": 1, "scheduler": 1, "sequencer": 1, "stream": 1}
 QUEUE_DEGRADED_SECONDS = 60.0
 QUEUE_DOWN_SECONDS = 600.0
@@ -101,12 +103,15 @@ def check_redis() -> State:
 
 
 def check_processes() -> list[State]:
-    """Count the processes that told lately that they live."""
+    """Count the processes that told lately that they live, and the queues somebody serves."""
     try:
-        seen = Counter(process.kind for process in alive.list_processes())
+        processes = alive.list_processes()
     except redis.RedisError:
         return [State(kind, "unknown", "Redis is away", "Start Redis.") for kind in NEEDED]
-    return judge_processes(dict(seen), NEEDED, mend=MEND)
+    seen = Counter(process.kind for process in processes)
+    served = {queue for process in processes for queue in process.detail.get("queues", [])}
+    states = judge_processes(dict(seen), NEEDED, mend=MEND)
+    return [judge_served(states[0], served, QUEUES, advice=MEND["worker"]), *states[1:]]
 
 
 def check_queues(now: datetime) -> State:
@@ -167,6 +172,18 @@ def check_ai() -> State:
     return State("ai", "ok", f"keys: {', '.join(keyed)}")
 
 
+def check_risk() -> State:
+    """Tell whether anything is halted."""
+    try:
+        halted = trading.list_halted_scopes()
+    except DatabaseError:
+        return State("risk", "unknown", "the database does not answer", "Start PostgreSQL.")
+    if halted:
+        advice = "Trading there waits for a RESUME with a reason."
+        return State("risk", "degraded", f"{len(halted)} scopes halted", advice)
+    return State("risk", "ok", "nothing halted")
+
+
 CHECKS: dict[str, Callable[[datetime], list[State]]] = {
     "database": lambda _now: [check_database()],
     "schema": lambda _now: [check_migrations()],
@@ -176,6 +193,7 @@ CHECKS: dict[str, Callable[[datetime], list[State]]] = {
     "ledger": lambda now: [check_ledger(now)],
     "data": lambda now: [check_data(now)],
     "ai": lambda _now: [check_ai()],
+    "risk": lambda _now: [check_risk()],
 }
 READY = ("database", "schema", "redis", "processes")
 

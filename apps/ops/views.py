@@ -48,7 +48,7 @@ def _group(*names: str) -> Any:
 
 system = _group(*selectors.CHECKS)
 ai = _group("ai")
-risk = _group("queues")
+risk = _group("risk")
 scheduler = _group("processes", "queues")
 monitor = _group("data", "ledger")
 

@@ -40,6 +40,17 @@ def _judge(kind: str, count: int, need: int, advice: str) -> State:
     return State(kind, "down", f"{count} of {need} alive", advice, detail={"alive": count})
 
 
+def judge_served(
+    worker: State, served: set[str], queues: tuple[str, ...], *, advice: str
+) -> State:
+    """Return the workers' state, down when a queue has nobody who serves it."""
+    missing = [queue for queue in queues if queue not in served]
+    if worker.status != "ok" or not missing:
+        return worker
+    summary = f"{worker.summary}, nobody serves {', '.join(missing)}"
+    return State(worker.name, "down", summary, advice, detail=worker.detail)
+
+
 def judge_lag(
     name: str, lag_seconds: float | None, *, degraded: float, down: float, advice: str
 ) -> State:
