@@ -169,7 +169,7 @@ function reachable(node) {
     const heading = $("h2, h3", box.closest("section, .panel") ?? box);
     box.tabIndex = 0;
     box.setAttribute("role", "region");
-    box.setAttribute("aria-label", heading?.textContent.trim() || "Scrolls sideways");
+    box.setAttribute("aria-label", `${heading?.textContent.trim() ?? "Wide content"}, scrolls`);
   }
 }
 
