@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from apps.core.errors import NotFound
-from apps.risk.kernel.limits import DEFAULT, Limits, limits_from
+from apps.risk.kernel.limits import DEFAULT, Limits, as_values, limits_from
 from apps.risk.models import Breach, LimitSet, RiskReport
 
 
@@ -79,4 +79,17 @@ def report_as_dict(row: RiskReport) -> dict[str, Any]:
         "created_at": row.created_at,
         "created_by": row.created_by,
         **row.body,
+    }
+
+
+def limits_as_dict(view: LimitsView) -> dict[str, Any]:
+    """Return limits in force as clients see them."""
+    return {
+        "subject": view.subject,
+        "set_for": view.set_for,
+        "version": view.version,
+        "limits": as_values(view.limits),
+        "reason": view.reason,
+        "created_by": view.created_by,
+        "created_at": view.created_at,
     }

@@ -22,8 +22,15 @@ from apps.trading.selectors.halts import (
     list_halts,
 )
 from apps.trading.selectors.orders import get_order, list_fills, list_orders, order_json
-from apps.trading.selectors.positions import list_positions, position_json
-from apps.trading.selectors.snapshots import account_snapshot, equity_curve, holdings_of
+from apps.trading.selectors.positions import list_positions, position_json, position_row
+from apps.trading.selectors.snapshots import (
+    account_snapshot,
+    deployment_json,
+    equity_curve,
+    equity_json,
+    equity_words,
+    holdings_of,
+)
 from apps.trading.selectors.windows import read_window
 
 __all__ = [
@@ -31,7 +38,10 @@ __all__ = [
     "account_json",
     "account_snapshot",
     "check_approved",
+    "deployment_json",
     "equity_curve",
+    "equity_json",
+    "equity_words",
     "get_account",
     "get_deployment",
     "get_halt",
@@ -51,5 +61,6 @@ __all__ = [
     "open_deployments",
     "order_json",
     "position_json",
+    "position_row",
     "read_window",
 ]

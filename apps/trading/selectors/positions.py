@@ -17,6 +17,11 @@ def list_positions(team_id: int, *, account_id: int | None = None) -> QuerySet[P
     return rows.order_by("symbol", "id")
 
 
+def position_row(row: Position) -> dict[str, Any]:
+    """Return a position by its own account's equity."""
+    return position_json(row, row.account.equity)
+
+
 def position_json(row: Position, equity: float) -> dict[str, Any]:
     """Return a position as clients see it; ``weight`` is its share of the account's equity."""
     quantity, price = float(row.quantity), float(row.last_price)

@@ -7,16 +7,22 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from apps.core.errors import NotFound
+from apps.core.errors import Invalid, NotFound
 from apps.core.kernel.timeframes import seconds_of
 from apps.market import selectors as market
 from apps.market.kernel.bars import Panel
 from apps.market.selectors import FeedState
 from apps.risk.kernel.limits import Holdings
 from apps.trading import store
+from apps.trading.kernel.performance import drawdown
 from apps.trading.kernel.scopes import covering
 from apps.trading.models import Account, Deployment, Order, Position
-from apps.trading.selectors.accounts import account_json, get_account, list_deployments
+from apps.trading.selectors.accounts import (
+    account_json,
+    get_account,
+    get_deployment,
+    list_deployments,
+)
 from apps.trading.selectors.halts import halt_json, halted_among
 from apps.trading.selectors.orders import order_json
 from apps.trading.selectors.positions import list_positions, position_json
@@ -24,6 +30,7 @@ from apps.trading.selectors.positions import list_positions, position_json
 SPARK_BARS = 30
 SHOWN_ORDERS = 60
 SHOWN_DEPLOYMENTS = 50
+MAX_POINTS = 20_000
 EPOCH_START = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
@@ -169,6 +176,37 @@ def count_recent(account_id: int, now: datetime) -> int:
     since = now - timedelta(seconds=60)
     rows = Order.objects.filter(account_id=account_id, created_at__gt=since)
     return rows.exclude(state="refused").count()
+
+
+def equity_json(
+    account_id: int, team_id: int, *, deployment_id: int = 0, limit: int = 2000
+) -> dict[str, Any]:
+    """Return the newest equity points by column. Raises ``NotFound``, ``Invalid``."""
+    if not 1 <= limit <= MAX_POINTS:
+        message = f"limit is {limit}; it is a whole number from 1 to {MAX_POINTS}."
+        raise Invalid(message, code="page.limit", details={"field": "limit"})
+    if deployment_id:
+        get_deployment(deployment_id, team_id)
+    curve = equity_curve(account_id, team_id, deployment_id=deployment_id, limit=limit)
+    return {
+        "ts": [EPOCH_START + timedelta(microseconds=ts) for ts in curve.ts.tolist()],
+        "equity": curve.equity.tolist(),
+        "cash": curve.cash.tolist(),
+        "gross": curve.gross.tolist(),
+        "net": curve.net.tolist(),
+        "drawdown": drawdown(curve.equity).tolist(),
+    }
+
+
+def equity_words(account: Account) -> dict[str, str]:
+    """Return what the equity figure says of itself."""
+    change = account.equity / float(account.initial_cash) - 1.0
+    mode = "Paper account" if account.is_paper else "Live account"
+    return {
+        "title": f"{account.name}: {change:+.2%} since it was opened",
+        "currency": account.currency,
+        "subtitle": f"{mode} on feed {account.feed}; filled at the next open, marked at closes",
+    }
 
 
 def equity_curve(

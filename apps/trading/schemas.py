@@ -1,0 +1,254 @@
+"""Shapes of the REST operations of trading."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from ninja import Field, Schema
+
+from apps.core.rest import Paging
+
+
+class CostsOut(Schema):
+    """What a trade costs, in basis points of its value."""
+
+    fee_bps: float
+    slippage_bps: float
+
+
+class AccountIn(Schema):
+    """A new account; amounts in its currency, costs in basis points."""
+
+    name: str = Field(min_length=1, max_length=80)
+    cash: Decimal = Field(gt=0)
+    feed: str = Field(max_length=64)
+    broker: str = "paper"
+    currency: str = "USD"
+    fee_bps: float = Field(1.0, ge=0, le=1000)
+    slippage_bps: float = Field(1.0, ge=0, le=1000)
+    units: str = "fractional"
+
+
+class AccountOut(Schema):
+    """An account as it stands; ``cash`` is what no deployment holds."""
+
+    id: int
+    name: str
+    broker: str
+    is_paper: bool
+    currency: str
+    feed: str
+    epoch: int
+    initial_cash: Decimal
+    cash: Decimal
+    costs: CostsOut
+    units: str
+    equity: float
+    day_pnl: float
+    day_return: float | None
+    total_return: float
+    gross: float
+    exposure: float | None
+    drawdown: float | None
+    last_bar_at: datetime | None
+    created_at: datetime
+
+
+class PositionOut(Schema):
+    """What is held; ``weight`` is the share of the account's equity, negative for short."""
+
+    id: int
+    account_id: int
+    deployment_id: int | None
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal
+    last_price: Decimal
+    last_price_at: datetime
+    value: float
+    weight: float | None
+    pnl: float
+    pnl_share: float | None
+    spark: list[float] = Field(default_factory=list)
+
+
+class OrderQuery(Paging):
+    """Which orders; ``state`` may be ``working`` or ``final``."""
+
+    account_id: int | None = None
+    deployment_id: int | None = None
+    state: str = ""
+
+
+class OrderIn(Schema):
+    """A market order; it fills at the next bar's open."""
+
+    account_id: int
+    symbol: str = Field(min_length=1, max_length=40)
+    side: str
+    quantity: Decimal
+    kind: str = "market"
+    client_id: str = Field("", max_length=80)
+
+
+class OrderOut(Schema):
+    """An order; ``reasons`` tell why it was refused, rejected, cancelled or expired."""
+
+    id: UUID
+    client_id: str
+    account_id: int
+    deployment_id: int | None
+    symbol: str
+    kind: str
+    side: str
+    quantity: Decimal
+    target_weight: float | None
+    reference_price: Decimal
+    state: str
+    reasons: list[dict[str, str]]
+    venue_id: str
+    filled_quantity: Decimal
+    average_price: Decimal | None
+    fees: Decimal
+    bar_at: datetime | None
+    created_by: str
+    created_at: datetime
+    sent_at: datetime | None
+    finished_at: datetime | None
+
+
+class FillOut(Schema):
+    """A trade that happened; ``quantity`` is negative for sells."""
+
+    id: int
+    order_id: UUID
+    account_id: int
+    deployment_id: int | None
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    bar_at: datetime
+    created_at: datetime
+
+
+class AccountQuery(Paging):
+    """Of which account."""
+
+    account_id: int | None = None
+
+
+class DeploymentQuery(AccountQuery):
+    """Of which account, in which status."""
+
+    status: str = ""
+
+
+class DeploymentIn(Schema):
+    """An approved version, an account, and how much of its money the version manages."""
+
+    version_id: int
+    account_id: int
+    allocation: Decimal = Field(gt=0)
+    symbols: list[str] = Field(default_factory=list)
+
+
+class StopIn(Schema):
+    """Why a deployment is stopped."""
+
+    reason: str = Field("", max_length=500)
+
+
+class DeploymentOut(Schema):
+    """A version at work."""
+
+    id: int
+    account_id: int
+    version_id: int
+    version: str
+    digest: str
+    approval_id: UUID
+    strategy: str
+    params: dict[str, Any]
+    feed: str
+    epoch: int
+    symbols: list[str]
+    allocation: Decimal
+    status: str
+    note: str
+    equity: float
+    total_return: float
+    bars_done: int
+    last_bar_at: datetime | None
+    created_by: str
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class DeployableOut(Schema):
+    """A version that may be deployed."""
+
+    id: int
+    strategy: str
+    title: str
+    number: int
+    digest: str
+    params: dict[str, Any]
+    stage: str
+
+
+class HaltIn(Schema):
+    """What to halt or resume: deployment:<id>, account:<id> or team; and why."""
+
+    scope: str = Field(max_length=40)
+    reason: str = Field(max_length=500)
+
+
+class HaltOut(Schema):
+    """A halt; ``open_after`` is the number of orders still open when read back."""
+
+    id: int
+    scope: str
+    is_halted: bool
+    fence: int
+    reason: str
+    halted_by: str
+    halted_at: datetime
+    cancelled_orders: int
+    open_after: int | None
+    resume_reason: str
+    resumed_by: str
+    resumed_at: datetime | None
+
+
+class Snapshot(Schema):
+    """All that the live page shows of an account."""
+
+    account: AccountOut
+    feed: dict[str, Any] | None
+    positions: list[PositionOut]
+    orders: list[OrderOut]
+    deployments: list[DeploymentOut]
+    halts: list[HaltOut]
+
+
+class EquityOut(Schema):
+    """Equity at each bar's close, in time order."""
+
+    ts: list[datetime]
+    equity: list[float]
+    cash: list[float]
+    gross: list[float]
+    net: list[float]
+    drawdown: list[float]
+
+
+class RiskIn(Schema):
+    """How to measure: levels of confidence, methods, periods ahead."""
+
+    levels: list[float] = Field([0.95, 0.99], min_length=1, max_length=10)
+    methods: list[str] = Field(["historical", "gaussian"], min_length=1, max_length=10)
+    horizon: int = Field(1, ge=1, le=250)
