@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
+from apps.audit.selectors import list_events
 from apps.core.errors import NotFound
 from apps.core.plugs import list_plugs, load_plug
 from apps.strategies.kernel.expressions import (
@@ -257,3 +258,19 @@ def diff_versions(before_id: int, after_id: int, team_id: int) -> VersionDiff:
         params=diff_params(before.params, after.params),
         lines=diff_text(before.source, after.source),
     )
+
+
+def list_history(strategy_id: int, team_id: int) -> list[Any]:
+    """Return what happened to a strategy, newest first, from the audit trail."""
+    return list(list_events(team_id=team_id, subject=f"strategy:{strategy_id}", limit=20))
+
+
+def list_version_history(version_id: int, team_id: int) -> list[Any]:
+    """Return what happened to a version, newest first, from the audit trail."""
+    return list(list_events(team_id=team_id, subject=f"version:{version_id}", limit=50))
+
+
+def read_version(version: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what the formula of an expression's version is; None for other kinds."""
+    text = version["params"].get("expression")
+    return read_expression(text) if isinstance(text, str) else None

@@ -1,6 +1,15 @@
 """Pages of strategies."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.strategies import views
 
 app_name = "strategies"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.inventory, name="inventory"),
+    path("new/", views.new, name="new"),
+    path("library/", views.library, name="library"),
+    path("versions/<int:version_id>/", views.version, name="version"),
+    path("versions/<int:version_id>/diff/<int:against>/", views.diff, name="diff"),
+    path("<int:strategy_id>/", views.strategy, name="strategy"),
+]

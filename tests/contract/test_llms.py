@@ -44,7 +44,7 @@ class ModelContract:
         sent = server.requests[0]["body"]
         assert sent["model"] == answer.model
         assert any(ASKED["prompt"] in str(m["content"]) for m in sent["messages"])
-        assert "delta(x, bars)" in str(sent["messages"])
+        assert "delta(x, d)" in str(sent["messages"])
 
     def test_the_schema_goes_along(self, server):
         self.make(server).propose(**ASKED)

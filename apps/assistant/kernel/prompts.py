@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from apps.strategies.kernel.expressions import FIELDS, OPERATORS
+from apps.strategies.kernel.expressions import FIELDS, functions
 
-LETTERS = {"x": "x", "d": "bars", "n": "number"}
-HIDDEN = frozenset(
-    {"neg", "add", "sub", "mul", "div", "less", "greater", "less_equal", "greater_equal"}
-    | {"equal", "unequal", "and", "or"}
-)
 INSTRUCTIONS = """\
 You propose testable hypotheses about which instruments of a universe will do better than others.
 Each hypothesis is one alpha expression, evaluated at every close on each instrument; instruments \
@@ -19,7 +14,8 @@ with a high value are bought, those with a low value are sold or left out.
 The language has these fields: {fields}.
 Operators: + - * / ^ and comparisons (1 when true, else 0), brackets, and these functions:
 {functions}
-Windows are whole numbers of bars from 1. Nothing may look ahead. Compare instruments by plain \
+x, y and z are expressions, d is a window: a whole number of bars from 1, written out. Nothing \
+may look ahead. Compare instruments by plain \
 numbers (returns, ratios, ranks within an instrument's own past), never by price or volume itself.
 
 Write for each hypothesis: a statement of what is claimed, the economic reason why it might hold \
@@ -33,13 +29,8 @@ The portfolio is changed every {days} days{side}; trading costs {costs:g} basis 
 
 def instructions() -> str:
     """Return what a model is told about the language and its task."""
-    functions = "\n".join(
-        f"- {operator.name}({', '.join(LETTERS[kind] for kind in operator.kinds)}): "
-        + operator.words.format("x", "y", "z")
-        for operator in OPERATORS.values()
-        if operator.name not in HIDDEN
-    )
-    return INSTRUCTIONS.format(fields=", ".join(FIELDS), functions=functions)
+    listed = "\n".join(f"- {usage}: {words}" for usage, words in functions())
+    return INSTRUCTIONS.format(fields=", ".join(FIELDS), functions=listed)
 
 
 def prompt(

@@ -14,7 +14,7 @@ from apps.strategies.kernel.expressions.operators import (
 )
 from apps.strategies.kernel.expressions.parser import parse
 from apps.strategies.kernel.expressions.units import remarks, unit_of
-from apps.strategies.kernel.expressions.words import describe
+from apps.strategies.kernel.expressions.words import describe, functions
 
 __all__ = [
     "EXTRAS",
@@ -28,6 +28,7 @@ __all__ = [
     "Number",
     "describe",
     "evaluate",
+    "functions",
     "lookback",
     "nodes_of",
     "parse",

@@ -113,6 +113,13 @@ ALIASES = {
 }
 
 
+# Written with symbols, not names: a + b, a < b, a && b.
+UNNAMED = frozenset(
+    {"neg", "add", "sub", "mul", "div", "and", "or"}
+    | {"less", "greater", "less_equal", "greater_equal", "equal", "unequal"}
+)
+
+
 def window_of(call: Call) -> int:
     """Return the window of a call that has one, else 1."""
     at = OPERATORS[call.operator].window

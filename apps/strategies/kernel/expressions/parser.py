@@ -7,7 +7,13 @@ import re
 from collections.abc import Sequence
 
 from apps.strategies.kernel.expressions.nodes import SYMBOLS, Call, Field, Node, Number, nodes_of
-from apps.strategies.kernel.expressions.operators import ALIASES, FIELDS, MAX_WINDOW, OPERATORS
+from apps.strategies.kernel.expressions.operators import (
+    ALIASES,
+    FIELDS,
+    MAX_WINDOW,
+    OPERATORS,
+    UNNAMED,
+)
 from apps.strategies.kernel.expressions.tokens import Token, refuse, tokens_of
 
 MAX_DEPTH = 60
@@ -17,8 +23,8 @@ LEVELS = [
     for level in range(1, 6)
 ]
 COMPARISONS = 2
+ARITHMETIC = {"add", "sub", "mul", "div"}
 _AVERAGE_DOLLAR_VOLUME = re.compile(r"adv(\d+)$")
-_UNNAMED = {"neg", "and", "or", "if"} | (set(SYMBOLS) - {"add", "sub", "mul", "div"})
 
 
 def parse(text: str, extras: Sequence[str] = ()) -> Node:
@@ -147,8 +153,8 @@ class _Reader:
     def call(self, token: Token) -> Node:
         name = token.text.lower()
         name = ALIASES.get(name, name)
-        if name not in OPERATORS or name in _UNNAMED - {"where"}:
-            known = sorted(set(OPERATORS) - _UNNAMED)
+        if name not in OPERATORS or name in UNNAMED - ARITHMETIC:
+            known = sorted(set(OPERATORS) - UNNAMED)
             message = f"there is no function {token.text!r}{_nearest(name, known)}; there are "
             raise refuse("unknown_name", token.column, f"{message}{', '.join(known)}.")
         self.expect("(", "'('")

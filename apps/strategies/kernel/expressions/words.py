@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.strategies.kernel.expressions.nodes import Call, Field, Node, Number
-from apps.strategies.kernel.expressions.operators import FIELDS, OPERATORS
+from apps.strategies.kernel.expressions.operators import FIELDS, OPERATORS, UNNAMED
 
 _NESTED = {"add", "sub", "mul", "div", "where", "and", "or", "min", "max"}
 
@@ -16,6 +16,21 @@ def describe(node: Node) -> str:
         return FIELDS.get(node.name, node.name.replace("_", " "))
     parts = [_part(node, part) for part in node.args]
     return OPERATORS[node.operator].words.format(*parts)
+
+
+def functions() -> list[tuple[str, str]]:
+    """Return each function's usage, such as ``delta(x, d)``, with what it means."""
+    return [
+        (f"{operator.name}({', '.join(names)})", operator.words.format(*names))
+        for operator in OPERATORS.values()
+        if operator.name not in UNNAMED
+        for names in [_names(operator.kinds)]
+    ]
+
+
+def _names(kinds: str) -> list[str]:
+    values = iter("xyz")
+    return [{"d": "d", "n": "a"}.get(kind) or next(values) for kind in kinds]
 
 
 def _part(outer: Call, part: Node) -> str:

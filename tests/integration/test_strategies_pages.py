@@ -1,0 +1,74 @@
+"""Pages of strategies, without a browser."""
+
+import pytest
+
+from apps.strategies import services
+
+
+@pytest.fixture
+def versions(actor, now):
+    who = actor("researcher")
+    make = services.ensure_version
+    first = make(actor=who, name="sma_crossover", params={"fast": 5}, now=now)
+    second = make(actor=who, name="sma_crossover", params={"fast": 6}, now=now, note="slower <b>")
+    return first, second
+
+
+def shown(client, path, status=200):
+    answer = client.get(path)
+    assert answer.status_code == status, answer.content[:500]
+    return answer.content.decode()
+
+
+def test_the_inventory_lists_strategies_with_stage_and_owner(versions, client_as):
+    text = shown(client_as("viewer"), "/strategies/")
+    assert "SMA crossover" in text
+    assert "draft" in text
+    assert versions[0].created_by_label in text
+    assert "SMA crossover" not in shown(client_as("viewer"), "/strategies/?kind=expression")
+
+
+def test_an_empty_inventory_says_the_next_step(client_as, db):
+    assert "See the library" in shown(client_as("viewer"), "/strategies/")
+
+
+def test_a_strategy_shows_its_versions_and_a_form(versions, client_as):
+    path = f"/strategies/{versions[0].strategy_id}/"
+    text = shown(client_as("researcher"), path)
+    assert 'name="fast"' in text
+    assert 'value="6"' in text
+    assert "slower &lt;b&gt;" in text
+    assert "data-new-version" not in shown(client_as("viewer"), path)
+
+
+def test_a_version_shows_parameters_source_and_history(versions, client_as):
+    text = shown(client_as("viewer"), f"/strategies/versions/{versions[1].id}/")
+    assert "class SmaCrossover" in text
+    assert versions[1].digest in text
+    assert f"/strategies/versions/{versions[1].id}/diff/{versions[0].id}/" in text
+    assert "version created" in text.lower()
+
+
+def test_two_versions_are_compared(versions, client_as):
+    text = shown(
+        client_as("viewer"), f"/strategies/versions/{versions[1].id}/diff/{versions[0].id}/"
+    )
+    assert "The source text is the same." in text
+    assert "fast" in text
+
+
+def test_the_library_names_its_sources(client_as, db):
+    assert "Jegadeesh and Titman (1993)" in shown(client_as("viewer"), "/strategies/library/")
+
+
+def test_the_form_for_an_expression_lists_the_language(client_as, db):
+    text = shown(client_as("researcher"), "/strategies/new/")
+    assert "correlation(x, y, d)" in text
+    assert 'name="expression"' in text
+
+
+def test_pages_keep_other_teams_and_roles_out(versions, client_as, other_team):
+    stranger = client_as("researcher", other_team)
+    shown(stranger, f"/strategies/versions/{versions[0].id}/", 404)
+    shown(stranger, f"/strategies/{versions[0].strategy_id}/", 404)
+    shown(client_as("viewer"), "/strategies/new/", 403)
