@@ -11,4 +11,4 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-STATIC_ROOT = BASE_DIR / "data"  # noqa: F405 any folder that exists; nothing is collected in tests
+STATIC_ROOT = BASE_DIR / "data"
