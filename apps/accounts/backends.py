@@ -22,7 +22,7 @@ from ninja.utils import check_csrf
 from apps.accounts import selectors
 from apps.core import clock, jobs, rest
 from apps.core.actors import Actor
-from apps.core.errors import Denied, LabError
+from apps.core.errors import Denied, LabError, Unauthenticated
 
 API = "/api/"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -61,8 +61,11 @@ def identify(request: Any) -> None:
 
 
 def _by_token(request: Any) -> None:
-    plain = request.headers["Authorization"].removeprefix("Bearer ").strip()
-    use = selectors.use_of_token(plain, clock.now())
+    scheme, _, plain = request.headers["Authorization"].partition(" ")
+    if scheme.lower() != "bearer":
+        message = f"Authorization says {scheme!r}; send Bearer and an API token."
+        raise Unauthenticated(message, code="token.scheme")
+    use = selectors.use_of_token(plain.strip(), clock.now())
     request.actor, request.caller = use.actor, f"token:{use.token_id}"
 
 

@@ -14,12 +14,13 @@ from django.shortcuts import render, resolve_url
 from django.utils.http import urlencode
 
 from apps.core import clock, idempotency, rates, rest
-from apps.core.errors import LabError, NotFound, TooMany, Unauthenticated
+from apps.core.errors import Denied, LabError, NotFound, TooMany, Unauthenticated
 
 log = structlog.get_logger(__name__)
 
 API = "/api/"
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+NO_TEAM = "You are signed in but belong to no team; ask an administrator for an invitation."
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -98,9 +99,17 @@ def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
 def error_page(request: HttpRequest, error: LabError) -> HttpResponseBase:
     """Return the page for an error; people who are signed out are sent to sign in."""
     if isinstance(error, Unauthenticated):
-        return _to_sign_in(request)
+        if not _has_signed_in(request):
+            return _to_sign_in(request)
+        # Sending them to sign in would send them straight back here.
+        error = Denied(NO_TEAM, code="denied.no_team")
     context: dict[str, Any] = {"error": error, "status": error.status}
     return render(request, "problem.html", context, status=error.status)
+
+
+def _has_signed_in(request: HttpRequest) -> bool:
+    user = getattr(request, "user", None)
+    return bool(user and user.is_authenticated)
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponseBase:

@@ -164,7 +164,9 @@ def test_roles_are_changed_and_members_removed_in_the_browser(team, client_as):
     admin.post(f"/team/people/{other.user.pk}/role/", {"role": "trader"})
     assert Membership.objects.get(user=other.user).role == "trader"
     admin.post(f"/team/people/{other.user.pk}/remove/")
-    assert other.get("/team/").status_code == 302
+    shut_out = other.get("/team/")
+    assert shut_out.status_code == 403
+    assert b"belong to no team" in shut_out.content
     page = admin.post(f"/team/people/{admin.user.pk}/remove/", follow=True)
     assert b"last administrator" in page.content
 

@@ -51,6 +51,14 @@ def test_without_token_the_answer_says_how_to_sign_in(db):
 
 def test_unknown_token_is_refused(db):
     assert_problem(with_token("qs_nonsense").get("/api/v1/me"), 401, "token.unknown")
+    basic = Client(headers={"authorization": "Basic YTpi"})
+    assert_problem(basic.get("/api/v1/me"), 401, "token.scheme")
+
+
+def test_the_scheme_of_a_token_may_be_written_in_lower_case(team, actor):
+    _, plain = services.create_token(actor=actor("viewer"), name="t", now=clock.now())
+    client = Client(headers={"authorization": f"bearer {plain}"})
+    assert client.get("/api/v1/me").status_code == 200
 
 
 def test_expired_token_is_refused(team, actor):
