@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
+from datetime import UTC, datetime
 
-now = timezone.now
+
+def now() -> datetime:
+    """Return the time, aware, in UTC."""
+    return datetime.now(tz=UTC)

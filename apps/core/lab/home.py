@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -10,8 +11,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from cryptography.fernet import Fernet
 
 SOCKET_PATH_LIMIT = 107
 LONGEST_SOCKET = "pg/.s.PGSQL.5432.lock"
@@ -67,7 +66,7 @@ class Home:
         for name in FOLDERS:
             make_folder(self.root / name)
         self.once("secret_key", lambda: secrets.token_urlsafe(64))
-        self.once("seal_key", lambda: Fernet.generate_key().decode())
+        self.once("seal_key", new_seal_key)
 
     def once(self, name: str, make: Any) -> str:
         """Return the secret ``name``, made by ``make`` when it isn't there yet."""
@@ -96,6 +95,11 @@ class Home:
             kept = Path(tempfile.mkdtemp(prefix="quantsite-"))
             write_private(note, str(kept))
         return kept
+
+
+def new_seal_key() -> str:
+    """Return a Fernet key."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
 def make_folder(path: Path) -> None:

@@ -6,8 +6,6 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -15,30 +13,16 @@ import psycopg
 from apps.core.lab import assets, children, upgrade
 from apps.core.lab.children import Child
 from apps.core.lab.home import Home, write_private
+from apps.core.lab.options import Options
 from apps.core.lab.plan import ChildSpec
 from apps.core.lab.postgres import PostgresServer
 from apps.core.lab.roles import LEDGER_SQL, prepare_database
 
+AS_OWNER = {"DB_ROLE": "migrate"}
+
 
 class Refused(Exception):
     """The lab can't start; the message says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a lab is run; ``addresses`` are those given in place of the embedded servers."""
-
-    home: Path
-    base: Path
-    static: Path
-    port: int
-    now: Callable[[], datetime]
-    addresses: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def url(self) -> str:
-        """The address of the site."""
-        return f"http://localhost:{self.port}"
 
 
 class Preparation:
@@ -51,11 +35,9 @@ class Preparation:
     def run(self) -> None:
         """Prepare everything. Raises ``Refused`` with what to do."""
         self._prepare_roles()
-        schema = self._compare()
         collecting = self._begin_collecting()
         try:
-            if schema.pending:
-                self._migrate(schema)
+            self._upgrade()
             if not self.credentials.is_file():
                 self.say("First start: making the demo team, loading the bundled market data …")
                 self.finish(self.begin("bootstrap_lab"))
@@ -92,10 +74,10 @@ class Preparation:
         }
         return Child(spec, self.home.logs, self.options.base, common)
 
-    def begin(self, *command: str, environment: dict[str, str] | None = None) -> Child:
+    def begin(self, *command: str, **environment: str) -> Child:
         """Start a management command in a process of its own."""
         full = (sys.executable, "manage.py", *command)
-        child = self.child(ChildSpec(f"step-{command[0]}", full, environment or {}))
+        child = self.child(ChildSpec(f"step-{command[0]}", full, environment))
         children.rotate(child.log, limit=2**20)
         child.start()
         return child
@@ -128,15 +110,40 @@ class Preparation:
         prepare_database(server.dsn("admin", "postgres"), self.home.passwords())
         write_private(note, digest)
 
-    def _compare(self) -> upgrade.Schema:
+    def _upgrade(self) -> None:
+        """Migrate when the code or the database is not what it was after the last time."""
+        note = self.home.state / "upgraded"
+        digest = assets.digest_schema(self.options.base, self.options.settings)
+        applied = self._count_applied()
+        if (
+            applied
+            and note.is_file()
+            and note.read_text(encoding="utf-8") == f"{digest} {applied}"
+        ):
+            return
+        if applied:
+            schema = self._compare()
+            if schema.pending:
+                self._back_up_first()
+                self._migrate(len(schema.pending))
+        else:
+            self._migrate(0)
+        write_private(note, f"{digest} {self._count_applied()}")
+
+    def _count_applied(self) -> int:
         try:
-            applied = upgrade.migrations_applied(self.address("migrate"))
+            return upgrade.count_applied(self.address("migrate"))
         except psycopg.OperationalError as error:
             raise Refused(
                 f"The database can't be reached as the migrating role: {error}. Check "
                 "MIGRATE_DATABASE_URL, and prepare the server with manage.py prepare_database."
             ) from error
-        schema = upgrade.compare(upgrade.migrations_on_disk(), applied)
+
+    def _compare(self) -> upgrade.Schema:
+        """Compare schema and code. Raises ``Refused`` for a database that is ahead."""
+        found = self.home.state / "schema.json"
+        self.finish(self.begin("upgrade_database", "--compare", str(found), **AS_OWNER))
+        schema = upgrade.Schema(**json.loads(found.read_text(encoding="utf-8")))
         if schema.unknown:
             raise Refused(
                 "STOP lab.schema_drift: the database was migrated by another version of the code: "
@@ -146,12 +153,10 @@ class Preparation:
             )
         return schema
 
-    def _migrate(self, schema: upgrade.Schema) -> None:
-        if not schema.fresh:
-            self._back_up_first()
-        self.say(f"Migrating the database ({len(schema.pending)} steps) …")
+    def _migrate(self, steps: int) -> None:
+        self.say(f"Migrating the database{f' ({steps} steps)' if steps else ''} …")
         try:
-            self.finish(self.begin("upgrade_database", environment={"DB_ROLE": "migrate"}))
+            self.finish(self.begin("upgrade_database", **AS_OWNER))
         except Refused as error:
             raise Refused(
                 f"{error}\nThe migration failed and was rolled back; your data is as it was. Go "
@@ -178,7 +183,7 @@ class Preparation:
 
     def _begin_collecting(self) -> tuple[Child, str] | None:
         """Start to collect static files when a source changed since they were collected."""
-        digest = assets.digest_sources()
+        digest = assets.digest_static(self.options.base, self.options.settings)
         if assets.are_collected(self.options.static, self.home.state / "static", digest):
             return None
         return self.begin("collectstatic", "--noinput", "-v", "0", "-i", "widgetbundle.js"), digest

@@ -6,11 +6,10 @@ import contextlib
 import importlib.util
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
-
-import redis
 
 from apps.core.errors import Unavailable
 from apps.core.lab import processes
@@ -107,13 +106,14 @@ class RedisServer:
 
     def ready(self) -> bool:
         """Tell whether the server answers."""
-        client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=2)
-        try:
-            return bool(client.ping())
-        except redis.RedisError:
-            return False
-        finally:
-            client.close()
+        with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as client:
+            client.settimeout(2)
+            try:
+                client.connect(str(self.socket))
+                client.sendall(b"PING\r\n")
+                return client.recv(16).startswith(b"+PONG")
+            except OSError:
+                return False
 
     def wait_ready(self, seconds: float = 10.0) -> None:
         """Wait until the server answers. Raises ``Unavailable``."""

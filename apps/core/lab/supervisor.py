@@ -19,9 +19,10 @@ from apps.core.errors import LabError
 from apps.core.lab import children, preflight, processes, servers, upgrade
 from apps.core.lab.children import Backoff, Child, Supervised
 from apps.core.lab.home import Home, write_private
+from apps.core.lab.options import Options
 from apps.core.lab.plan import plan_children
 from apps.core.lab.postgres import PostgresServer
-from apps.core.lab.preparation import Options, Preparation, Refused
+from apps.core.lab.preparation import Preparation, Refused
 from apps.core.lab.processes import ProcessId
 from apps.core.lab.redis import RedisServer
 

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from apps.core.lab.options import variable
 from apps.core.lab.postgres import PostgresServer
 from apps.core.lab.roles import LOGINS, prepare_database
 
 VARIABLES = {"app": "DATABASE_URL", "migrate": "MIGRATE_DATABASE_URL"}
-
-
-def variable(name: str) -> str:
-    """Return a variable, or what is in the file its ``_FILE`` sister names."""
-    if path := os.environ.get(f"{name}_FILE"):
-        return Path(path).read_text(encoding="utf-8").strip()
-    return os.environ.get(name, "")
 
 
 def admin_address() -> str:

@@ -7,11 +7,13 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from apps.core import clock
 from apps.core.errors import Invalid, LabError
 from apps.core.lab import upgrade
+from apps.core.lab.home import Home
 from apps.core.management.commands.backup import administrator
 
 
@@ -34,4 +36,5 @@ class Command(BaseCommand):
         except LabError as error:
             self.stderr.write(error.message)
             sys.exit(2 if isinstance(error, Invalid) else 1)
+        (Home(settings.LAB_HOME).state / "upgraded").unlink(missing_ok=True)
         self.stdout.write(f"Restored {options['file']}. The database before is kept as {aside}.")

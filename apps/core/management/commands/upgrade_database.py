@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import json
+from argparse import ArgumentParser
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 
 from apps.core.checks import TAG
+from apps.core.lab.upgrade import compare
 
 
 class Command(BaseCommand):
     help = "Run the pending migrations in one transaction (as DB_ROLE=migrate)."
     requires_system_checks = [TAG]
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the option."""
+        parser.add_argument("--compare", type=Path, help="write what differs as JSON; run nothing")
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate."""
+        if options["compare"]:
+            loader = MigrationLoader(connection)
+            found = compare(loader.disk_migrations, loader.applied_migrations)
+            options["compare"].write_text(json.dumps(asdict(found)), encoding="utf-8")
+            return
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
         if not plan:
