@@ -14,6 +14,8 @@ from apps.approvals import selectors
 from apps.approvals.models import Decision, Proposal
 from apps.core.actors import Actor
 
+ONE_LINE = 80
+
 
 class ProposalIn(Schema):
     """Something to be agreed; ``digest`` is the sha-256 of the subject's content."""
@@ -180,5 +182,8 @@ def setting_version_row(row: Any) -> dict[str, Any]:
 
 def setting_text(view: selectors.SettingView) -> dict[str, Any]:
     """Return a setting with its value as JSON text, for the page."""
-    text = orjson.dumps(view.value, option=orjson.OPT_INDENT_2).decode()
-    return {**asdict(view), "text": text}
+    text = orjson.dumps(view.value).decode()
+    if len(text) > ONE_LINE and isinstance(view.value, list):
+        rows = ",\n".join(f"  {orjson.dumps(row).decode()}" for row in view.value)
+        text = f"[\n{rows}\n]"
+    return {**asdict(view), "text": text, "lines": text.count("\n") + 1}

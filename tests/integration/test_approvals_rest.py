@@ -147,7 +147,7 @@ def test_the_pages_lead_a_validator_through(client_as, api_as, proposal):
         "Deflated Sharpe",
         "not available",
         "sharpe",
-        "1.4000",
+        "1.4000", "10<",
         "Approve",
         "Reject",
         WHY,

@@ -9,6 +9,7 @@ from typing import Any
 METRICS = "metrics"
 PARAMETERS = ("parameters", "params")
 LINKS = "links"
+DECIMALS = 4
 # Where the subjects that evidence names can be read; shown only where the site has the page.
 PLACES = {
     "run": "/research/{id}/",
@@ -23,11 +24,12 @@ PLACES = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line: a name and a figure or words."""
+    """A line: a name and a figure with its decimals, or words."""
 
     name: str
     value: Any
     is_number: bool
+    places: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def _rows(values: Any, prefix: str = "") -> tuple[Row, ...]:
     if not isinstance(values, Mapping):
         return ()
     found: list[Row] = []
-    for name, value in values.items():
+    for name, value in sorted(values.items()):
         if isinstance(value, Mapping):
             found += _rows(value, f"{prefix}{name}.")
         else:
@@ -77,7 +79,8 @@ def _row(name: str, value: Any) -> Row:
     if isinstance(value, bool):
         return Row(name, "yes" if value else "no", is_number=False)
     if isinstance(value, int | float):
-        return Row(name, value, is_number=True)
+        places = 0 if isinstance(value, int) else DECIMALS
+        return Row(name, value, is_number=True, places=places)
     if isinstance(value, list | tuple):
         return Row(name, ", ".join(str(item) for item in value), is_number=False)
     return Row(name, "" if value is None else str(value), is_number=False)

@@ -16,15 +16,15 @@ def test_evidence_is_sorted_into_parts():
         "version:7",
     )
     assert [(r.name, r.value, r.is_number) for r in view.metrics] == [
-        ("sharpe", 1.5, True),
         ("in_sample.cagr", 0.1, True),
+        ("sharpe", 1.5, True),
     ]
     assert [(r.name, r.value) for r in view.parameters] == [
         ("fast", 10),
-        ("symbols", "A, B"),
         ("short", "no"),
+        ("symbols", "A, B"),
     ]
-    assert [(r.name, r.value) for r in view.facts] == [("run", "abc"), ("note", "")]
+    assert [(r.name, r.value) for r in view.facts] == [("note", ""), ("run", "abc")]
     assert [link.href for link in view.links] == ["/strategies/versions/7/", "/research/abc/"]
 
 
