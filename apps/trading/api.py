@@ -10,7 +10,7 @@ from ninja import Query, Router, Status
 
 from apps.core import clock
 from apps.core.doors import permission, signed_in
-from apps.core.rest import Page, page
+from apps.core.rest import Page, Paging, page
 from apps.trading import charts, schemas, selectors, services
 
 router = Router(tags=["trading"])
@@ -18,7 +18,7 @@ router = Router(tags=["trading"])
 
 @router.get("/accounts", response=Page[schemas.AccountOut])
 @permission("team.read")
-def list_accounts(request: HttpRequest, query: Query[schemas.Paging]) -> Any:
+def list_accounts(request: HttpRequest, query: Query[Paging]) -> Any:
     """List the team's accounts as they stand."""
     rows = selectors.list_accounts(signed_in(request).team)
     return page(rows, request, limit=query.limit, row=selectors.account_json)
@@ -172,9 +172,7 @@ def stop_deployment(request: HttpRequest, deployment_id: int, body: schemas.Stop
 
 @router.get("/halts", response=Page[schemas.HaltOut])
 @permission("team.read")
-def list_halts(
-    request: HttpRequest, query: Query[schemas.Paging], halted_only: bool = False
-) -> Any:
+def list_halts(request: HttpRequest, query: Query[Paging], halted_only: bool = False) -> Any:
     """List halts that touched the team, newest first."""
     rows = selectors.list_halts(signed_in(request).team, halted_only=halted_only)
     order = ("-halted_at", "-id")

@@ -1,6 +1,17 @@
 """Pages of trading."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.trading import views
 
 app_name = "trading"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.live, name="live"),
+    path("accounts/", views.open_account, name="open_account"),
+    path("<int:account_id>/", views.account, name="account"),
+    path("<int:account_id>/deploy/", views.deploy, name="deploy"),
+    path("<int:account_id>/deployments/<int:deployment_id>/stop/", views.stop, name="stop"),
+    path("<int:account_id>/order/", views.order, name="order"),
+    path("<int:account_id>/halt/", views.halt, name="halt"),
+    path("<int:account_id>/resume/", views.resume, name="resume"),
+]

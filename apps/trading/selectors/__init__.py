@@ -22,6 +22,12 @@ from apps.trading.selectors.halts import (
     list_halts,
 )
 from apps.trading.selectors.orders import get_order, list_fills, list_orders, order_json
+from apps.trading.selectors.pages import (
+    deployable_choices,
+    find_busiest_account,
+    live_context,
+    new_account_context,
+)
 from apps.trading.selectors.positions import list_positions, position_json, position_row
 from apps.trading.selectors.snapshots import (
     account_snapshot,
@@ -38,10 +44,12 @@ __all__ = [
     "account_json",
     "account_snapshot",
     "check_approved",
+    "deployable_choices",
     "deployment_json",
     "equity_curve",
     "equity_json",
     "equity_words",
+    "find_busiest_account",
     "get_account",
     "get_deployment",
     "get_halt",
@@ -58,6 +66,8 @@ __all__ = [
     "list_halts",
     "list_orders",
     "list_positions",
+    "live_context",
+    "new_account_context",
     "open_deployments",
     "order_json",
     "position_json",
