@@ -52,7 +52,9 @@ def ingest(request: HttpRequest) -> HttpResponse:
     return _ingest(request, forms.IngestForm(initial={"source": "sample:sp500"}))
 
 
-def _ingest(request: HttpRequest, form: forms.IngestForm, error: LabError | None = None) -> Any:
+def _ingest(
+    request: HttpRequest, form: forms.IngestForm, error: LabError | None = None
+) -> HttpResponse:
     context = selectors.ingest_page(team_id=signed_in(request).team)
     status = error.status if error else 200
     context |= {"form": form, "error": error, "timeframes": forms.TIMEFRAMES}
