@@ -8,6 +8,8 @@ from pathlib import Path
 
 STOP_GENTLY = ((signal.SIGTERM, 4.0), (signal.SIGKILL, 3.0))
 STOP_WORKER = ((signal.SIGTERM, 3.0), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 3.0))
+# The checks load every page of the site; they are run before the start, not by each process.
+NO_CHECKS = {"CELERY_SKIP_CHECKS": "1"}
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -68,7 +70,7 @@ def plan_children(python: str, port: int, state: Path) -> list[ChildSpec]:
         ChildSpec(
             f"worker-{worker.name}",
             worker_command(python, worker),
-            ONE_THREAD,
+            {**ONE_THREAD, **NO_CHECKS},
             STOP_WORKER,
             signal.SIGQUIT,
         )
@@ -79,5 +81,5 @@ def plan_children(python: str, port: int, state: Path) -> list[ChildSpec]:
         *workers,
         ChildSpec("sequencer", (python, "manage.py", "sequence_audit"), {"DB_ROLE": "sequencer"}),
         ChildSpec("stream", (python, "manage.py", "stream"), ONE_THREAD),
-        ChildSpec("beat", (*beat, "-s", str(state / "beat"), "--pidfile=")),
+        ChildSpec("beat", (*beat, "-s", str(state / "beat"), "--pidfile="), NO_CHECKS),
     ]
