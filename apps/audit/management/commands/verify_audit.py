@@ -18,6 +18,11 @@ from apps.audit import selectors
 from apps.core.errors import LabError
 from apps.core.lab.servers import embedded_servers
 
+RESTORED = (
+    "The head kept in {path} knows more than the database, or other things. If an older backup "
+    "was restored on purpose, move that file aside to accept the loss; else look for an intruder."
+)
+
 
 class Command(BaseCommand):
     help = (
@@ -50,6 +55,8 @@ class Command(BaseCommand):
         if not report["ok"]:
             for problem in report["problems"]:
                 self.stderr.write(f"leaf {problem['leaf']}: {problem['what']}")
+            if any("witness" in problem["what"] for problem in report["problems"]):
+                self.stderr.write(RESTORED.format(path=witness_path))
             raise SystemExit(1)
 
 
