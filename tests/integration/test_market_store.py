@@ -15,6 +15,8 @@ from apps.market.models import Batch, Dataset, Instrument, Series
 from apps.market.providers.base import Task
 from tests.factories.market import SAMPLE, columns, sample_table
 
+pytestmark = pytest.mark.store
+
 
 @pytest.fixture
 def place(team, now):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 from django.db import connection
 from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 
@@ -225,12 +224,9 @@ def bars_of(
     )
 
 
-def bar_rows(panel: Panel, *, after: str = "") -> Iterator[dict[str, Any]]:
-    """Yield the bars of a panel of one instrument as rows, from the first one after a time."""
-    first = 0
-    if after:
-        first = int(np.searchsorted(panel.ts, int(np.datetime64(after[:-1], "us").astype(int))))
-    for row in range(first, panel.n_bars):
+def bar_rows(panel: Panel) -> Iterator[dict[str, Any]]:
+    """Yield the bars of a panel of one instrument as rows."""
+    for row in range(panel.n_bars):
         yield {
             "ts": iso(int(panel.ts[row])),
             **{name: float(getattr(panel, name)[row, 0]) for name in FIELDS},

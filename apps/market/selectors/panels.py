@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -154,7 +154,7 @@ def locate(
     if not symbols:
         message = "No instruments were named; give a universe or at least one symbol."
         raise Invalid(message, code="panel.no_symbols", details={"field": "instruments"})
-    repeated = sorted({symbol for symbol in symbols if list(symbols).count(symbol) > 1})
+    repeated = sorted(symbol for symbol, times in Counter(symbols).items() if times > 1)
     if repeated:
         message = f"{', '.join(repeated)} is named more than once; name each instrument once."
         raise Invalid(message, code="panel.repeated", details={"field": "instruments"})
