@@ -64,7 +64,8 @@ def research(researcher: Person) -> str:
     """Backtest 12-1 momentum on the bundled S&P names; return the run's id."""
     body = {
         "strategy": "momentum_12_1",
-        "params": {"top": 20},
+        # Another version each time, so that the walk can be taken again on the same lab.
+        "params": {"top": 10 + int(time.time()) % 40},
         "universe": "sp500-sample",
         "timeframe": "1d",
         "start": "2010-01-04",
@@ -104,7 +105,7 @@ def govern(researcher: Person, validator: Person, run: str) -> dict[str, Any]:
     made = researcher.post(
         f"/backtests/{run}/propose", {"rationale": rationale, "target_stage": "paper"}
     )
-    proposal = validator.get(f"/proposals/{made['id']}")
+    proposal = validator.get(f"/proposals/{made['proposal_id']}")
     decided = validator.post(
         f"/proposals/{proposal['id']}/decisions",
         {
@@ -119,24 +120,32 @@ def govern(researcher: Person, validator: Person, run: str) -> dict[str, Any]:
 
 def trade(trader: Person, proposal: dict[str, Any]) -> None:
     """Deploy the approved version on the paper account; watch, halt and resume it."""
-    account = trader.get("/accounts")["items"][0]
-    version = int(proposal["subject"].partition(":")[2])
+    accounts = trader.get("/accounts")["items"]
+    account = next(row for row in accounts if row["feed"] == "sp500-daily")
     body = {
-        "version": version,
-        "account": account["id"],
-        "feed": "sp500-daily",
-        "allocation": 100000,
+        "version_id": int(proposal["subject"].partition(":")[2]),
+        "account_id": account["id"],
+        "allocation": "100000",
     }
     deployment = trader.post("/deployments", body)
     tell("deploy", deployment=deployment["id"], status=deployment["status"])
+    snapshot = watch(trader, account["id"])
+    tell("live", equity=snapshot["account"]["equity"], positions=len(snapshot["positions"]))
     scope = f"deployment:{deployment['id']}"
-    time.sleep(10)
-    snapshot = trader.get(f"/accounts/{account['id']}/snapshot")
-    tell("live", equity=snapshot["equity"], positions=len(snapshot["positions"]))
     halted = trader.post("/halts", {"scope": scope, "reason": "Trying the brake."})
-    tell("halt", scope=halted["scope"], halted=halted["halted"])
+    tell("halt", scope=scope, is_halted=halted["is_halted"], open_after=halted["open_after"])
     resumed = trader.post("/halts/resume", {"scope": scope, "reason": "The brake works."})
-    tell("resume", scope=resumed["scope"], halted=resumed["halted"])
+    tell("resume", scope=scope, is_halted=resumed["is_halted"])
+
+
+def watch(trader: Person, account: int, seconds: float = 120) -> dict[str, Any]:
+    """Wait until the deployment holds positions: momentum decides at the end of a month."""
+    until = time.monotonic() + seconds
+    snapshot: dict[str, Any] = trader.get(f"/accounts/{account}/snapshot")
+    while not snapshot["positions"] and time.monotonic() < until:
+        time.sleep(1)
+        snapshot = trader.get(f"/accounts/{account}/snapshot")
+    return snapshot
 
 
 def main(path: str) -> None:
