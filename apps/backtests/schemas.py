@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -88,6 +89,13 @@ class RunFilter(Schema):
     study: str = ""
     universe: str = ""
     archived: bool = False
+
+
+def run_filter(values: Mapping[str, Any]) -> RunFilter:
+    """Return the filter of a page's address; what it does not know is left out."""
+    names = set(RunFilter.model_fields) - {"archived"}
+    known = {name: str(values[name]) for name in names if values.get(name)}
+    return RunFilter(**known, archived=values.get("archived") == "true")
 
 
 class BacktestQueued(Schema):

@@ -140,19 +140,18 @@ def run_backtest(progress: jobs.Progress) -> dict[str, Any]:
         report, asked = _compute(run, progress)
     except LabError as error:
         with transaction.atomic():
-            body = {"code": error.code, "message": error.message}
             record(
                 actor=actor,
                 action="backtest.failed",
                 subject=_subject(run),
-                body=body,
+                body={"code": error.code, "message": error.message},
                 now=progress.now(),
             )
         raise
     progress.tell(5, STEPS, "storing curves, fills and trades")
     with transaction.atomic():
         _store(run, report, asked, progress.now())
-        body = {"digest": run.digest, "data_digest": run.data_digest, "trades": run.trades}
+        body: dict[str, Any] = {"digest": run.digest, "data_digest": run.data_digest}
         record(
             actor=actor,
             action="backtest.finished",

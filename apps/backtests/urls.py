@@ -1,6 +1,13 @@
 """Pages of backtests."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.backtests import views
 
 app_name = "backtests"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.runs, name="runs"),
+    path("new/", views.new, name="new"),
+    path("compare/", views.compare, name="compare"),
+    path("<uuid:run_id>/", views.run, name="run"),
+]

@@ -334,3 +334,35 @@ def test_lists_are_paged_in_the_sorted_order(client, made):
     assert cursor is None
     assert seen == sorted(seen, reverse=True)
     assert len(seen) == 3
+
+
+# Pages.
+
+
+def test_pages_from_form_to_comparison(client_as, made, sample):
+    client = client_as("researcher")
+    form = client.get("/research/new/?strategy=momentum_12_1").content.decode()
+    assert 'data-params="momentum_12_1"' in form
+    assert "Jegadeesh" in form
+    one, two = made(), made(params={"fast": 10, "slow": 50})
+    again = client.get(f"/research/new/?from={two.pk}").content.decode()
+    assert 'value="50"' in again
+    listed = client.get("/research/?sort=-sharpe").content.decode()
+    assert str(one.pk) in listed
+    sheet = client.get(f"/research/{one.pk}/").content.decode()
+    for words in ("in sample", "filled at the next open", one.digest, "VaR and ES", "Propose"):
+        assert words in sheet
+    compared = client.get(f"/research/compare/?ids={one.pk},{two.pk}")
+    assert compared.status_code == 200
+    assert "params.fast" in compared.content.decode()
+
+
+def test_page_of_a_run_under_way_shows_progress(client_as, actor, now, sample):
+    run, job = services.create_backtest(actor=actor(), request=BODY, now=now)
+    page = client_as("viewer").get(f"/research/{run.pk}/").content.decode()
+    assert f'data-job="{job.pk}"' in page
+    assert 'data-done-href="reload"' in page
+
+
+def test_pages_of_another_team_are_not_there(client_as, other_team, made):
+    assert client_as("researcher", of=other_team).get(f"/research/{made().pk}/").status_code == 404

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from apps.backtests.kernel.costs import Costs
 from apps.backtests.kernel.fills import check_units, get_fill_rule
+from apps.backtests.kernel.limits import WeightLimits, limited
 from apps.core.errors import Invalid
 from apps.core.kernel.hashing import digest_arrays
 from apps.market.kernel.bars import FIELDS, Panel
@@ -155,6 +156,7 @@ def run(
     slippage_bps: float = 0.0,
     fill: str = "next_open",
     units: str = "fractional",
+    limits: WeightLimits | None = None,
     finalize: bool = False,
 ) -> Result:
     """Play target weights over a panel.
@@ -175,6 +177,8 @@ def run(
         ``next_open``, ``next_close`` or ``close`` (for comparison only).
     units
         ``fractional`` or ``whole`` (cut toward zero).
+    limits
+        Brought to bear on every row of targets, as the event gear does.
     finalize
         Close what is held at the end at the price the last bar filled at, as backtesting.py's
         ``finalize_trades`` does; for comparison only. Otherwise the last closes value it.
@@ -196,6 +200,7 @@ def run(
     """
     from apps.backtests.kernel import loops
 
+    targets = limited(targets, limits)
     if finalize and panel.n_bars:
         return _finalized(panel, targets, cash, fee_bps, slippage_bps, fill, units)
     rule, costs = get_fill_rule(fill), Costs(fee_bps, slippage_bps)
@@ -265,7 +270,7 @@ class Book:
     ----------
     n_assets
         How many assets there are, in a fixed order.
-    cash, fee_bps, slippage_bps, units
+    cash, fee_bps, slippage_bps, units, limits
         As for ``run``.
     """
 
@@ -276,12 +281,13 @@ class Book:
         fee_bps: float = 0.0,
         slippage_bps: float = 0.0,
         units: str = "fractional",
+        limits: WeightLimits | None = None,
     ) -> None:
         from apps.backtests.kernel import loops
 
         self._loops: Any = loops
         self.costs = Costs(fee_bps, slippage_bps)
-        self.units = check_units(units)
+        self.units, self.limits = check_units(units), limits
         self._terms = (self.costs.fee, self.costs.slippage, units == "whole")
         self.cash = check_cash(cash)
         self.positions = np.zeros(n_assets)
@@ -299,7 +305,7 @@ class Book:
 
     def set_targets(self, weights: Floats) -> None:
         """Take over the finite weights as wishes for the next fill."""
-        row = np.asarray(weights, dtype=np.float64)
+        row = limited(np.asarray(weights, dtype=np.float64), self.limits)
         if row.shape != self.positions.shape or np.isinf(row).any():
             raise _bad_shape(row.shape, self.positions.shape)
         self._waiting = bool(self._loops.ask_1d(row, self.wanted)) or self._waiting
@@ -349,10 +355,11 @@ def run_events(
     slippage_bps: float = 0.0,
     fill: str = "next_open",
     units: str = "fractional",
+    limits: WeightLimits | None = None,
 ) -> Result:
     """Play ``decide`` bar by bar through a ``Book``: the event gear's twin of ``run``."""
     rule = get_fill_rule(fill)
-    book = Book(panel.n_assets, cash, fee_bps, slippage_bps, units)
+    book = Book(panel.n_assets, cash, fee_bps, slippage_bps, units, limits)
     close, prices = panel.close, getattr(panel, rule.price)
     memory: dict[str, Any] = {}
     curve, found = np.empty((panel.n_bars, 4)), []

@@ -58,7 +58,7 @@ def equity_after_costs(
 @njit(cache=True)
 def whole_units(quantity: float) -> float:
     """Return the quantity cut to whole units toward zero; a hair below a unit counts as one."""
-    size = np.floor(abs(quantity) * (1.0 + DUST) + WHOLE_SLACK)
+    size: float = np.floor(abs(quantity) * (1.0 + DUST) + WHOLE_SLACK)
     return size if quantity > 0.0 else -size
 
 

@@ -5,6 +5,7 @@ A figure that can't be told is None and ``explain`` has the reason; NaN never le
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -101,7 +102,7 @@ def volatility(s: Sample) -> float:
 def sharpe(s: Sample) -> float:
     """Return mean excess over its deviation, yearly."""
     spread = _deviation(s.excess)
-    return _divide(float(s.excess.mean()), spread, "returns do not vary") * s.periods**0.5
+    return _divide(float(s.excess.mean()), spread, "returns do not vary") * math.sqrt(s.periods)
 
 
 def sharpe_geometric(s: Sample) -> float:
@@ -170,7 +171,7 @@ def excess_kurtosis(s: Sample) -> float:
 
 def win_rate(s: Sample) -> float:
     """Return the share of gains among returns that are not 0."""
-    moved = np.count_nonzero(s.returns)
+    moved = float(np.count_nonzero(s.returns))
     return _divide(float(np.count_nonzero(s.returns > 0.0)), moved, "no return differs from 0")
 
 
@@ -231,7 +232,9 @@ def tracking_error(s: Sample) -> float:
 def information_ratio(s: Sample) -> float:
     """Return mean active return over its deviation, yearly."""
     spread = _deviation(s.active)
-    return _divide(float(s.active.mean()), spread, "active returns do not vary") * s.periods**0.5
+    return _divide(float(s.active.mean()), spread, "active returns do not vary") * math.sqrt(
+        s.periods
+    )
 
 
 def treynor(s: Sample) -> float:

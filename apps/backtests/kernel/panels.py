@@ -37,14 +37,15 @@ def read_panel_file(content: bytes, name: str, *, timeframe: str = "1d") -> Pane
     }
     close = wide["close"]
     ts = close.index.as_unit("us").to_numpy("datetime64[us]").astype(np.int64)
+    columns: dict[str, Any] = {
+        field: np.ascontiguousarray(table.to_numpy(dtype=np.float64))
+        for field, table in wide.items()
+    }
     weekday = (ts // DAY + 3) % 7
     return Panel(
         symbols=tuple(str(symbol) for symbol in close.columns),
         ts=ts,
-        **{
-            field: np.ascontiguousarray(table.to_numpy(dtype=np.float64))
-            for field, table in wide.items()
-        },
+        **columns,
         timeframe=timeframe,
         price_mode="raw",
         continuous=bool(np.mean(weekday >= WEEKEND) > 0.1),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from apps.backtests.kernel import engine, metrics
 from apps.backtests.kernel.fills import get_fill_rule
-from apps.backtests.kernel.limits import limited, limits_from
+from apps.backtests.kernel.limits import limits_from
 from apps.backtests.kernel.requests import Request
 from apps.core.errors import Invalid
 from apps.core.kernel.hashing import digest_arrays, digest_json
@@ -87,7 +87,7 @@ def compute(
         )
         raise Invalid(message, code="panel.too_short", details={"field": "start"})
     tell(1, 5, "computing signals")
-    targets = limited(strategy.targets(panel, params), limits_from(request.limits))
+    targets = strategy.targets(panel, params)
     tell(2, 5, f"playing {panel.n_bars} bars")
     result = play(panel, targets, request)
     tell(3, 5, "computing figures")
@@ -117,6 +117,7 @@ def play(panel: Panel, targets: Floats, request: Request) -> engine.Result:
         slippage_bps=request.slippage_bps,
         fill=request.fill,
         units=request.units,
+        limits=limits_from(request.limits),
         finalize=request.finalize,
     )
 

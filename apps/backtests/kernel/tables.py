@@ -65,7 +65,9 @@ def read_frame(content: bytes, name: str) -> Any:
         message = f"{name} can't be read as CSV or Parquet: {error}."
         raise Invalid(message, code="table.unreadable") from error
     if not isinstance(frame.index, pd.RangeIndex):
-        frame = frame.reset_index(names=frame.index.name or "ts")
+        frame = frame.reset_index(
+            names="ts" if frame.index.name is None else str(frame.index.name)
+        )
     return frame
 
 

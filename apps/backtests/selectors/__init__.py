@@ -7,6 +7,7 @@ from apps.backtests.selectors.inputs import (
     benchmark_of,
     check_assets,
     panel_of,
+    request_to_begin,
     simulate,
     title_of,
 )
@@ -22,6 +23,7 @@ from apps.backtests.selectors.results import (
     price_panel,
     rows_of,
     subtitle_of,
+    symbols_traded,
     table_of,
 )
 from apps.backtests.selectors.runs import (
@@ -60,6 +62,7 @@ __all__ = [
     "panel_of",
     "positions_of",
     "price_panel",
+    "request_to_begin",
     "rows_of",
     "run_detail",
     "run_summary",
@@ -69,6 +72,7 @@ __all__ = [
     "status_of",
     "study_row",
     "subtitle_of",
+    "symbols_traded",
     "table_of",
     "title_of",
 ]

@@ -11,12 +11,13 @@ from apps.backtests.kernel.files import measure_file as measure_file
 from apps.backtests.kernel.panels import between, on_times, read_panel_file
 from apps.backtests.kernel.reports import Benchmark, compute, summary
 from apps.backtests.kernel.requests import Request, read_request
+from apps.backtests.selectors.runs import get_run
 from apps.core.errors import Invalid
 from apps.market import selectors as market
 from apps.market.kernel.bars import Panel
 from apps.market.kernel.periods import bounds
 from apps.strategies.kernel.interface import check_params
-from apps.strategies.selectors import get_strategy
+from apps.strategies.selectors import VersionView, get_strategy, get_version
 
 SPY_DATASET = "long-history"
 
@@ -95,3 +96,21 @@ def simulate(
         benchmark = benchmark_of(asked, team_id, panel)
     report = compute(panel, strategy, params, asked, benchmark=benchmark)
     return summary(report, asked, params)
+
+
+def request_to_begin(*, team_id: int, strategy: str = "", run_id: str = "") -> dict[str, Any]:
+    """Return a request that a new run may begin from: a run's, a version's, or a strategy's."""
+    if run_id:
+        run = get_run(run_id, team_id)
+        version = get_version(run.version_id, team_id)
+        named = strategy_of(version)
+        return {**run.request, "params": run.params, "strategy": named, "plug": version.name}
+    if strategy.isdecimal():
+        version = get_version(strategy, team_id)
+        return {"strategy": strategy, "plug": version.name, "params": version.params}
+    return {"strategy": strategy}
+
+
+def strategy_of(version: VersionView) -> str:
+    """Return how a request names a version: the library's name, or the version's id."""
+    return version.strategy if version.strategy == version.name else str(version.id)

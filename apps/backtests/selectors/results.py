@@ -157,3 +157,10 @@ def monthly_rows(run: Run) -> list[dict[str, Any]]:
 def iso(ts: int) -> str:
     """Return microseconds since 1970 as ISO text in UTC."""
     return datetime.fromtimestamp(int(ts) / 1e6, UTC).isoformat().replace("+00:00", "Z")
+
+
+def symbols_traded(run: Run) -> list[str]:
+    """Return the instruments with fills, those traded most first."""
+    names, counts = np.unique(table_of(run, "fills")["symbol"], return_counts=True)
+    order = np.lexsort((names, -counts))
+    return [str(name) for name in names[order]]

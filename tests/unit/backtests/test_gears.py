@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.backtests.kernel import engine
+from apps.backtests.kernel.limits import WeightLimits, limited
 from tests.unit.backtests import plain
 from tests.unit.backtests.panels import panel_of
 
@@ -29,6 +30,7 @@ def worlds(draw):
         "slippage_bps": draw(st.sampled_from([0.0, 5.0])),
         "fill": draw(st.sampled_from(["next_open", "next_close", "close"])),
         "units": draw(st.sampled_from(["fractional", "whole"])),
+        "limits": draw(st.sampled_from([None, WeightLimits(0.3, 0.8)])),
     }
     return panel_of(open_, close), targets, terms
 
@@ -58,7 +60,7 @@ def test_plain_twin_agrees(world):
     equity, cash, fills = plain.play(
         prices,
         panel.close,
-        targets,
+        limited(targets, terms["limits"]),
         delay=0 if terms["fill"] == "close" else 1,
         cash=terms["cash"],
         fee=terms["fee_bps"] / 1e4,

@@ -1,0 +1,86 @@
+"""Pages of research: runs, the form for a new one, a tear sheet, comparison."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from apps.backtests import charts, forms, schemas, selectors
+from apps.core.doors import permission, signed_in
+from apps.core.rest import page
+from apps.market.selectors import list_universes
+from apps.strategies.selectors import list_strategies
+
+
+@require_GET
+@permission("team.read")
+def runs(request: HttpRequest) -> HttpResponse:
+    """List the team's runs: filtered, sorted, to compare."""
+    team, asked = signed_in(request).team, schemas.run_filter(request.GET)
+    sort = request.GET.get("sort", "-created_at")
+    rows = selectors.list_runs(team_id=team, **asked.dict())
+    rows, order = selectors.sorted_runs(rows, sort)
+    found = page(rows, request, limit=50, order=order, row=selectors.run_summary)
+    context = {
+        "runs": found["items"],
+        "next": found["next"],
+        "asked": asked,
+        "columns": forms.columns(sort),
+        "statuses": forms.STATUSES,
+        "strategies": selectors.list_strategy_names(team_id=team),
+        "studies": selectors.list_studies(team_id=team)[:200],
+    }
+    return render(request, "backtests/runs.html", context)
+
+
+@require_GET
+@permission("research.write")
+def new(request: HttpRequest) -> HttpResponse:
+    """Show the form for a new run, begun from a strategy, a version or another run."""
+    team = signed_in(request).team
+    asked = selectors.request_to_begin(
+        team_id=team, strategy=request.GET.get("strategy", ""), run_id=request.GET.get("from", "")
+    )
+    context = forms.new_run(list_strategies(), list_universes(team_id=team), asked)
+    return render(request, "backtests/new.html", context)
+
+
+@require_GET
+@permission("team.read")
+def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """Show a run: progress while it is computed, then its tear sheet."""
+    found = selectors.get_run(run_id, signed_in(request).team)
+    detail = selectors.run_detail(found)
+    context = {"run": detail, "job": found.job}
+    if not found.is_done:
+        return render(request, "backtests/waiting.html", context)
+    curves, trades = selectors.get_curves(found), selectors.rows_of(found, "trades")
+    context |= {
+        "figure": charts.equity_figure(curves),
+        "headlines": forms.headlines(detail),
+        "metrics": forms.metric_rows(detail),
+        "tail": forms.tail_rows(detail),
+        "months": selectors.monthly_rows(found),
+        "trades": trades[-100:][::-1],
+        "symbols": selectors.symbols_traded(found),
+        "version": found.version,
+        "trials": selectors.count_trials(found),
+    }
+    return render(request, "backtests/run.html", context)
+
+
+@require_GET
+@permission("team.read")
+def compare(request: HttpRequest) -> HttpResponse:
+    """Show runs side by side: growth, figures with changes, what differs."""
+    found = selectors.runs_to_compare(request.GET.get("ids", ""), signed_in(request).team)
+    result = selectors.comparison(found)
+    context = {
+        "found": result,
+        "rows": forms.comparison_rows(result),
+        "figure": charts.compare_figure([selectors.get_curves(run) for run in found]),
+    }
+    return render(request, "backtests/compare.html", context)

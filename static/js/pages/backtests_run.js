@@ -1,0 +1,28 @@
+// A tear sheet: the instrument of the price chart, the proposal, archiving.
+
+import { del, formData, post, run } from "../lib/api.js";
+import { reload } from "../lib/chart.js";
+import { $ } from "../lib/dom.js";
+
+const chooser = $("[data-price-of]");
+chooser?.addEventListener("change", () => {
+  reload($("#price-figure"), `${chooser.dataset.priceOf}?symbol=${encodeURIComponent(chooser.value)}`);
+});
+
+const form = $("[data-propose]");
+form?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  run(event.submitter, async () => {
+    const { rationale = "" } = formData(form);
+    const made = await post(`/backtests/${form.dataset.propose}/propose`, { rationale, target_stage: "paper" });
+    location.assign(`/approvals/${made.proposal_id}/`);
+  }, $("[data-error]", form));
+});
+
+const archive = $("[data-archive]");
+archive?.addEventListener("click", () =>
+  run(archive, async () => {
+    await del(`/backtests/${archive.dataset.archive}`);
+    location.assign("/research/");
+  }),
+);
