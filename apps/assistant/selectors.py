@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,11 +11,16 @@ from django.db.models import Count, QuerySet, Sum
 
 from apps.assistant.llms.base import LanguageModel
 from apps.assistant.models import Hypothesis, Search, Usage
+from apps.core import jobs
 from apps.core.errors import NotFound
+from apps.core.models import Job
 from apps.core.plugs import list_plugs, load_plug
+from apps.market.selectors import UniverseView, list_universes
 
 MODELS = "LLMS"
 ALONE = "none"
+FEWEST = 4
+MONTH = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +119,20 @@ def spent_since(*, team_id: int, since: datetime) -> Spent:
         output_tokens=found["written"] or 0,
         cost_usd=found["cost"] or Decimal(0),
     )
+
+
+def list_searchable(team_id: int) -> list[UniverseView]:
+    """Return the universes with enough instruments to rank."""
+    return [u for u in list_universes(team_id=team_id) if len(u.symbols) >= FEWEST]
+
+
+def with_jobs(searches: list[Search], now: datetime) -> list[dict[str, Any]]:
+    """Return searches, each with its job as clients see it, or None when it is gone."""
+    found = Job.objects.in_bulk([row.job_id for row in searches if row.job_id])
+    return [
+        {
+            "search": row,
+            "job": jobs.as_dict(found[row.job_id], now) if row.job_id in found else None,
+        }
+        for row in searches
+    ]

@@ -162,14 +162,14 @@ def pick(outcome: Outcome, count: int, *, alike: float = 0.7) -> list[Node]:
 
     Notes
     -----
-    Only expressions of positive fitness are returned; of equals the shorter text comes first.
+    Of equals the shorter text comes first. The best of a poor lot is still poor: figures tell.
     """
     order = sorted(
         outcome.scores, key=lambda node: (-outcome.scores[node].fitness, len(render(node)))
     )
     chosen: list[Node] = []
     for node in order:
-        if outcome.scores[node].fitness <= 0 or len(chosen) == count:
+        if len(chosen) == count:
             break
         series = outcome.scores[node].series
         if all(abs(likeness(series, outcome.scores[other].series)) < alike for other in chosen):

@@ -39,7 +39,7 @@ class Plan:
     split: float = 0.7
     objective: str = "sharpe"
     share: float = 0.2
-    rebalance_days: int = 7
+    rebalance_days: int = 14
     long_short: bool = True
     fee_bps: float = 5.0
     slippage_bps: float = 5.0

@@ -16,6 +16,7 @@ from apps.assistant.kernel.plan import Plan, check_plan, cut_of, meets
 from apps.assistant.kernel.scoring import Judge, best_of_luck
 from apps.assistant.kernel.trees import plain
 from apps.assistant.models import Hypothesis, Search
+from apps.assistant.selectors import FEWEST
 from apps.assistant.services.models import ask_models
 from apps.audit.services import record
 from apps.core import jobs
@@ -34,8 +35,6 @@ from apps.strategies.kernel.expressions import (
     parse,
     render,
 )
-
-FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,10 @@ def find_hypotheses(*, actor: Actor, request: dict[str, Any], now: datetime) -> 
     if start and end and start >= end:
         message = f"start {start} is not before end {end}; swap or change them."
         raise Invalid(message, code="dates.reversed", details={"field": "start"})
-    if len(universe.symbols) < FEW:
-        message = f"{name} has {len(universe.symbols)} instruments; ranking needs {FEW} or more."
+    if len(universe.symbols) < FEWEST:
+        message = (
+            f"{name} has {len(universe.symbols)} instruments; ranking needs {FEWEST} or more."
+        )
         raise Invalid(message, code="search.too_few", details={"field": "universe"})
     with transaction.atomic():
         search = Search.objects.create(

@@ -149,7 +149,7 @@ def test_alike_candidates_are_listed_once():
     fitness = dict(zip(series, (1.0, 0.9, 1.2, 0.5, -0.1), strict=True))
     scores = {parse(t): Score(fitness[t], s, {}) for t, s in series.items()}
     chosen = [render(node) for node in pick(Outcome(scores), 10)]
-    assert chosen == ["ts_mean(returns, 2)", "ts_mean(returns, 40)"]
+    assert chosen == ["ts_mean(returns, 2)", "ts_mean(returns, 40)", "ts_mean(returns, 60)"]
     assert len(pick(Outcome(scores), 1)) == 1
 
 
