@@ -125,7 +125,7 @@ def trade(trader: Person, proposal: dict[str, Any]) -> None:
     body = {
         "version_id": int(proposal["subject"].partition(":")[2]),
         "account_id": account["id"],
-        "allocation": "100000",
+        "allocation": "20000",
     }
     deployment = trader.post("/deployments", body)
     tell("deploy", deployment=deployment["id"], status=deployment["status"])
