@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,9 @@ KEPT_LOGS = 3
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0
 STEADY_SECONDS = 60.0
+LOOK_BACK = 12
+# The last line of a traceback: a dotted name, or one that ends in Error, then a colon.
+ERROR_LINE = re.compile(r"(([A-Za-z_]\w*\.)+\w+|\w*(Error|Exception)): ")
 
 
 class Supervised(Protocol):
@@ -138,14 +142,15 @@ def sweep_group(child: Child) -> None:
 
 
 def last_line(path: Path) -> str:
-    """Return the last line with words in a log; empty when there is none."""
+    """Return the last error named near the end of a log, else its last line with words."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 4000))
+            file.seek(max(0, path.stat().st_size - 8000))
             lines = file.read().decode(errors="replace").strip().splitlines()
     except OSError:
         return ""
-    return lines[-1][-300:] if lines else ""
+    errors = [line for line in lines[-LOOK_BACK:] if ERROR_LINE.match(line)]
+    return (errors or lines or [""])[-1].strip()[-300:]
 
 
 def rotate(log: Path, *, limit: int = LOG_LIMIT) -> bool:

@@ -108,6 +108,20 @@ def test_a_log_past_its_limit_is_copied_aside_while_its_writer_goes_on(tmp_path)
     assert not children.rotate(log, limit=50)
 
 
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ("one\ntwo\n\n", "two"),
+        ("", ""),
+        ("Traceback\n  File x\npsycopg.errors.Y: no column\nLINE 1: SELECT\n    ^\n", "no column"),
+        ("ValueError: bad\n" + "later\n" * 20, "later"),
+    ],
+)
+def test_the_last_words_are_the_error_when_there_is_one(tmp_path, log, words):
+    (tmp_path / "a.log").write_text(log)
+    assert children.last_line(tmp_path / "a.log").endswith(words)
+
+
 def test_every_queue_has_a_worker_in_the_lab():
     served = [queue for worker in WORKERS for queue in worker.queues]
     assert sorted(served) == sorted(queue.name for queue in QUEUES)
