@@ -21,7 +21,9 @@ def plain(value: Any) -> Any:
     """Return ``value`` as something JSON has."""
     if isinstance(value, datetime | date):
         return value.isoformat()
-    if isinstance(value, UUID | Decimal):
+    if isinstance(value, Decimal):
+        return f"{value:f}"  # never 0E-8
+    if isinstance(value, UUID):
         return str(value)
     if isinstance(value, BaseModel):
         return value.model_dump()
