@@ -93,3 +93,41 @@ def limits_as_dict(view: LimitsView) -> dict[str, Any]:
         "created_by": view.created_by,
         "created_at": view.created_at,
     }
+
+
+LIMIT_WORDS = {
+    "max_position_value": "Largest position, value",
+    "max_position_share": "Largest position, share of equity",
+    "max_exposure": "Gross exposure, share of equity",
+    "max_leverage": "Leverage, times equity",
+    "max_positions": "Positions held",
+    "max_daily_loss": "Loss today, share of equity",
+}
+
+
+def shown_books(*, team_id: int) -> list[dict[str, Any]]:
+    """Return every book with its measures in fractions and money, and its limits in words."""
+    return [_shown_book(row) for row in list_books(team_id=team_id)]
+
+
+def _shown_book(row: RiskReport) -> dict[str, Any]:
+    body = row.body
+    column = body.get("columns", {}).get("book")
+    equity = float(body.get("equity") or 0.0)
+    measures = [
+        {**measure, "var_money": measure["var"] * equity, "es_money": measure["es"] * equity}
+        for measure in (column or {}).get("measures", [])
+    ]
+    used = [
+        {**entry, "label": LIMIT_WORDS.get(entry["limit"], entry["limit"])}
+        for entry in body.get("utilisation", [])
+    ]
+    return {
+        **body,
+        "subject": row.subject,
+        "title": row.title,
+        "measured_at": row.created_at,
+        "observations": column["observations"] if column else 0,
+        "measures": measures,
+        "used": used,
+    }

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
-from numpy.typing import ArrayLike
 
 from apps.audit import services as audit
 from apps.core import events
@@ -79,7 +78,7 @@ def create_report(
     actor: Actor,
     subject: str,
     title: str,
-    columns: Mapping[str, ArrayLike],
+    columns: Mapping[str, Any],
     now: datetime,
     weights: Mapping[str, float] | None = None,
     levels: Sequence[float] = LEVELS,
@@ -112,7 +111,7 @@ def create_report(
 
 def measure_columns(
     *,
-    columns: Mapping[str, ArrayLike],
+    columns: Mapping[str, Any],
     weights: Mapping[str, float] | None = None,
     levels: Sequence[float] = LEVELS,
     methods: Sequence[str] = BASIC_METHODS,
@@ -140,7 +139,7 @@ def measure_columns(
     return {"horizon": horizon, "weights": dict(weights or {}), "columns": found}
 
 
-def _array(name: str, values: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _array(name: str, values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):

@@ -1,6 +1,11 @@
 """Pages of risk."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.risk import views
 
 app_name = "risk"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.overview, name="overview"),
+    path("limits/", views.set_limits, name="set_limits"),
+]

@@ -1,0 +1,106 @@
+"""Scopes, money, average prices, sleeves, performance."""
+
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from apps.backtests.kernel.engine import Book
+from apps.core.errors import Invalid
+from apps.trading.kernel.averages import average_after
+from apps.trading.kernel.money import to_money, to_quantity
+from apps.trading.kernel.performance import book_returns, drawdown
+from apps.trading.kernel.scopes import covering, parse_scope
+from apps.trading.kernel.sleeves import Costs, intents_of, pack_book, plain_memory, unpack_book
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("all", "all"), ("team", "team:7"), ("team:3", "team:3"), ("account:12", "account:12")],
+)
+def test_scopes_are_parsed(text, shown):
+    assert str(parse_scope(text, 7)) == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["", "everything", "account:", "account:0", "account:-1", "team:x"]
+)
+def test_what_is_no_scope_is_refused(text):
+    with pytest.raises(Invalid) as caught:
+        parse_scope(text, 7)
+    assert caught.value.code == "halt.scope"
+
+
+def test_a_deployment_is_covered_by_four_scopes():
+    scopes = covering(team_id=1, account_id=2, deployment_id=3)
+    assert scopes == ["all", "team:1", "account:2", "deployment:3"]
+
+
+def test_money_is_exact_and_finite():
+    assert to_money(0.1) == Decimal("0.10000000")
+    assert to_quantity(1 / 3) == Decimal("0.333333333333")
+    with pytest.raises(Invalid):
+        to_money(float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("held", "average", "traded", "price", "expected"),
+    [
+        (0.0, 0.0, 10.0, 5.0, 5.0),
+        (10.0, 5.0, 10.0, 7.0, 6.0),
+        (10.0, 5.0, -4.0, 9.0, 5.0),
+        (10.0, 5.0, -10.0, 9.0, 0.0),
+        (10.0, 5.0, -15.0, 9.0, 9.0),
+        (-10.0, 5.0, -10.0, 7.0, 6.0),
+        (-10.0, 5.0, 4.0, 3.0, 5.0),
+    ],
+)
+def test_the_average_price_by_hand(held, average, traded, price, expected):
+    assert average_after(held, average, traded, price) == pytest.approx(expected)
+
+
+def test_a_book_comes_back_as_it_was():
+    costs = Costs(5.0, 2.0, "fractional")
+    book = Book(3, 1000.0, 5.0, 2.0)
+    book.set_targets(np.array([0.5, 0.25, np.nan]))
+    book.on_open(np.array([10.0, 3.0, 7.0]))
+    book.mark(np.array([11.0, 3.1, np.nan]))
+    wanted = np.array([0.1, np.nan, 0.3])
+    again = unpack_book(pack_book(book), costs, wanted)
+    book.set_targets(wanted)
+    for one in (book, again):
+        one.fills = one.on_open(np.array([11.3, 3.2, 6.9]))
+        one.end = one.mark(np.array([11.4, 3.3, 7.0]))
+    assert again.end == book.end
+    assert again.cash == book.cash
+    assert (again.fills.quantity == book.fills.quantity).all()
+
+
+def test_intents_reduce_first_and_leave_out_what_can_lead_to_nothing():
+    book = Book(4, 1000.0)
+    book.set_targets(np.array([0.5, np.nan, np.nan, np.nan]))
+    book.on_open(np.array([10.0, 10.0, 10.0, np.nan]))
+    book.mark(np.array([10.0, 10.0, 10.0, np.nan]))
+    book.set_targets(np.array([0.1, 0.4, 0.0, 0.2]))
+    found = intents_of(book, ["A", "B", "C", "D"])
+    assert [intent.symbol for intent in found] == ["A", "B"]
+    assert found[0].quantity == pytest.approx(-40.0)
+    assert found[1].quantity == pytest.approx(40.0)
+
+
+def test_memory_becomes_plain():
+    kept = plain_memory(
+        {"a": np.float64(1.5), "b": np.array([1, 2]), "c": {"d": np.array([1]) > 0}}
+    )
+    assert kept == {"a": 1.5, "b": [1, 2], "c": {"d": [True]}}
+    assert type(kept["a"]) is float
+
+
+def test_drawdown_by_hand():
+    assert drawdown(np.array([100.0, 120.0, 90.0, 130.0])).tolist() == [0.0, 0.0, 0.25, 0.0]
+
+
+def test_book_returns_by_hand():
+    closes = np.array([[100.0, 50.0], [110.0, np.nan], [99.0, 55.0]])
+    found = book_returns(closes, np.array([0.5, -1.0]))
+    assert found == pytest.approx([0.05, 0.5 * -0.1 - 0.1])
