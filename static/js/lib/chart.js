@@ -234,6 +234,7 @@ function template() {
     title: { font: { family: token("sans"), size: 11, color: muted }, standoff: 6 },
     automargin: true,
     separatethousands: true,
+    minexponent: 6,
     spikecolor: muted,
     spikethickness: 1,
     spikedash: "dot",

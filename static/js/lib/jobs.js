@@ -156,8 +156,6 @@ function refreshRunning() {
 
 // --- Tray --------------------------------------------------------------------------------------
 
-const hidden = () => sessionStorage.getItem("tray") === "closed";
-
 export function toggleTray(open = $("#tray").hidden) {
   sessionStorage.setItem("tray", open ? "open" : "closed");
   drawTray(open);
@@ -173,7 +171,23 @@ function drawTray(force = false) {
   const running = open.filter((job) => job.status === "running").length;
   const summary = open.length ? `${running} running, ${open.length - running} waiting` : "nothing in progress";
   $("[data-tray-summary]", tray).textContent = summary;
-  tray.hidden = force === true ? false : hidden() || (jobs.size === 0 && sessionStorage.getItem("tray") !== "open");
+  tray.hidden = force !== true && isHidden();
+  for (const job of open) if (job.status === "running" && list.firstChild !== parts.get(job.id)) moveUp(list, job);
+}
+
+/** Closed by the reader, idle, or on a page that shows the jobs itself. */
+function isHidden() {
+  const chosen = sessionStorage.getItem("tray");
+  if (chosen) return chosen === "closed";
+  return jobs.size === 0 || Boolean($("[data-jobs-here]"));
+}
+
+/** Running work stands above what waits. */
+function moveUp(list, job) {
+  const part = parts.get(job.id);
+  const before = [...list.children].slice(0, [...list.children].indexOf(part));
+  const waiting = before.find((node) => jobs.get(node.dataset.job)?.status !== "running");
+  if (waiting) list.insertBefore(part, waiting);
 }
 
 function addPart(list, job) {
