@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Status
 
 from apps.approvals import schemas, selectors, services
@@ -42,6 +42,16 @@ def read_proposal(request: HttpRequest, proposal_id: UUID) -> Any:
     actor = signed_in(request)
     proposal = selectors.get_proposal(proposal_id, actor.team)
     return schemas.proposal_detail(proposal, actor, clock.now())
+
+
+@router.get("/proposals/{uuid:proposal_id}/evidence")
+@permission("audit.export")
+def read_evidence(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Return the evidence pack, a zip that tools/verify_evidence.py checks without the lab."""
+    proposal = selectors.get_proposal(proposal_id, signed_in(request).team)
+    answer = HttpResponse(selectors.evidence_pack(proposal), content_type="application/zip")
+    answer["Content-Disposition"] = f'attachment; filename="evidence-{proposal_id}.zip"'
+    return answer
 
 
 @router.post("/proposals/{uuid:proposal_id}/decisions", response={201: schemas.ProposalDetail})

@@ -160,13 +160,22 @@ def get_proof(event_id: UUID) -> Proof | None:
 
     Callers make sure that the event is of their team.
     """
-    leaf = AuditLeaf.objects.filter(event_id=event_id).first()
+    return get_proofs([event_id]).get(event_id)
+
+
+def get_proofs(event_ids: Sequence[UUID]) -> dict[UUID, Proof]:
+    """Return the proofs of events under one head; events that still wait are left out."""
     newest = AuditCheckpoint.objects.order_by("-size").first()
-    if leaf is None or newest is None or leaf.seq >= newest.size:
-        return None
+    if newest is None:
+        return {}
+    leaves = AuditLeaf.objects.filter(event_id__in=event_ids, seq__lt=newest.size)
+    return {leaf.event_id: _proof(leaf, newest) for leaf in leaves}
+
+
+def _proof(leaf: AuditLeaf, newest: AuditCheckpoint) -> Proof:
     path = merkle.inclusion_proof(leaf.seq, newest.size, store.hashes_between)
     return Proof(
-        event_id=event_id,
+        event_id=leaf.event_id,
         leaf_index=leaf.seq,
         leaf_hash=bytes(leaf.leaf_hash).hex(),
         tree_size=newest.size,

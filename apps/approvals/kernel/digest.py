@@ -5,11 +5,24 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
-from apps.core.kernel.hashing import digest_json
+from apps.core.kernel.hashing import canonical_json
 
 MAX_WHOLE = 2**53 - 1
+FORMAT = "quantsite-proposal/v1"
+PARTS = (
+    "kind",
+    "subject",
+    "subject_digest",
+    "title",
+    "target_stage",
+    "tier",
+    "rationale",
+    "evidence",
+    "gates",
+)
 HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -18,34 +31,18 @@ def is_digest(text: str) -> bool:
     return HEX.fullmatch(text) is not None
 
 
-def proposal_digest(
-    *,
-    kind: str,
-    subject: str,
-    subject_digest: str,
-    title: str,
-    target_stage: str,
-    tier: int,
-    rationale: str,
-    evidence: Mapping[str, Any],
-    gates: list[dict[str, Any]],
-) -> str:
-    """Return the digest of everything a decider is shown."""
-    content = finite(
-        {
-            "format": "quantsite-proposal/v1",
-            "kind": kind,
-            "subject": subject,
-            "subject_digest": subject_digest,
-            "title": title,
-            "target_stage": target_stage,
-            "tier": tier,
-            "rationale": rationale,
-            "evidence": evidence,
-            "gates": gates,
-        }
-    )
-    return digest_json(content)
+def proposal_digest(**parts: Any) -> str:
+    """Return the digest of everything a decider is shown: the parts of ``PARTS``."""
+    return sha256(proposal_content(parts)).hexdigest()
+
+
+def proposal_content(parts: Mapping[str, Any]) -> bytes:
+    """Return everything a decider is shown as the canonical JSON that the digest is taken of.
+
+    Raises ``KeyError`` when a part is missing.
+    """
+    shown = {name: parts[name] for name in PARTS}
+    return canonical_json(finite({"format": FORMAT, **shown}))
 
 
 def finite(value: Any) -> Any:

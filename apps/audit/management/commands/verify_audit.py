@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,10 +36,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take other files than the lab's own."""
         parser.add_argument("--key", type=Path, help="verifier key that signed the heads")
+        parser.add_argument("--evidence", type=Path, help="an evidence pack to check instead")
         parser.add_argument("--witness", type=Path, help="signed note kept outside the database")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Check, print, and leave with the exit status."""
+        if options["evidence"]:
+            sys.exit(verify_evidence(options["evidence"], options["key"]))
         witness_path = options["witness"] or Path(settings.AUDIT_WITNESS_FILE)
         if options["witness"] and not witness_path.is_file():
             raise CommandError(f"There is no file {witness_path}.", returncode=2)
@@ -58,6 +63,14 @@ class Command(BaseCommand):
             if any("witness" in problem["what"] for problem in report["problems"]):
                 self.stderr.write(RESTORED.format(path=witness_path))
             raise SystemExit(1)
+
+
+def verify_evidence(pack: Path, key: Path | None) -> int:
+    """Check an evidence pack with the tool that third parties use; return its exit status."""
+    tool = Path(settings.BASE_DIR) / "tools" / "verify_evidence.py"
+    key = key or Path(settings.AUDIT_PUBLIC_KEY_FILE)
+    command = [sys.executable, str(tool), str(pack), "--key", str(key)]
+    return subprocess.run(command, check=False).returncode  # noqa: S603 our own tool
 
 
 @contextlib.contextmanager
