@@ -18,6 +18,26 @@ FLAGS = [
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 SHOTS = Path(os.environ.get("SCREENSHOTS", ROOT / "tests/browser/screenshots"))
+# Figures are drawn when they come near the screen: go by each, wait for it, come back.
+DRAW_ALL = """async () => {
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+  for (const figure of document.querySelectorAll(".figure[data-figure], .figure[data-figure-src]")) {
+    figure.scrollIntoView({ block: "center" });
+    for (let turn = 0; turn < 300 && !figure.dataset.state; turn++) await pause(50);
+  }
+  scrollTo(0, 0);
+  await document.fonts.ready;
+  await pause(200);
+}"""
+
+
+def sign_in(page, person):
+    """Sign a person in as people do; stop at the page that follows the password."""
+    page.goto("/accounts/login/")
+    page.fill("input[name=login]", person["email"])
+    page.fill("input[name=password]", person["password"])
+    page.click("main button[type=submit], form button[type=submit]")
+    page.wait_for_url(lambda url: "/login" not in url)
 
 
 @pytest.fixture(scope="session")
@@ -62,20 +82,15 @@ def page_as(browser, lab, complaints):
     """Sign a role in and give its page: ``page_as("trader", viewport=PHONE)``."""
     contexts = []
 
-    def sign_in(role="researcher", viewport=WIDE):
+    def open_page(role="researcher", viewport=WIDE):
         context = browser.new_context(viewport=viewport, base_url=lab.base_url)
         contexts.append(context)
         page = context.new_page()
         complaints.listen(page)
-        person = lab.people[role]
-        page.goto("/accounts/login/")
-        page.fill("input[name=login]", person["email"])
-        page.fill("input[name=password]", person["password"])
-        page.click("main button[type=submit], form button[type=submit]")
-        page.wait_for_url(lambda url: "/login" not in url)
+        sign_in(page, lab.people[role])
         return page
 
-    yield sign_in
+    yield open_page
     for context in contexts:
         context.close()
 
@@ -85,12 +100,14 @@ def page(page_as):
     return page_as()
 
 
+def keep(page, name, **how):
+    """Store a screenshot of a page whose figures are drawn."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.evaluate(DRAW_ALL)
+    page.screenshot(path=SHOTS / f"{name}.png", **{"full_page": True, **how})
+
+
 @pytest.fixture
 def shot():
     """Keep a screenshot for looking at: ``shot(page, "dashboard")``."""
-
-    def take(page, name):
-        SHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
-
-    return take
+    return keep
