@@ -76,6 +76,14 @@ def measure_account(request: HttpRequest, account_id: int, body: schemas.RiskIn)
     return services.measure_account(actor=actor, account_id=account_id, now=now, **body.dict())
 
 
+@router.post("/risk/runs/{run_id}", tags=["risk"])
+@permission("team.read")
+def measure_run(request: HttpRequest, run_id: str, body: schemas.RiskIn) -> Any:
+    """Measure VaR and ES of a backtest's returns; keeps the report."""
+    actor, now = signed_in(request), clock.now()
+    return services.measure_run(actor=actor, run_id=run_id, now=now, **body.dict())
+
+
 @router.get("/positions", response=Page[schemas.PositionOut])
 @permission("team.read")
 def list_positions(request: HttpRequest, query: Query[schemas.AccountQuery]) -> Any:

@@ -157,7 +157,7 @@ class Writer(threading.Thread):
                 account_id=self.account_id,
                 symbol="AAPL",
                 side="buy",
-                quantity=Decimal("0.1"),
+                quantity=Decimal(1),
                 now=clock.now(),
             )
             self.made += 1
