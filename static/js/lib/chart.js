@@ -21,8 +21,21 @@ export function adopt(root) {
     figures.set(node, { json: null, plot: null });
     sight.observe(node);
   }
-  if (found.length) loadPlotly().catch(() => {});
+  if (found.length) {
+    loadPlotly().catch(() => {});
+    setTimeout(drawRest, 2500);
+  }
   else if (root === document && meta("plotly-src")) addEventListener("load", () => setTimeout(fetchAhead, 1500), { once: true });
+}
+
+/** What is further down is drawn once the page is at rest, so that it is there for printing too. */
+async function drawRest() {
+  for (const [node, figure] of figures) {
+    if (figure.begun) continue;
+    sight.unobserve(node);
+    await begin(node);
+    await new Promise((next) => setTimeout(next, 50));
+  }
 }
 
 /** A page without figures fetches the drawing library for the next one. */
@@ -34,6 +47,7 @@ function fetchAhead() {
 export async function show(node, json) {
   const figure = figures.get(node) ?? { json: null, plot: null };
   figures.set(node, figure);
+  figure.begun = true;
   figure.json = json;
   await draw(node, figure);
 }
@@ -43,6 +57,7 @@ export async function reload(node, src = node.dataset.figureSrc) {
   node.dataset.figureSrc = src;
   const figure = figures.get(node) ?? { json: null, plot: null };
   figures.set(node, figure);
+  figure.begun = true;
   await fetchAndDraw(node, figure);
 }
 
@@ -71,6 +86,7 @@ const sizes = new ResizeObserver((entries) => {
 
 async function begin(node) {
   const figure = figures.get(node);
+  figure.begun = true;
   if (!node.dataset.figure) return fetchAndDraw(node, figure);
   const source = document.getElementById(node.dataset.figure);
   if (!source) return fail(node, new Error(`The page carries no figure ${node.dataset.figure}.`));
@@ -209,17 +225,27 @@ function colour(text) {
 function merged(layout) {
   const given = painted(layout);
   const narrow = innerWidth <= 760;
-  const title = typeof given.title === "string" ? { text: given.title } : given.title;
+  const title = titled(given.title);
   return {
     ...given,
     template: template(),
-    title: title ? { ...title } : undefined,
+    title,
     autosize: true,
     width: undefined,
     height: undefined,
     legend: narrow ? { ...(given.legend ?? {}), x: 0, xanchor: "left", y: -0.16, yanchor: "top" } : given.legend,
     margin: { l: narrow ? 44 : 56, r: narrow ? 12 : 20, t: title?.text ? 52 : 14, b: narrow ? 56 : 36, ...(given.margin ?? {}) },
   };
+}
+
+/** The finding in the first line; what follows a line break is the subtitle. */
+function titled(given) {
+  const title = typeof given === "string" ? { text: given } : { ...(given ?? {}) };
+  if (!title.text) return undefined;
+  const [first, ...rest] = title.text.split(/<br\s*\/?>/i);
+  if (!rest.length) return title;
+  const plain = rest.join(" ").replace(/<[^>]*>/g, "");
+  return { ...title, text: first, subtitle: { text: plain, ...(title.subtitle ?? {}) } };
 }
 
 function template() {
