@@ -64,11 +64,12 @@ def read_frame(content: bytes, name: str) -> Any:
     except Exception as error:
         message = f"{name} can't be read as CSV or Parquet: {error}."
         raise Invalid(message, code="table.unreadable") from error
-    if not isinstance(frame.index, pd.RangeIndex):
-        frame = frame.reset_index(
-            names="ts" if frame.index.name is None else str(frame.index.name)
-        )
-    return frame
+    if isinstance(frame.index, pd.MultiIndex):
+        return frame.reset_index()
+    # Row numbers, kept by a frame that was filtered, say nothing; times and names do.
+    if isinstance(frame.index, pd.DatetimeIndex) or frame.index.name is not None:
+        return frame.reset_index(names=str(frame.index.name or "ts"))
+    return frame.reset_index(drop=True)
 
 
 def _times(frame: Any, name: str) -> NDArray[np.int64]:
