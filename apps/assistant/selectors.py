@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Count, QuerySet, Sum
 
+from apps.assistant.kernel import files
 from apps.assistant.llms.base import LanguageModel
 from apps.assistant.models import Hypothesis, Search, Usage
 from apps.core import jobs
@@ -136,3 +137,8 @@ def with_jobs(searches: list[Search], now: datetime) -> list[dict[str, Any]]:
         }
         for row in searches
     ]
+
+
+def evaluate_file(*, text: str, content: bytes, name: str) -> tuple[dict[str, Any], bytes]:
+    """Return what an expression is and its values on a file of bars. Raises ``Invalid``."""
+    return files.evaluate_file(text, content, name)
