@@ -73,12 +73,17 @@ COPY (
     ) figures GROUP BY instrument_id
 ) TO STDOUT (FORMAT BINARY)
 """
-UPSERT_METRIC = """
-INSERT INTO market_metric (instrument_id, kind, ts, value, batch_id)
-SELECT %s, %s, to_timestamp(q.ts / 1e6), q.value, %s
-FROM unnest(%s::int8[], %s::float8[]) AS q (ts, value)
-ON CONFLICT (instrument_id, kind, ts) DO UPDATE SET value = EXCLUDED.value
+METRIC_FIELDS = "instrument_id, kind, ts, value, batch_id"
+MAKE_METRIC_STAGE = """
+CREATE TEMP TABLE IF NOT EXISTS stage_metric (LIKE market_metric) ON COMMIT DROP;
+TRUNCATE stage_metric;
 """
+COPY_METRIC_STAGE = f"COPY stage_metric ({METRIC_FIELDS}) FROM STDIN (FORMAT BINARY)"
+UPSERT_METRIC = f"""
+INSERT INTO market_metric ({METRIC_FIELDS}) SELECT {METRIC_FIELDS} FROM stage_metric
+ON CONFLICT (instrument_id, kind, ts)
+DO UPDATE SET value = EXCLUDED.value, batch_id = EXCLUDED.batch_id
+"""  # noqa: S608 the names are constants of this module
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +193,36 @@ def write_cards(instrument_ids: Sequence[int]) -> None:
         )
 
 
-def write_metric(
-    *, instrument_id: int, kind: str, ts: NDArray[np.int64], value: NDArray[np.float64], batch: int
-) -> None:
-    """Store a figure of one instrument by time; the same time again replaces it."""
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Figures of one instrument by time, such as its funding rates."""
+
+    instrument_id: int
+    ts: NDArray[np.int64]
+    value: NDArray[np.float64]
+
+
+def write_metric(kind: str, figures: Sequence[Figures], batch_id: int) -> None:
+    """Store figures of one kind; the same time again replaces them."""
+    figures = [item for item in figures if len(item.ts)]
+    if not figures:
+        return
+    sizes = [len(item.ts) for item in figures]
+    ids = np.array([item.instrument_id for item in figures], np.int64)
+    rows = sum(sizes)
+    stream = copy_format.pack(
+        [
+            np.repeat(ids, sizes),
+            np.full(rows, kind.encode()),
+            copy_format.to_server(np.concatenate([item.ts for item in figures])),
+            np.concatenate([item.value for item in figures]),
+            np.full(rows, batch_id, np.int32),
+        ]
+    )
     with connection.cursor() as cursor:
-        params = [instrument_id, kind, batch, ts.tolist(), value.tolist()]
-        cursor.execute(UPSERT_METRIC, params)
+        cursor.execute(MAKE_METRIC_STAGE)
+        _copy_in(COPY_METRIC_STAGE, stream)
+        cursor.execute(UPSERT_METRIC)
 
 
 def read_metric(

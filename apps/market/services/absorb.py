@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
 import numpy as np
@@ -42,13 +42,8 @@ def absorb(
     written = store.write_bars(
         team_id=dataset.team_id, dataset_id=dataset.pk, batch_id=batch.pk, blocks=blocks
     )
-    for item in fetched:
-        instrument = instruments[item.listing.symbol]
-        _write_actions(instrument, item.bars, item.actions)
-        for kind, (ts, value) in item.figures.items():
-            store.write_metric(
-                instrument_id=instrument.pk, kind=kind, ts=ts, value=value, batch=batch.pk
-            )
+    _write_actions(instruments, fetched)
+    _write_figures(instruments, fetched, batch.pk)
     refresh_health(dataset=dataset, series_ids=[series_id for series_id, _ in blocks], now=now)
     store.write_cards([row.pk for row in instruments.values()])
     Batch.objects.filter(pk=batch.pk).update(
@@ -97,26 +92,43 @@ def _series(
     return {row.instrument.symbol: row for row in found.select_related("instrument")}
 
 
-def _write_actions(instrument: Instrument, bars: Columns, actions: Actions) -> None:
+def _write_actions(instruments: dict[str, Instrument], fetched: Sequence[Fetched]) -> None:
     """Store dividends and splits with their factors; those already there are replaced."""
-    if not len(actions) or not len(bars):
-        return
-    splits, dividends = action_factors(bars, actions)
-    rows = []
-    for i in range(len(actions)):
-        on = moment_of(int(actions.ts[i])).date()
-        if actions.dividend[i] > 0:
-            rows.append(
-                _action(instrument, Action.Kind.DIVIDEND, on, actions.dividend[i], dividends[i])
-            )
-        if actions.split[i] != 1:
-            rows.append(_action(instrument, Action.Kind.SPLIT, on, actions.split[i], splits[i]))
+    rows = [row for item in fetched for row in _actions_of(instruments[item.listing.symbol], item)]
     Action.objects.bulk_create(
         rows,
+        batch_size=5000,
         update_conflicts=True,
         unique_fields=["instrument", "kind", "on"],
         update_fields=["value", "factor"],
     )
+
+
+def _actions_of(instrument: Instrument, item: Fetched) -> Iterator[Action]:
+    bars, actions = item.bars, item.actions
+    if not len(actions) or not len(bars):
+        return
+    splits, dividends = action_factors(bars, actions)
+    for i in range(len(actions)):
+        on = moment_of(int(actions.ts[i])).date()
+        if actions.dividend[i] > 0:
+            cash = actions.dividend[i]
+            yield _action(instrument, Action.Kind.DIVIDEND, on, cash, dividends[i])
+        if actions.split[i] != 1:
+            yield _action(instrument, Action.Kind.SPLIT, on, actions.split[i], splits[i])
+
+
+def _write_figures(
+    instruments: dict[str, Instrument], fetched: Sequence[Fetched], batch_id: int
+) -> None:
+    kinds = sorted({kind for item in fetched for kind in item.figures})
+    for kind in kinds:
+        figures = [
+            store.Figures(instruments[item.listing.symbol].pk, *item.figures[kind])
+            for item in fetched
+            if kind in item.figures
+        ]
+        store.write_metric(kind, figures, batch_id)
 
 
 def _action(instrument: Instrument, kind: str, on: date, value: float, factor: float) -> Action:
