@@ -1,6 +1,8 @@
 """Attacks on copies of a ledger: each is refused by the database or found by the verifier."""
 
+import io
 import itertools
+import json
 import os
 import random
 import signal
@@ -12,11 +14,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from django.core.management import CommandError, call_command
 from psycopg.conninfo import make_conninfo
 
 from apps.audit import selectors, store
 from apps.audit.errors import LedgerDamaged
 from apps.audit.kernel import chain
+from apps.audit.management.commands import verify_audit
 from apps.audit.services import Paths
 from apps.audit.services import sequencer as sequencing
 from apps.core.errors import Conflict, Unavailable
@@ -477,30 +481,58 @@ def test_the_sequencer_reconnects_when_the_database_drops_it(empty):
         assert running.wait(timeout=30) == 0
 
 
-def run_verify(ledger, *arguments):
+def verify_in_process(ledger, monkeypatch, *arguments):
+    """Run the command here; return its exit status and what it wrote."""
+    monkeypatch.setattr(verify_audit, "ledger", lambda: ledger.connect("app"))
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        call_command("verify_audit", *arguments, stdout=out, stderr=err)
+    except SystemExit as stop:
+        return stop.code, out.getvalue(), err.getvalue()
+    except CommandError as error:
+        return error.returncode, out.getvalue(), str(error)
+    return 0, out.getvalue(), err.getvalue()
+
+
+def test_verify_audit_says_so_by_its_exit_status(ledger, tmp_path, monkeypatch, settings):
+    settings.AUDIT_PUBLIC_KEY_FILE = tmp_path / "absent"
+    key = ("--key", str(ledger.paths.public_key), "--witness", str(ledger.paths.witness))
+    status, out, err = verify_in_process(ledger, monkeypatch, *key)
+    assert (status, json.loads(out)["ok"]) == (0, True), err
+    ledger.tamper(f"UPDATE audit.audit_event SET actor = 'user:9' WHERE id = {event_at(7)}")
+    status, out, err = verify_in_process(ledger, monkeypatch, *key)
+    assert (status, json.loads(out)["first_bad_leaf"]) == (1, 7)
+    assert "leaf 7:" in err
+    status, _, err = verify_in_process(ledger, monkeypatch)
+    assert (status, "no public key" in err) == (2, True)
+    broken = tmp_path / "broken"
+    broken.write_text("nonsense")
+    assert verify_in_process(ledger, monkeypatch, "--key", str(broken))[0] == 2
+    absent = ("--key", key[1], "--witness", str(tmp_path / "absent"))
+    assert verify_in_process(ledger, monkeypatch, *absent)[0] == 2
+
+
+def test_a_restored_backup_is_explained(ledger, monkeypatch):
+    key = ("--key", str(ledger.paths.public_key), "--witness", str(ledger.paths.witness))
+    ledger.tamper(
+        "DELETE FROM audit.audit_checkpoint WHERE size > 600",
+        "CREATE TEMP TABLE gone AS SELECT event_id FROM audit.audit_leaf WHERE seq >= 600",
+        "DELETE FROM audit.audit_leaf WHERE seq >= 600",
+        "DELETE FROM audit.audit_event WHERE id IN (SELECT event_id FROM gone)",
+    )
+    status, _, err = verify_in_process(ledger, monkeypatch, *key)
+    assert status == 1
+    assert "If an older backup was restored on purpose, move that file aside" in err
+
+
+def test_verify_audit_reads_the_database_it_is_given(ledger):
     environment = {
         **os.environ,
         "QUANTSITE_ENV": "test",
         "DATABASE_URL": ledger.dsn("app"),
         "LAB_HOME": str(ledger.paths.key.parent),
     }
-    command = [sys.executable, "manage.py", "verify_audit", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-
-
-def test_verify_audit_says_so_by_its_exit_status(ledger, tmp_path):
-    key = ("--key", str(ledger.paths.public_key), "--witness", str(ledger.paths.witness))
-    good = run_verify(ledger, *key)
-    assert good.returncode == 0, good.stderr
-    assert '"ok": true' in good.stdout
-    ledger.tamper(f"UPDATE audit.audit_event SET actor = 'user:9' WHERE id = {event_at(7)}")
-    bad = run_verify(ledger, *key)
-    assert bad.returncode == 1
-    assert '"first_bad_leaf": 7' in bad.stdout
-    assert "leaf 7:" in bad.stderr
-    none = run_verify(ledger)
-    assert none.returncode == 2
-    assert "no public key" in none.stderr
-    broken = tmp_path / "broken"
-    broken.write_text("nonsense")
-    assert run_verify(ledger, "--key", str(broken)).returncode == 2
+    command = [sys.executable, "manage.py", "verify_audit", "--key", str(ledger.paths.public_key)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["leaves"] == EVENTS
