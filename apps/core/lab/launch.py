@@ -50,7 +50,10 @@ def follow_parent(parent: int, number: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Do what the arguments say and exec the program."""
+    """Do what the arguments say and exec the program, whose path is whole.
+
+    Nothing may be imported any more once the user has changed: Python itself may be out of reach.
+    """
     parent, number, root, *command = arguments
     if root == "namespace":
         enter_namespace()
@@ -59,7 +62,7 @@ def main(arguments: list[str]) -> None:
     if number != "0":
         follow_parent(int(parent), int(number))
     os.umask(0o077)
-    os.execvp(command[0], command)  # noqa: S606 no shell wanted
+    os.execv(command[0], command)  # noqa: S606 no shell wanted
 
 
 if __name__ == "__main__":

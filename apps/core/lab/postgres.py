@@ -151,14 +151,18 @@ class PostgresServer:
         self._check_way(path, uid)
 
     def _check_way(self, path: Path, uid: int) -> None:
-        command = processes.launched(["test", "-r", str(path)], root=f"uid:{uid}")
-        if subprocess.run(command, check=False).returncode != 0:  # noqa: S603 our own command
-            message = (
-                f"PostgreSQL may not run as root, this kernel refuses user namespaces, and user "
-                f"{uid} can't reach {path}. Start the lab as an ordinary user, or set LAB_HOME to "
-                "a folder whose parents everybody may enter."
-            )
-            raise Unavailable(message, code="lab.home_unreachable")
+        """Look whether the user reaches its files and the program. Raises ``Unavailable``."""
+        trials = (["test", "-r", str(path)], [str(program("postgres")), "--version"])
+        for trial, wanted in zip(trials, (path, program("postgres")), strict=True):
+            command = processes.launched(trial, root=f"uid:{uid}")
+            done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 our own
+            if done.returncode != 0:
+                message = (
+                    "PostgreSQL may not run as root, this kernel refuses user namespaces, and "
+                    f"user {uid} can't reach {wanted}. Start the lab as an ordinary user, or move "
+                    "it (LAB_HOME, or the project) to where everybody may enter the parents."
+                )
+                raise Unavailable(message, code="lab.home_unreachable")
 
     @staticmethod
     def _environment() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,7 +66,7 @@ def command_of(pid: int) -> list[str]:
 
 def launched(command: Sequence[str | Path], *, on_death: int = 0, root: str = "keep") -> list[str]:
     """Return the command line that starts ``command`` through the launcher."""
-    parts = [str(part) for part in command]
+    parts = [shutil.which(str(command[0])) or str(command[0]), *map(str, command[1:])]
     if not on_death and root == "keep":
         return parts
     python = [sys.executable, "-I", "-S", str(LAUNCHER)]
