@@ -14,7 +14,7 @@ PY := $(VENV)/bin/python
 BASE := requirements/base.txt
 DEV := requirements/dev.txt
 
-.PHONY: help setup setup-dev run test check bench soak backup restore format lock
+.PHONY: help setup setup-dev setup-bench run test check bench soak backup restore format lock
 
 help:
 	@echo "make run       the whole lab on http://localhost:$(PORT), its data in $(LAB_HOME)"
@@ -31,6 +31,9 @@ setup:
 
 setup-dev:
 	@$(PYTHON) tools/setup.py --dev
+
+setup-bench:
+	@$(PYTHON) tools/setup.py --bench
 
 run: setup
 	@exec $(PY) manage.py lab --follow-parent
@@ -50,7 +53,7 @@ test: setup-dev
 check: setup-dev
 	@exec $(PY) tools/run_checks.py
 
-bench: setup-dev
+bench: setup-bench
 	@exec $(PY) -m tests.speed $(if $(ROWS),--rows $(ROWS))
 
 soak: setup-dev
@@ -64,3 +67,4 @@ format: setup-dev
 lock:
 	uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --no-header requirements/base.in -o $(BASE)
 	uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --no-header requirements/dev.in -o $(DEV)
+	uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --no-header requirements/bench.in -o requirements/bench.txt

@@ -1,7 +1,7 @@
 """Make ``.venv`` from the hashed lock: ``make setup``. Only the standard library is needed.
 
 Nothing is done while the lock is what the stamp in ``.venv`` says. Packages for developers
-(``--dev``) are kept once they are there.
+(``--dev``) and the bench (``--bench``) are kept once they are there.
 """
 
 import argparse
@@ -20,7 +20,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "lock-stamp.json"
 PYTHON = VENV / "bin" / "python"
 OWN_UV = VENV / "uv"
-LOCKS = {"base": ROOT / "requirements" / "base.txt", "dev": ROOT / "requirements" / "dev.txt"}
+LOCKS = {name: ROOT / "requirements" / f"{name}.txt" for name in ("base", "dev", "bench")}
 OLDEST = (3, 11)
 
 
@@ -28,12 +28,15 @@ def main():
     """Bring the virtual environment to the lock, if it isn't there yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dev", action="store_true", help="with the packages of developers")
-    dev = parser.parse_args().dev
+    parser.add_argument("--bench", action="store_true", help="and with the peers of the bench")
+    asked = parser.parse_args()
     check_python()
     with (ROOT / ".venv.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = read_stamp() if works(PYTHON, "-c", "") else {}
-        wanted = ["base", "dev"] if dev or found.get("dev") else ["base"]
+        bench = asked.bench or found.get("bench")
+        dev = asked.dev or bench or found.get("dev")
+        wanted = ["base"] + ["dev"] * bool(dev) + ["bench"] * bool(bench)
         digests = {name: digest(LOCKS[name]) for name in wanted}
         if any(found.get(name) != digests[name] for name in wanted):
             sync(wanted)
