@@ -164,6 +164,10 @@ function countsSoon() {
 
 /** What scrolls sideways must be reachable by keyboard. */
 function reachable(node) {
+  for (const box of $$("section[aria-labelledby] [role='region'][aria-label]", node)) {
+    const section = document.getElementById(box.closest("section").getAttribute("aria-labelledby"));
+    if (section?.textContent.trim() === box.getAttribute("aria-label").trim()) box.setAttribute("aria-label", `${section.textContent.trim()}, table`);
+  }
   for (const box of $$(".table-wrap, pre, .diff", node)) {
     if (box.hasAttribute("tabindex") || box.scrollWidth <= box.clientWidth) continue;
     const heading = $("h2, h3", box.closest("section, .panel") ?? box);
