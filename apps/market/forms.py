@@ -14,6 +14,11 @@ CALENDARS = [("XNYS", "New York sessions"), ("24/7", "around the clock")]
 MAPPED = ("ts", "symbol", "open", "high", "low", "close", "volume")
 
 
+def split_symbols(text: str) -> list[str]:
+    """Return the symbols in a text, upper case, however they are separated."""
+    return [part if ":" in part else part.upper() for part in re.split(r"[\s,;]+", text) if part]
+
+
 class IngestForm(forms.Form):
     """What to ingest, and where to."""
 
@@ -31,7 +36,7 @@ class IngestForm(forms.Form):
         return {
             "provider": provider,
             "section": section,
-            "symbols": [text.upper() for text in re.split(r"[\s,;]+", data["symbols"]) if text],
+            "symbols": split_symbols(data["symbols"]),
             "timeframe": data["timeframe"],
             "start": data["start"] or None,
             "end": data["end"] or None,
@@ -67,6 +72,22 @@ class UploadForm(forms.Form):
             "symbol": data["symbol"].strip().upper(),
             "mapping": {name: data[f"{name}_column"].strip() for name in MAPPED},
         }
+
+
+class UniverseForm(forms.Form):
+    """A universe to be made."""
+
+    name = forms.CharField(max_length=64)
+    title = forms.CharField(required=False, max_length=200)
+    symbols = forms.CharField()
+    timeframe = forms.ChoiceField(choices=TIMEFRAMES[1:], initial="1d")
+    dataset = forms.CharField(required=False, max_length=64)
+    survivorship = forms.CharField(max_length=1000)
+
+    def wanted(self) -> dict[str, Any]:
+        """Return the arguments of the service."""
+        data = self.cleaned_data
+        return {**data, "symbols": split_symbols(data["symbols"])}
 
 
 class FeedForm(forms.Form):

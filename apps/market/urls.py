@@ -7,6 +7,7 @@ from apps.market import views
 app_name = "market"
 urlpatterns = [
     path("", views.data_room, name="room"),
+    path("universes/new/", views.new_universe, name="new_universe"),
     path("universes/<slug:name>/", views.universe, name="universe"),
     path("instruments/<str:symbol>/", views.instrument, name="instrument"),
     path("ingest/", views.ingest, name="ingest"),

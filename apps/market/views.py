@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core import clock
 from apps.core.doors import permission, signed_in
@@ -30,6 +30,29 @@ def universe(request: HttpRequest, name: str) -> HttpResponse:
     """Show a universe: coverage, gaps and suspicious moves by symbol."""
     context = selectors.universe_page(team_id=signed_in(request).team, name=name)
     return render(request, "market/universe.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@permission("data.write")
+def new_universe(request: HttpRequest) -> HttpResponse:
+    """Show the form of a new universe, or make it."""
+    form = forms.UniverseForm(request.POST or None, initial={"timeframe": "1d"})
+    context: dict[str, Any] = {"form": form, "timeframes": forms.TIMEFRAMES[1:]}
+    if form.is_valid():
+        return _make_universe(request, form, context)
+    return render(request, "market/new_universe.html", context)
+
+
+def _make_universe(
+    request: HttpRequest, form: forms.UniverseForm, context: dict[str, Any]
+) -> HttpResponse:
+    actor, now = signed_in(request), clock.now()
+    try:
+        made = services.create_universe(actor=actor, now=now, **form.wanted())
+    except LabError as error:
+        context["error"] = error
+        return render(request, "market/new_universe.html", context, status=error.status)
+    return redirect("market:universe", made.name)
 
 
 @require_GET

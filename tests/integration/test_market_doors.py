@@ -251,3 +251,14 @@ def test_the_line_of_an_instrument_is_what_the_tables_say(sample, api_as):
     assert line["series"][0]["health"] == series.health["score"]
     assert line["series"][0]["last"].startswith(f"{series.last_at:%Y-%m-%dT%H:%M:%S}")
     assert (line["dataset"], line["shared"]) == ("sp500", True)
+
+
+def test_a_universe_is_made_on_its_page(sample, client_as):
+    client = client_as("researcher")
+    assert client.get("/data/universes/new/").status_code == 200
+    form = {"name": "two", "symbols": "aapl, ko", "timeframe": "1d", "survivorship": "By hand."}
+    assert client.post("/data/universes/new/", form)["Location"] == "/data/universes/two/"
+    assert "By hand." in client.get("/data/universes/two/").content.decode()
+    refused = client.post("/data/universes/new/", {**form, "symbols": "AAPLE"})
+    assert "did you mean AAPL" in refused.content.decode()
+    assert client_as("viewer").get("/data/universes/new/").status_code == 403
