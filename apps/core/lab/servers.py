@@ -6,10 +6,10 @@ import contextlib
 import fcntl
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from apps.core.lab.home import LOGIN_ROLES, Home, write_private
 from apps.core.lab.postgres import PostgresServer
@@ -26,16 +26,19 @@ class Servers:
     ours: bool
 
 
-def write_services(postgres: PostgresServer, redis: RedisServer) -> None:
-    """Write down the addresses where every other command looks for them."""
-    found = {
-        "database": {role: postgres.dsn(role) for role in LOGIN_ROLES},
-        "redis": redis.url,
-    }
+def write_services(servers: Sequence[PostgresServer | RedisServer]) -> None:
+    """Write the addresses of these servers down where every other command looks for them."""
+    found: dict[str, Any] = {}
+    for server in servers:
+        if isinstance(server, PostgresServer):
+            found["database"] = {role: server.dsn(role) for role in LOGIN_ROLES}
+        else:
+            found["redis"] = server.url
     text = json.dumps(found, indent=1)
-    path = postgres.home.services
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_private(path, text)
+    for home in {server.home for server in servers}:
+        path = home.services
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            write_private(path, text)
 
 
 def start_servers(postgres: PostgresServer, redis: RedisServer) -> None:
@@ -46,7 +49,7 @@ def start_servers(postgres: PostgresServer, redis: RedisServer) -> None:
     postgres.start()
     redis.wait_ready()
     postgres.wait_ready()
-    write_services(postgres, redis)
+    write_services([postgres, redis])
 
 
 def stop_servers(postgres: PostgresServer, redis: RedisServer) -> None:

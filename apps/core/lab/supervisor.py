@@ -154,8 +154,7 @@ class Supervisor:
             server.start()
         for server in self.embedded:
             server.wait_ready()
-        if self.embedded:
-            servers.write_services(self.postgres, self.redis)
+        servers.write_services(self.embedded)
         fcntl.flock(lock, fcntl.LOCK_SH)
 
     # Running
