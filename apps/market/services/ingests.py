@@ -15,7 +15,7 @@ from apps.audit import services as audit
 from apps.core import jobs
 from apps.core.actors import Actor, system
 from apps.core.errors import Conflict, Invalid, LabError, NotFound, Unavailable
-from apps.core.kernel.hashing import digest_arrays
+from apps.core.kernel.hashing import digest_arrays, digest_json
 from apps.core.kernel.timeframes import seconds_of
 from apps.core.models import Job
 from apps.core.plugs import load_plug
@@ -85,7 +85,13 @@ def start_ingest(
             actor=actor,
             action="ingest.started",
             subject=f"ingest:{run.pk}",
-            body={"provider": provider, "dataset": place.name, **request},
+            body={
+                **request,
+                "provider": provider,
+                "dataset": place.name,
+                "symbols": len(tasks),
+                "symbols_sha256": digest_json(request["symbols"]),
+            },
             now=now,
         )
     return run, job

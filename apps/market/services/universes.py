@@ -12,6 +12,7 @@ from django.db.models import Max
 from apps.audit import services as audit
 from apps.core.actors import Actor
 from apps.core.errors import Invalid
+from apps.core.kernel.hashing import digest_json
 from apps.core.kernel.timeframes import seconds_of
 from apps.market.models import Universe
 from apps.market.selectors.panels import locate
@@ -67,7 +68,12 @@ def create_universe(
             actor=actor,
             action="universe.created",
             subject=f"universe:{row.pk}",
-            body={"name": name, "version": row.version, "symbols": row.symbols},
+            body={
+                "name": name,
+                "version": row.version,
+                "symbols": len(row.symbols),
+                "symbols_sha256": digest_json(row.symbols),
+            },
             now=now,
         )
     return view_of(row)
