@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 import numpy as np
 from django.db import connection
@@ -20,6 +21,21 @@ INSERT INTO trading_equity (account_id, deployment_id, epoch, ts, equity, cash, 
 SELECT * FROM unnest(%s::int8[], %s::int8[], %s::int4[], %s::timestamptz[],
     %s::float8[], %s::float8[], %s::float8[], %s::float8[])
 ON CONFLICT (account_id, deployment_id, epoch, ts) DO NOTHING
+"""
+PUT_POSITIONS = """
+INSERT INTO trading_position AS p (account_id, deployment_id, symbol, quantity, average_price,
+    last_price, last_price_at, updated_at)
+SELECT %s, %s, q.symbol, q.quantity, q.average_price, q.last_price, %s, %s
+FROM unnest(%s::text[], %s::numeric[], %s::numeric[], %s::numeric[])
+    AS q (symbol, quantity, average_price, last_price)
+ON CONFLICT (account_id, deployment_id, symbol) DO UPDATE SET
+    quantity = EXCLUDED.quantity, average_price = EXCLUDED.average_price,
+    last_price = EXCLUDED.last_price, last_price_at = EXCLUDED.last_price_at,
+    updated_at = EXCLUDED.updated_at
+"""
+DROP_POSITIONS = """
+DELETE FROM trading_position
+WHERE account_id = %s AND deployment_id = %s AND symbol <> ALL(%s::text[])
 """
 READ_POINTS = """
 SELECT extract(epoch FROM ts)::float8 * 1e6, equity, cash, gross, net FROM (
@@ -78,6 +94,23 @@ def add_points(points: Sequence[EquityPoint]) -> None:
     columns = [[getattr(point, name) for point in points] for name in names]
     with connection.cursor() as cursor:
         cursor.execute(ADD_POINTS, columns)
+
+
+def put_positions(
+    account_id: int,
+    deployment_id: int,
+    rows: Sequence[tuple[str, Decimal, Decimal, Decimal]],
+    *,
+    price_at: datetime,
+    now: datetime,
+) -> None:
+    """Make a deployment's positions be ``rows``: symbol, quantity, average and last price."""
+    symbols = [row[0] for row in rows]
+    columns = [[row[i] for row in rows] for i in range(4)]
+    with connection.cursor() as cursor:
+        cursor.execute(DROP_POSITIONS, [account_id, deployment_id, symbols])
+        if rows:
+            cursor.execute(PUT_POSITIONS, [account_id, deployment_id, price_at, now, *columns])
 
 
 def read_points(

@@ -18,7 +18,7 @@ from apps.trading import selectors, services
 from apps.trading.models import Deployment, Halt, Order
 from tests.factories import trading
 
-WRITERS, ROUNDS = 6, 12
+WRITERS, ROUNDS = 6, 10
 
 
 @pytest.fixture
@@ -167,6 +167,13 @@ class Writer(threading.Thread):
             self.refused += 1
 
 
+def wait_for_orders(writers, count):
+    until = time.monotonic() + 30
+    while sum(writer.made for writer in writers) < count:
+        assert time.monotonic() < until, "the writers placed too few orders"
+        time.sleep(0.01)
+
+
 def visible_intents(account_id):
     with transaction.atomic():
         return Order.objects.filter(account_id=account_id).exclude(state="refused").count()
@@ -184,7 +191,7 @@ def test_no_intent_appears_after_a_halt_has_committed(sample, live_db, team, act
             writers = [Writer(who, account.pk, stop) for _ in range(WRITERS)]
             for writer in writers:
                 writer.start()
-            time.sleep(0.25)
+            wait_for_orders(writers, 2 * WRITERS)
             began = time.monotonic()
             services.halt(actor=who, scope="team", reason="a race", now=clock.now())
             waits.append(time.monotonic() - began)
@@ -195,7 +202,6 @@ def test_no_intent_appears_after_a_halt_has_committed(sample, live_db, team, act
             for writer in writers:
                 writer.join(timeout=20)
                 assert writer.failed is None
-            assert sum(writer.made for writer in writers) > 0
             assert not Order.objects.filter(account=account, finished_at=None).exists()
             services.resume(actor=who, scope="team", reason="next round", now=clock.now())
     finally:

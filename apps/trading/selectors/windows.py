@@ -14,6 +14,7 @@ from apps.market import selectors as market
 from apps.market.kernel.bars import FIELDS, Panel
 from apps.market.kernel.periods import micros
 from apps.market.selectors import FeedState
+from apps.market.services import FeedBatch
 
 MAX_BARS = 6000
 NO_BARS = "panel.no_bars"
@@ -21,9 +22,12 @@ NO_BARS = "panel.no_bars"
 
 @dataclass(slots=True)
 class _Kept:
+    """Bars read so far; ``done`` is how many the feed had handed out at ``until``, if known."""
+
     since: int
     until: int
     panel: Panel | None
+    done: int | None = None
 
 
 _LOCK = threading.Lock()
@@ -41,6 +45,28 @@ def read_window(
         return _window(feed, since, until, inputs)
 
 
+def take_batch(batch: FeedBatch) -> None:
+    """Add the bar that was just handed out to what is kept, if it follows on without a gap."""
+    with _LOCK:
+        kept = _KEPT.get((batch.feed, batch.epoch, ()))
+        follows = kept is not None and kept.done is not None and kept.done + 1 == batch.bars_done
+        if kept is None or kept.panel is None or not follows:
+            return
+        if kept.panel.symbols != batch.symbols or kept.panel.price_mode != batch.price_mode:
+            return
+        row = replace(
+            kept.panel,
+            ts=np.array([micros(batch.opened_at)], dtype=np.int64),
+            open=batch.open[None],
+            high=batch.high[None],
+            low=batch.low[None],
+            close=batch.close[None],
+            volume=batch.volume[None],
+        )
+        kept.panel = _joined(kept.panel, row)
+        kept.until, kept.done = micros(batch.opened_at), batch.bars_done
+
+
 def _window(
     feed: FeedState, since: datetime, until: datetime, inputs: tuple[str, ...]
 ) -> Panel | None:
@@ -54,7 +80,9 @@ def _window(
     elif kept.until < high:
         after = datetime.fromtimestamp(0, tz=until.tzinfo) + timedelta(microseconds=kept.until + 1)
         kept.panel = _joined(kept.panel, _read(feed, after, until, inputs))
-        kept.until = high
+        kept.until, kept.done = high, None
+    if until == feed.position_at:
+        kept.done = feed.bars_done
     return kept.panel
 
 

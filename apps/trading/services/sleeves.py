@@ -21,7 +21,7 @@ from apps.trading.kernel import order_states
 from apps.trading.kernel.averages import average_after
 from apps.trading.kernel.money import to_money, to_quantity
 from apps.trading.kernel.sleeves import Costs, pack_book, part_of, plain_memory, unpack_book
-from apps.trading.models import Account, Deployment, Fill, Order, Position
+from apps.trading.models import Account, Deployment, Fill, Order
 from apps.trading.services.changes import book_fill, change
 
 log = structlog.get_logger(__name__)
@@ -194,27 +194,15 @@ def save(sleeve: Sleeve, bar: Bar, now: datetime) -> store.EquityPoint:
 
 def _save_positions(sleeve: Sleeve, bar: Bar, now: datetime) -> None:
     row, book = sleeve.row, sleeve.book
-    held = np.flatnonzero(book.positions).tolist()
     rows = [
-        Position(
-            account_id=row.account_id,
-            deployment=row,
-            symbol=row.symbols[a],
-            quantity=to_quantity(float(book.positions[a])),
-            average_price=to_money(float(row.state["average"][a])),
-            last_price=to_money(float(book.marks[a])),
-            last_price_at=bar.closed_at,
-            updated_at=now,
+        (
+            row.symbols[a],
+            to_quantity(float(book.positions[a])),
+            to_money(float(row.state["average"][a])),
+            to_money(float(book.marks[a])),
         )
-        for a in held
+        for a in np.flatnonzero(book.positions).tolist()
     ]
     # Dust below the stored decimals is no position.
-    rows = [position for position in rows if position.quantity != 0]
-    symbols = [position.symbol for position in rows]
-    Position.objects.filter(deployment=row).exclude(symbol__in=symbols).delete()
-    Position.objects.bulk_create(
-        rows,
-        update_conflicts=True,
-        unique_fields=["account", "deployment", "symbol"],
-        update_fields=["quantity", "average_price", "last_price", "last_price_at", "updated_at"],
-    )
+    held = [entry for entry in rows if entry[1] != 0]
+    store.put_positions(row.account_id, row.pk, held, price_at=bar.closed_at, now=now)

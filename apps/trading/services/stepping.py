@@ -24,6 +24,7 @@ from apps.market.services import FeedBatch
 from apps.strategies import selectors as strategies
 from apps.trading import selectors, store
 from apps.trading.models import Account
+from apps.trading.selectors.windows import take_batch
 from apps.trading.services.restarts import settle_epoch
 from apps.trading.services.sending import send_intents
 from apps.trading.services.sleeves import Bar, Readied, ready_decisions
@@ -44,6 +45,7 @@ class Stepped:
 
 def step_deployments(*, batch: FeedBatch, now: datetime) -> Stepped:
     """Move every account on the batch's feed on to the batch's bar, and send what was decided."""
+    take_batch(batch)
     return catch_up(feed_name=batch.feed, now=now)
 
 
