@@ -106,9 +106,9 @@ PIECES = {
         quirks=[
             "raw prices (source integers / 10000); ts is the session date at 00:00 UTC",
             (
-                "changed here: tickers that named another company before are cut with the map files; "
-                "one symbol follows one security through its tickers (WM from UW and WMI, GOOGL from "
-                "GOOG before 2014-04-03)"
+                "changed here: tickers that named another company before are cut with the map "
+                "files; one symbol follows one security through its tickers (WM from UW and WMI, "
+                "GOOGL from GOOG before 2014-04-03)"
             ),
             "QQQ has no rows from 2004-12-01 to 2011-03-22, when its ticker was QQQQ: a real gap",
             "BAC starts on 1998-10-01: its earlier ticker NB is not in the source",
@@ -125,8 +125,8 @@ PIECES = {
         upstream="QuantConnect",
         quirks=[
             (
-                "adjusted price on day d = raw * price_factor * split_factor of the first row with "
-                "ts >= d; rows of 2050-12-31 are sentinels"
+                "adjusted price on day d = raw * price_factor * split_factor of the first row "
+                "with ts >= d; rows of 2050-12-31 are sentinels"
             ),
         ],
     ),
