@@ -56,7 +56,8 @@ def new_run(
 ) -> dict[str, Any]:
     """Return what the form of a new run shows; ``asked`` is a request to begin from."""
     chosen, given = str(asked.get("strategy") or ""), asked.get("params") or {}
-    known = list(specs)
+    known, places = list(specs), list(universes)
+    daily = next((u.name for u in places if u.timeframe == "1d"), "")
     plug = str(asked.get("plug") or chosen)
     if plug not in {spec.name for spec in known}:
         plug = known[0].name
@@ -70,10 +71,11 @@ def new_run(
         "chosen": plug,
         "version": chosen if chosen.isdecimal() else "",
         "universe_options": [
-            *((u.name, f"{u.title} ({len(u.symbols)}, {u.timeframe})") for u in universes),
+            *((u.name, f"{u.title} ({len(u.symbols)}, {u.timeframe})") for u in places),
             ("", "Instruments by symbol"),
         ],
         "asked": {
+            "universe": "" if asked.get("instruments") else daily,
             "cash": 100_000,
             "fill": "next_open",
             "units": "fractional",
@@ -160,7 +162,7 @@ def tail_rows(detail: Mapping[str, Any]) -> list[dict[str, Any]]:
             "level": f"{name.rpartition('_')[2]} %",
             **entry,
         }
-        for name, entry in detail["tail_losses"].items()
+        for name, entry in sorted(detail["tail_losses"].items(), reverse=True)
     ]
 
 
@@ -168,8 +170,11 @@ def comparison_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the figures of several runs with the change from the first."""
     table: dict[str, Metric] = {**METRICS, **RUN_METRICS}
     rows = []
-    for row in found["metrics"]:
-        metric = table[row["name"]]
+    found_rows = {row["name"]: row for row in found["metrics"]}
+    for name, metric in table.items():
+        row = found_rows.get(name)
+        if row is None:
+            continue
         pairs = zip(row["values"], row["deltas"], strict=True)
         cells = [
             {

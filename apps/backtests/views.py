@@ -57,14 +57,14 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     context = {"run": detail, "job": found.job}
     if not found.is_done:
         return render(request, "backtests/waiting.html", context)
-    curves, trades = selectors.get_curves(found), selectors.rows_of(found, "trades")
+    curves, trades = selectors.get_curves(found), selectors.rows_of(found, "trades", last=100)
     context |= {
         "figure": charts.equity_figure(curves),
         "headlines": forms.headlines(detail),
         "metrics": forms.metric_rows(detail),
         "tail": forms.tail_rows(detail),
         "months": selectors.monthly_rows(found),
-        "trades": trades[-100:][::-1],
+        "trades": trades[::-1],
         "symbols": selectors.symbols_traded(found),
         "version": found.version,
         "trials": selectors.count_trials(found),

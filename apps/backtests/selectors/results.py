@@ -107,19 +107,21 @@ def price_panel(run: Run, symbol: str) -> Panel:
     )
 
 
-def rows_of(run: Run, name: str) -> list[dict[str, Any]]:
-    """Return the rows of ``fills`` or ``trades`` as JSON, numbered by ``n``."""
+def rows_of(run: Run, name: str, last: int = 0) -> list[dict[str, Any]]:
+    """Return the rows of ``fills`` or ``trades`` as JSON, numbered by ``n``; the ``last`` few."""
     table = table_of(run, name)
-    for column in ("ts", "entry_ts", "exit_ts"):
-        if column in table:
-            table[column] = np.array([iso(ts) for ts in table[column]], dtype=object)
-    columns = {label: values.tolist() for label, values in table.items()}
+    size = len(next(iter(table.values()))) if table else 0
+    first = max(size - last, 0) if last else 0
+    columns = {label: values[first:].tolist() for label, values in table.items()}
+    for label in ("ts", "entry_ts", "exit_ts"):
+        if label in columns:
+            columns[label] = [iso(ts) for ts in columns[label]]
+    if "quantity" in columns:
+        columns["side"] = ["buy" if size > 0 else "sell" for size in columns["quantity"]]
     rows = zip(*columns.values(), strict=True)
-    found = [{"n": n, **dict(zip(columns, row, strict=True))} for n, row in enumerate(rows)]
-    for row in found:
-        if "quantity" in row:
-            row["side"] = "buy" if row["quantity"] > 0 else "sell"
-    return found
+    return [
+        {"n": n, **dict(zip(columns, row, strict=True))} for n, row in enumerate(rows, start=first)
+    ]
 
 
 def equity_json(run: Run) -> dict[str, Any]:

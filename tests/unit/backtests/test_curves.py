@@ -47,7 +47,7 @@ def test_figures_say_their_finding_dates_and_sample():
     )  # fmt: skip
     figure = charts.equity_figure(c)
     assert "+100.0 %" in figure["layout"]["title"]["text"]
-    assert "in sample" in figure["layout"]["title"]["text"]
+    assert "in sample" in figure["layout"]["title"]["subtitle"]["text"]
     assert [trace["name"] for trace in figure["data"]] == ["strategy", "drawdown"]
     assert figure["data"][0]["x"][0] == "1970-01-01"
     assert charts.rolling_figure(c)["data"]
