@@ -16,7 +16,7 @@ from apps.assistant.kernel.plan import Plan, check_plan, cut_of, meets
 from apps.assistant.kernel.scoring import Judge, best_of_luck
 from apps.assistant.kernel.trees import plain
 from apps.assistant.models import Hypothesis, Search
-from apps.assistant.selectors import FEWEST
+from apps.assistant.selectors import FEWEST, configured_models
 from apps.assistant.services.models import ask_models
 from apps.audit.services import record
 from apps.core import jobs
@@ -137,7 +137,7 @@ def _ideas(
     if search.ideas is not None:
         return list(search.ideas)
     found: list[dict[str, str]] = []
-    if plan.use_model:
+    if plan.use_model and configured_models():
         progress.tell(0, 1, "asking a language model")
         answer = ask_models(
             actor=actor,

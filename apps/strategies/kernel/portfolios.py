@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+# Scores closer than this share of their size are equal, as in the ranks of expressions.
+SAME = 1e-9
 
 
 def top_equal(scores: Floats, count: int) -> Floats | None:
@@ -21,7 +23,7 @@ def top_equal(scores: Floats, count: int) -> Floats | None:
 
 
 def quantile_weights(scores: Floats, share: float, *, long_short: bool) -> Floats | None:
-    """Return equal weights on the highest ``share`` of finite scores, short the lowest if asked.
+    """Return weights on the highest ``share`` of finite scores, short the lowest if asked.
 
     Parameters
     ----------
@@ -33,19 +35,39 @@ def quantile_weights(scores: Floats, share: float, *, long_short: bool) -> Float
 
     Returns
     -------
-    Weights whose absolute values sum to 1 (half on each side when ``long_short``), or None when
-    fewer than two scores are finite or all are equal: nothing can then be told apart.
+    Weights whose absolute values sum to at most 1 (half on each side when ``long_short``), or
+    None when fewer than two scores are finite or all are equal: nothing can then be told apart.
+
+    Notes
+    -----
+    Each asset clearly inside the share weighs the same. Those tied at its edge divide the places
+    that are left evenly, so that neither the order of columns nor rounding picks a side.
     """
-    order = _ranked(scores)
-    if len(order) < 2 or scores[order[0]] == scores[order[-1]]:
+    there = np.flatnonzero(np.isfinite(scores))
+    values = scores[there]
+    if len(there) < 2 or _tied(values.min(), values.max()):
         return None
-    most = len(order) // 2 if long_short else len(order)
-    count = min(max(round(share * len(order)), 1), most)
-    if not long_short:
-        return _spread(len(scores), order[-count:], 1.0)
-    weights: Floats = _spread(len(scores), order[-count:], 0.5)
-    weights -= _spread(len(scores), order[:count], 0.5)
+    most = len(there) // 2 if long_short else len(there)
+    count = min(max(round(share * len(there)), 1), most)
+    weights = np.zeros(len(scores))
+    weights[there] = _places(values, count) / count
+    if long_short:
+        weights[there] -= _places(-values, count) / count
+        weights *= 0.5
     return weights
+
+
+def _places(values: Floats, count: int) -> Floats:
+    """Return how much of ``count`` places each value gets, the highest first."""
+    edge = np.partition(values, len(values) - count)[len(values) - count]
+    tied = _tied(values, edge)
+    above = (values > edge) & ~tied
+    left = (count - above.sum()) / tied.sum()
+    return np.asarray(above + tied * left)
+
+
+def _tied(a: Floats | float, b: Floats | float) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(a - b) <= SAME * (np.abs(a) + np.abs(b)))
 
 
 def _ranked(scores: Floats) -> NDArray[np.intp]:
