@@ -21,7 +21,8 @@ SHOTS = Path(os.environ.get("SCREENSHOTS", ROOT / "tests/browser/screenshots"))
 # Figures are drawn when they come near the screen: go by each, wait for it, come back.
 DRAW_ALL = """async () => {
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-  for (const figure of document.querySelectorAll(".figure[data-figure], .figure[data-figure-src]")) {
+  const all = ".figure[data-figure], .figure[data-figure-src]";
+  for (const figure of document.querySelectorAll(all)) {
     figure.scrollIntoView({ block: "center" });
     for (let turn = 0; turn < 300 && !figure.dataset.state; turn++) await pause(50);
   }

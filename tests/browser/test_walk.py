@@ -333,7 +333,7 @@ def test_the_audit_trail_holds_it(walk):
     expect(recorded).to_contain_text(re.compile(r"recorded at leaf \d+, checkpoint \d+"))
     page.get_by_role("button", name="Check in this browser").click()
     expect(page.locator("[data-browser-check]")).to_have_attribute("data-outcome", "pass")
-    keep(page, "walk-event-1440")
+    walk.look(page, "event")
 
 
 # --- Step 7: trading ---
@@ -388,7 +388,8 @@ def test_halt_stops_within_a_second_and_resume_asks_why(walk):
 def test_the_busy_dashboard(walk):
     page = walk.person("trader")
     go(page, "Dashboard")
-    changes(page.locator("[data-live=account-equity]").last)
+    row = page.locator("#accounts tbody tr", has_text="Paper US stocks")
+    changes(row.locator("[data-live=account-equity]"))
     walk.look(page, "dashboard_trading")
 
 
@@ -408,7 +409,7 @@ def test_the_ledger_is_proven_intact(walk):
 
 
 def code_of(secret):
-    """RFC 6238: six digits of the secret and the half minute; waits out one that is about to end."""
+    """RFC 6238: six digits of the secret and this half minute, which must not end too soon."""
     left = 30 - time.time() % 30
     if left < 4:
         time.sleep(left)
