@@ -14,6 +14,7 @@ class FrameOut(Schema):
 
     waiting: int
     alerts: int
+    halted: int
     feed: str
     feed_at: datetime | None
 

@@ -111,7 +111,7 @@ async function draw(node, figure) {
     if (!figure.plot) build(node, figure);
     const json = figure.json;
     if (!hasData(json)) return empty(node, figure);
-    const layout = merged(json.layout ?? {});
+    const layout = merged(json.layout ?? {}, node.clientWidth);
     await plotly.react(figure.plot, painted(json.data ?? []), layout, { ...CONFIG, ...(json.config ?? {}) });
     node.dataset.state = "drawn";
     describe(node, json);
@@ -222,10 +222,11 @@ function colour(text) {
   return value + Math.round((Number(share) / 100) * 255).toString(16).padStart(2, "0");
 }
 
-function merged(layout) {
+function merged(layout, width) {
   const given = painted(layout);
   const narrow = innerWidth <= 760;
-  const title = titled(given.title);
+  const title = titled(given.title, width);
+  const lines = title ? (title.text.match(/<br>/g) ?? []).length + (title.subtitle?.text?.match(/<br>/g) ?? []).length : 0;
   return {
     ...given,
     template: template(),
@@ -234,18 +235,29 @@ function merged(layout) {
     width: undefined,
     height: undefined,
     legend: narrow ? { ...(given.legend ?? {}), x: 0, xanchor: "left", y: -0.16, yanchor: "top" } : given.legend,
-    margin: { l: narrow ? 44 : 56, r: narrow ? 12 : 20, t: title?.text ? 52 : 14, b: narrow ? 56 : 36, ...(given.margin ?? {}) },
+    margin: { l: narrow ? 44 : 56, r: narrow ? 12 : 20, t: title ? 52 + 15 * lines : 14, b: narrow ? 56 : 36, ...(given.margin ?? {}) },
   };
 }
 
-/** The finding in the first line; what follows a line break is the subtitle. */
-function titled(given) {
+/** The finding in the first line; what follows a line break is the subtitle. Both wrap. */
+function titled(given, width) {
   const title = typeof given === "string" ? { text: given } : { ...(given ?? {}) };
   if (!title.text) return undefined;
   const [first, ...rest] = title.text.split(/<br\s*\/?>/i);
-  if (!rest.length) return title;
-  const plain = rest.join(" ").replace(/<[^>]*>/g, "");
-  return { ...title, text: first, subtitle: { text: plain, ...(title.subtitle ?? {}) } };
+  const below = title.subtitle?.text ?? rest.join(" ").replace(/<[^>]*>/g, "");
+  const text = wrapped(first, width / 7.2);
+  return below ? { ...title, text, subtitle: { ...title.subtitle, text: wrapped(below, width / 6) } } : { ...title, text };
+}
+
+/** Break a text into lines of at most so many letters. */
+function wrapped(text, most) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1);
+    if (line && line.length + word.length + 1 > most) lines.push(word);
+    else lines[lines.length - 1] = line ? `${line} ${word}` : word;
+  }
+  return lines.join("<br>");
 }
 
 function template() {

@@ -84,6 +84,8 @@ $("#halt form")?.addEventListener("submit", async (event) => {
   dialog.close();
   toast("Trading is halted. Resume it from the live page, with a reason.", { tone: "ok" });
   document.dispatchEvent(new CustomEvent("lab:halted", { detail: done }));
+  setCount("halted", 1);
+  if ($("[data-live-account]")) setTimeout(() => location.reload(), 1200);
 });
 
 // A dialog that destroys something: the button stays shut until the name is typed.
@@ -114,7 +116,7 @@ function markInvalid(field) {
 
 function setCount(name, value) {
   for (const node of $$(`[data-count="${name}"]`)) {
-    node.textContent = value;
+    if (name !== "halted") node.textContent = value;
     if (name !== "jobs") node.hidden = !value;
   }
 }
@@ -150,6 +152,7 @@ async function refreshCounts() {
     const answer = await get("/dashboard/frame");
     setCount("waiting", answer.waiting);
     setCount("alerts", answer.alerts);
+    setCount("halted", answer.halted);
     if (answer.feed_at) feedMoved({ position_at: answer.feed_at });
   } catch (error) {
     if (![0, 401, 404, 429].includes(error.status)) showProblem(error);

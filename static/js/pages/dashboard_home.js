@@ -42,6 +42,9 @@ function show(overview) {
   tick($("[data-live='equity']"), totals.equity, (value) => number(value, 2));
   tick($("[data-live='day']"), totals.day_pnl, signed, { coloured: true });
   tick($("[data-live='exposure']"), totals.exposure, (value) => number(value, 1));
+  tick($("[data-live='deployments']"), overview.deployments?.running, (value) => number(value, 0));
+  const halted = overview.deployments?.halted;
+  $("[data-live='deployments-change']").textContent = halted ? `${halted} halted` : "none halted";
   for (const account of overview.accounts ?? []) showAccount(account);
 }
 
@@ -68,5 +71,6 @@ onJob((job) => {
   $("[data-no-jobs]", list).hidden = Boolean($("[data-job]", list));
 });
 
+document.addEventListener("lab:halted", refreshSoon);
 subscribe("feed", feedMoved);
 for (const row of $$("tr[data-account]")) subscribe(`account.${row.dataset.account}`, refreshSoon, refreshSoon);

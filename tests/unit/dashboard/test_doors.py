@@ -37,7 +37,7 @@ def test_overview_over_rest(api_as):
 def test_frame_counts_over_rest(api_as):
     body = api_as("viewer").get("/api/v1/dashboard/frame").json()
     assert body["waiting"] == 0
-    assert set(body) == {"waiting", "alerts", "feed", "feed_at"}
+    assert set(body) == {"waiting", "alerts", "halted", "feed", "feed_at"}
 
 
 def test_dashboard_takes_few_queries(client_as, django_assert_max_num_queries):
