@@ -12,9 +12,11 @@ from channels.security.websocket import AllowedHostsOriginValidator
 django.setup(set_prefix=False)
 
 from apps.accounts.backends import SocketActorMiddleware
+from apps.core import telemetry
 from apps.core.serving import ThreadedHandler
 from quantsite.routing import websocket_urlpatterns
 
+telemetry.start("quantsite-web")  # before the handler reads the middleware
 application = ProtocolTypeRouter(
     {
         "http": ThreadedHandler(),
