@@ -339,10 +339,15 @@ def test_the_audit_trail_holds_it(walk):
 # --- Step 7: trading ---
 
 
-def test_the_trader_deploys_and_the_live_page_moves(walk):
+def open_account(walk):
     page = walk.person("trader")
     go(page, "Live")
     page.get_by_role("link", name="Paper US stocks").first.click()
+    return page
+
+
+def test_the_trader_deploys_and_the_live_page_moves(walk):
+    page = open_account(walk)
     form = page.locator("form[action$='/deploy/']")
     form.locator("[name=version_id]").select_option(index=0)
     form.locator("[name=allocation]").fill("50000")
@@ -362,7 +367,7 @@ def test_the_trader_deploys_and_the_live_page_moves(walk):
 
 
 def test_halt_stops_within_a_second_and_resume_asks_why(walk):
-    page = walk.person("trader")
+    page = open_account(walk)
     page.locator(".btn-halt").click()
     page.fill("#halt-reason", "Trying the brake")
     keep(page, "walk-halt-1440", full_page=False)

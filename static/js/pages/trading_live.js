@@ -116,8 +116,8 @@ function newOrder(row) {
   return el(
     "tr",
     { "data-order": row.id },
-    el("td", { class: "nowrap num", text: utc(row.created_at, 19) }),
-    el("td", { class: "nowrap num", text: row.bar_at ? utc(row.bar_at) : "–" }),
+    el("td", { class: "nowrap" }, el("span", { class: "num", text: utc(row.created_at, 19) })),
+    el("td", { class: "nowrap" }, el("span", { class: "num", text: row.bar_at ? utc(row.bar_at) : "–" })),
     el("th", { scope: "row", class: "id", text: row.symbol }),
     el("td", { text: row.side }),
     figure(row.quantity, 4),
