@@ -3,100 +3,17 @@
 import json
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from apps.core.lab.processes import ProcessId
+from tests.servers.lab import FIRST_START, LATER_START, ROOT, Lab, free_port, wait_for
 
-ROOT = Path(__file__).parents[2]
-FIRST_START = 180
-LATER_START = 90
 BROKEN = {"DJANGO_SETTINGS_MODULE": "tests.factories.broken_upgrade.settings"}
-
-
-class Lab:
-    """A lab in a process of its own."""
-
-    def __init__(self, home, port):
-        self.home, self.port = home, port
-        self.process = None
-        self.out = home.parent / f"{home.name}.out"
-
-    def start(self, **environment):
-        with self.out.open("w") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "lab"],
-                cwd=ROOT,
-                env={**self.environment(), **environment},
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        return self
-
-    def environment(self):
-        """Ours, without what the tests' own servers and settings put there."""
-        foreign = ("DJANGO_", "QUANTSITE_", "DB_")
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(foreign) and not name.endswith(("DATABASE_URL", "REDIS_URL"))
-        }
-        return {**kept, "LAB_HOME": str(self.home), "PORT": str(self.port)}
-
-    def words(self):
-        return self.out.read_text()
-
-    def ask(self):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/ready") as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
-        except OSError:
-            return 0, {}
-
-    def wait_ready(self, seconds):
-        until = time.monotonic() + seconds
-        while self.ask()[0] != 200:
-            assert self.process.poll() is None, self.words()
-            assert time.monotonic() < until, f"{self.words()}\n{self.ask()}"
-            time.sleep(0.2)
-
-    def noted(self):
-        rows = json.loads((self.home / "run/processes.json").read_text())
-        return {row["name"]: ProcessId(row["pid"], row["started"]) for row in rows}
-
-    def servers(self):
-        first = (self.home / "postgres/postmaster.pid").read_text().split()[0]
-        redis = (self.home / "run/redis.pid").read_text()
-        return {"postgres": ProcessId.of(int(first)), "redis": ProcessId.of(int(redis))}
-
-    def stop(self, number=signal.SIGTERM):
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(number)
-        return self.process.wait(timeout=60) if self.process is not None else None
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(condition, seconds=30.0):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A whole lab, started as a user would, on a port and a home of its own."""
+"""A lab in a process of its own, as a user starts it, for tests and soak runs."""
 
 import json
 import os
@@ -11,8 +11,75 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from apps.core.lab.processes import ProcessId
+
 ROOT = Path(__file__).parents[2]
-READY_SECONDS = 180
+FIRST_START = 180
+LATER_START = 90
+
+
+class Lab:
+    """A lab in a process of its own."""
+
+    def __init__(self, home, port):
+        self.home, self.port = home, port
+        self.process = None
+        self.out = home.parent / f"{home.name}.out"
+
+    def start(self, **environment):
+        with self.out.open("w") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "lab"],
+                cwd=ROOT,
+                env={**self.environment(), **environment},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self
+
+    def environment(self):
+        """Ours, without what the tests' own servers and settings put there."""
+        foreign = ("DJANGO_", "QUANTSITE_", "DB_")
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(foreign) and not name.endswith(("DATABASE_URL", "REDIS_URL"))
+        }
+        return {**kept, "LAB_HOME": str(self.home), "PORT": str(self.port)}
+
+    def words(self):
+        return self.out.read_text()
+
+    def ask(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/ready") as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+        except OSError:
+            return 0, {}
+
+    def wait_ready(self, seconds):
+        until = time.monotonic() + seconds
+        while self.ask()[0] != 200:
+            assert self.process.poll() is None, self.words()
+            assert time.monotonic() < until, f"{self.words()}\n{self.ask()}"
+            time.sleep(0.2)
+
+    def noted(self):
+        rows = json.loads((self.home / "run/processes.json").read_text())
+        return {row["name"]: ProcessId(row["pid"], row["started"]) for row in rows}
+
+    def servers(self):
+        first = (self.home / "postgres/postmaster.pid").read_text().split()[0]
+        redis = (self.home / "run/redis.pid").read_text()
+        return {"postgres": ProcessId.of(int(first)), "redis": ProcessId.of(int(redis))}
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout=60) if self.process is not None else None
 
 
 def free_port():
@@ -21,47 +88,8 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def is_ready(base_url):
-    try:
-        with urllib.request.urlopen(f"{base_url}/health/ready", timeout=2) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-class Lab:
-    """A running lab: its address and its people."""
-
-    def __init__(self, home, port):
-        self.home, self.port = Path(home), port
-        self.base_url = f"http://localhost:{port}"
-        self.process = None
-
-    def start(self):
-        environment = {**os.environ, "LAB_HOME": str(self.home), "PORT": str(self.port)}
-        for name in ("DATABASE_URL", "REDIS_URL", "QUANTSITE_ENV", "DJANGO_SETTINGS_MODULE"):
-            environment.pop(name, None)
-        self.log = (self.home.parent / f"{self.home.name}.log").open("w")
-        command = [sys.executable, "manage.py", "lab"]
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=self.log, stderr=subprocess.STDOUT
-        )
-        for _ in range(READY_SECONDS * 5):
-            if is_ready(self.base_url):
-                return self
-            assert self.process.poll() is None, self.words()
-            time.sleep(0.2)
-        raise AssertionError(f"the lab was not ready in {READY_SECONDS} s\n{self.words()}")
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=60)
-
-    def words(self):
-        return Path(self.log.name).read_text()[-3000:]
-
-    @property
-    def people(self):
-        found = json.loads((self.home / "credentials.json").read_text())
-        return {user["role"]: user for user in found["users"]}
+def wait_for(condition, seconds=30.0):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.1)

@@ -1,0 +1,94 @@
+"""``make soak``: everything of a lab is killed again and again; JSON lines tell how it recovers.
+
+``ROUNDS`` (default 3) says how often each process is killed. The lab is one of its own, in a
+temporary folder on a free port. The exit code is 1 when something did not come back.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.servers.lab import FIRST_START, LATER_START, ROOT, Lab, free_port, wait_for
+
+SERVERS = ("redis", "postgres")
+
+
+def tell(row, **facts):
+    sys.stdout.write(json.dumps({"row": row, **facts}) + "\n")
+    sys.stdout.flush()
+
+
+def kill(lab, name):
+    """Kill a process, wait until another has taken its place and the lab is ready."""
+    find = lab.servers if name in SERVERS else lab.noted
+    killed = find()[name]
+    began = time.monotonic()
+    os.kill(killed.pid, signal.SIGKILL)
+    wait_for(lambda: not killed.lives)
+
+    def is_replaced():
+        try:
+            found = find().get(name)
+        except (OSError, ValueError, IndexError):
+            return False
+        return found not in (None, killed)
+
+    wait_for(is_replaced, LATER_START)
+    lab.wait_ready(LATER_START)
+    return time.monotonic() - began
+
+
+def kill_supervisor(lab):
+    """Kill the supervisor itself and start the lab again."""
+    began = time.monotonic()
+    lab.process.kill()
+    lab.process.wait()
+    lab.start().wait_ready(LATER_START)
+    return time.monotonic() - began
+
+
+def verify_ledger(lab):
+    command = [sys.executable, "manage.py", "verify_audit"]
+    done = subprocess.run(command, cwd=ROOT, env=lab.environment(), capture_output=True, text=True)
+    return done.returncode == 0, (done.stdout + done.stderr).strip()[-300:]
+
+
+def main():
+    rounds = int(os.environ.get("ROUNDS") or 3)
+    folder = Path(tempfile.mkdtemp(prefix="qs-soak-"))
+    lab = Lab(folder / "lab", free_port())
+    failed = False
+    try:
+        began = time.monotonic()
+        lab.start().wait_ready(FIRST_START)
+        tell("first_start", seconds=round(time.monotonic() - began, 2))
+        for number in range(rounds):
+            for name in [*lab.noted(), *SERVERS]:
+                seconds = kill(lab, name)
+                tell("recovery", round=number, killed=name, seconds=round(seconds, 2))
+            tell(
+                "recovery",
+                round=number,
+                killed="supervisor",
+                seconds=round(kill_supervisor(lab), 2),
+            )
+        intact, words = verify_ledger(lab)
+        tell("ledger_after_faults", intact=intact, words=words)
+        failed = not intact
+    except AssertionError as error:
+        tell("failed", words=str(error)[-2000:])
+        failed = True
+    finally:
+        lab.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
