@@ -17,7 +17,7 @@ import pytest
 from tests import suites
 from tests.factories import people
 from tests.servers import databases
-from tests.servers.lab import Lab, free_port
+from tests.servers.lab import FIRST_START, Lab, free_port
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
@@ -66,7 +66,7 @@ def lab():
     running = Lab(home / "lab", free_port())
     running.home.mkdir()
     try:
-        yield running.start()
+        yield running.start().wait_ready(FIRST_START)
     finally:
         running.stop()
         shutil.rmtree(home, ignore_errors=True)

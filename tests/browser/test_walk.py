@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import io
 import json
-import os
 import re
 import struct
 import subprocess
@@ -403,9 +402,7 @@ def test_the_busy_dashboard(walk):
 
 def test_the_ledger_is_proven_intact(walk):
     command = [sys.executable, "manage.py", "verify_audit"]
-    environment = {**os.environ, "LAB_HOME": str(walk.lab.home), "PORT": str(walk.lab.port)}
-    for name in ("DATABASE_URL", "REDIS_URL", "QUANTSITE_ENV", "DJANGO_SETTINGS_MODULE"):
-        environment.pop(name, None)
+    environment = walk.lab.environment()
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90
     )

@@ -51,6 +51,16 @@ class Lab:
     def words(self):
         return self.out.read_text()
 
+    @property
+    def base_url(self):
+        return f"http://localhost:{self.port}"
+
+    @property
+    def people(self):
+        """The demo team by role."""
+        found = json.loads((self.home / "credentials.json").read_text())
+        return {user["role"]: user for user in found["users"]}
+
     def ask(self):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/ready") as answer:
@@ -66,6 +76,7 @@ class Lab:
             assert self.process.poll() is None, self.words()
             assert time.monotonic() < until, f"{self.words()}\n{self.ask()}"
             time.sleep(0.2)
+        return self
 
     def noted(self):
         rows = json.loads((self.home / "run/processes.json").read_text())
