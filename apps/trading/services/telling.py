@@ -13,8 +13,8 @@ from apps.risk import selectors as risk
 from apps.risk import services as risk_services
 from apps.risk.kernel.limits import Holdings, utilisation
 from apps.trading.kernel.performance import book_returns
-from apps.trading.models import Account, Order
-from apps.trading.selectors.accounts import account_json
+from apps.trading.models import Account, Deployment, Order
+from apps.trading.selectors.accounts import account_json, open_deployments
 from apps.trading.selectors.orders import order_json
 from apps.trading.selectors.snapshots import positions_json
 from apps.trading.services.sleeves import Bar
@@ -43,12 +43,23 @@ def tell_step(account: Account, panel: Panel, bar: Bar, book: Holdings, now: dat
             "account": _plain(account_json(account)),
             "positions": [_plain(row) for row in positions_json(account, {})],
             "orders": [_plain(order_json(order)) for order in orders[:TOLD_ORDERS]],
+            "deployments": [_deployment(row) for row in open_deployments(account.pk)],
         }
         topic = f"account.{account.pk}"
         kind = "trading.account.marked"
         events.emit(team_id=account.team_id, topic=topic, kind=kind, data=data)
     if _is_due("risk", account.pk, now, MEASURE_EVERY):
         _measure(account, panel, bar, book, now)
+
+
+def _deployment(row: Deployment) -> dict[str, object]:
+    return {
+        "id": row.pk,
+        "status": str(row.status),
+        "equity": row.equity,
+        "total_return": row.equity / float(row.allocation) - 1.0,
+        "bars_done": row.bars_done,
+    }
 
 
 def _plain(row: dict[str, object]) -> dict[str, object]:

@@ -134,7 +134,18 @@ function show(data) {
   showAccount(data.account);
   showPositions(data.positions);
   showOrders(data.orders);
+  showDeployments(data.deployments);
   refreshFigure();
+}
+
+function showDeployments(rows) {
+  for (const row of rows) {
+    const node = $(`[data-deployment="${row.id}"]`);
+    if (!node) continue;
+    tick($('[data-cell="equity"]', node), row.equity, (value) => number(value, 2));
+    tick($('[data-cell="return"]', node), row.total_return * 100, (value) => number(value, 2, { signed: true }), { coloured: true });
+    tick($('[data-cell="bars"]', node), row.bars_done, (value) => number(value, 0), { flash: false });
+  }
 }
 
 /** The figure is fetched again at most every few seconds, and not while nobody looks. */
