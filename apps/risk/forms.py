@@ -35,8 +35,13 @@ class LimitsForm(forms.Form):
             kind = forms.IntegerField if name in WHOLE else forms.FloatField
             self.fields[name] = kind(required=False, min_value=0, label=label)
 
+    def asked(self) -> dict[str, Any]:
+        """Return what the service takes: subject, values, reason."""
+        data = self.cleaned_data
+        return {"subject": data["subject"], "reason": data["reason"], "values": self.values()}
+
     def values(self) -> dict[str, Any]:
-        """Return the limits as the service takes them."""
+        """Return the limits by name; None switches one off."""
         given = {name: self.cleaned_data[name] for name, _, _ in FIELDS}
         symbols = str(self.cleaned_data["restricted"]).replace(",", " ").split()
         return {**given, "restricted": symbols}

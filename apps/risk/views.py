@@ -34,13 +34,12 @@ def overview(request: HttpRequest) -> HttpResponse:
 @permission("limits.write")
 def set_limits(request: HttpRequest) -> HttpResponse:
     """Set the limits of the team or of a book."""
-    form, actor, now = forms.LimitsForm(request.POST), signed_in(request), clock.now()
+    form, actor = forms.LimitsForm(request.POST), signed_in(request)
     if not form.is_valid():
         messages.error(request, forms.words_of(form))
         return redirect("risk:overview")
-    given = {key: form.cleaned_data[key] for key in ("subject", "reason")}
     try:
-        view = services.set_limits(actor=actor, values=form.values(), now=now, **given)
+        view = services.set_limits(actor=actor, now=clock.now(), **form.asked())
         messages.success(request, f"Version {view.version} of the limits holds from now on.")
     except LabError as error:
         messages.error(request, error.message)

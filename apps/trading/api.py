@@ -11,6 +11,8 @@ from ninja import Query, Router, Status
 from apps.core import clock
 from apps.core.doors import permission, signed_in
 from apps.core.rest import Page, Paging, page
+from apps.risk import selectors as risk
+from apps.risk import services as risk_services
 from apps.trading import charts, schemas, selectors, services
 
 router = Router(tags=["trading"])
@@ -68,20 +70,24 @@ def get_equity_figure(request: HttpRequest, account_id: int) -> Any:
     return charts.equity_figure(curve.ts, curve.equity, **selectors.equity_words(account))
 
 
-@router.post("/risk/accounts/{int:account_id}", tags=["risk"])
+@router.post("/risk/accounts/{int:account_id}", response={201: dict[str, Any]}, tags=["risk"])
 @permission("team.read")
 def measure_account(request: HttpRequest, account_id: int, body: schemas.RiskIn) -> Any:
     """Measure VaR and ES of an account's bar returns; keeps the report."""
     actor, now = signed_in(request), clock.now()
-    return services.measure_account(actor=actor, account_id=account_id, now=now, **body.dict())
+    asked = {**selectors.account_returns(account_id, actor.team), **body.dict()}
+    row = risk_services.create_report(actor=actor, now=now, **asked)
+    return Status(201, risk.report_as_dict(row))
 
 
-@router.post("/risk/runs/{run_id}", tags=["risk"])
+@router.post("/risk/runs/{run_id}", response={201: dict[str, Any]}, tags=["risk"])
 @permission("team.read")
 def measure_run(request: HttpRequest, run_id: str, body: schemas.RiskIn) -> Any:
     """Measure VaR and ES of a backtest's returns; keeps the report."""
     actor, now = signed_in(request), clock.now()
-    return services.measure_run(actor=actor, run_id=run_id, now=now, **body.dict())
+    asked = {**selectors.run_returns(run_id, actor.team), **body.dict()}
+    row = risk_services.create_report(actor=actor, now=now, **asked)
+    return Status(201, risk.report_as_dict(row))
 
 
 @router.get("/positions", response=Page[schemas.PositionOut])

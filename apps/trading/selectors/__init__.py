@@ -29,6 +29,7 @@ from apps.trading.selectors.pages import (
     new_account_context,
 )
 from apps.trading.selectors.positions import list_positions, position_json, position_row
+from apps.trading.selectors.returns import account_returns, run_returns
 from apps.trading.selectors.snapshots import (
     account_snapshot,
     deployment_json,
@@ -42,6 +43,7 @@ from apps.trading.selectors.windows import read_window
 __all__ = [
     "Deployable",
     "account_json",
+    "account_returns",
     "account_snapshot",
     "check_approved",
     "deployable_choices",
@@ -73,4 +75,5 @@ __all__ = [
     "position_json",
     "position_row",
     "read_window",
+    "run_returns",
 ]

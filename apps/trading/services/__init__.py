@@ -3,7 +3,6 @@
 from apps.trading.services.accounts import create_account, ensure_demo_accounts
 from apps.trading.services.deployments import deploy, stop_deployment
 from apps.trading.services.halts import halt, resume
-from apps.trading.services.measuring import measure_account, measure_run
 from apps.trading.services.orders import cancel_order, place_order
 from apps.trading.services.sending import send_intents
 from apps.trading.services.stepping import catch_up, step_deployments
@@ -15,8 +14,6 @@ __all__ = [
     "deploy",
     "ensure_demo_accounts",
     "halt",
-    "measure_account",
-    "measure_run",
     "place_order",
     "resume",
     "send_intents",
