@@ -147,12 +147,16 @@ class Watch:
         self.pending = self.pending or asyncio.ensure_future(self.next_message())
         while True:
             done, _ = await asyncio.wait({self.pending}, timeout=RECHECK_SECONDS)
+            message = None
             if done:
                 message, self.pending = self.pending.result(), None
-                return message
-            if not await still_holds(self.scope):
+            # Asked for each message too, or whoever keeps talking would never be asked about.
+            talks = message is None or message["type"] == "websocket.receive"
+            if talks and not await still_holds(self.scope):
                 await self.send({"type": "websocket.close", "code": SHUT_OUT})
                 return {"type": "websocket.disconnect", "code": SHUT_OUT}
+            if message is not None:
+                return message
 
     def stop(self) -> None:
         """Stop waiting for messages."""

@@ -1,18 +1,23 @@
 """Writes that may be sent twice: the first is carried out, the second gets the same answer.
 
 The key's row is stored before the work starts and outside its transaction, so that two at once
-can't both begin. An answer of 400 or more is forgotten: nothing was done, the key may be used
-again. A row left without an answer means that the process died meanwhile; the outcome is unknown
-and the client is told to look instead of being served a second execution.
+can't both begin. A refusal (400 to 499, 503) is forgotten: nothing was done, the key may be used
+again. A defect's 500 is kept and told again, since part of the work may have been committed. A row
+left without an answer means that the process died meanwhile; the outcome is unknown and the client
+is told to look instead of being served a second execution. Kept answers are encrypted: some hold
+a token or a link that is shown once and otherwise stored only as a hash.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from cryptography.fernet import Fernet, InvalidToken
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponse, HttpResponseBase
@@ -26,6 +31,7 @@ KEEP = timedelta(hours=24)
 PATIENCE = timedelta(seconds=120)
 MAX_KEY = 200
 KEPT_HEADERS = ("Location", "Content-Disposition")
+SAFE_TO_REPEAT = 503
 
 
 def once(
@@ -96,7 +102,7 @@ def _kept(row: IdempotencyKey | None, digest: str, now: datetime) -> HttpRespons
             "read the resource to see, then use a new key."
         )
         raise Conflict(message, code="idempotency.unknown_outcome")
-    answer = HttpResponse(bytes(row.body), status=row.status, content_type=row.content_type)
+    answer = HttpResponse(_opened(row), status=row.status, content_type=row.content_type)
     for name, value in row.headers.items():
         answer[name] = value
     answer["Idempotency-Replayed"] = "true"
@@ -109,10 +115,26 @@ def _in_progress() -> Conflict:
 
 
 def _finish(row: IdempotencyKey, answer: HttpResponseBase) -> None:
-    if answer.status_code >= 400 or not isinstance(answer, HttpResponse):
+    refused = 400 <= answer.status_code < 500 or answer.status_code == SAFE_TO_REPEAT
+    if refused or not isinstance(answer, HttpResponse):
         row.delete()
         return
-    row.status, row.body = answer.status_code, answer.content
+    row.status, row.body = answer.status_code, _box().encrypt(answer.content)
     row.content_type = answer.get("Content-Type", "")
     row.headers = {name: answer[name] for name in KEPT_HEADERS if name in answer}
     row.save(update_fields=["status", "body", "content_type", "headers"])
+
+
+def _box() -> Fernet:
+    key = hashlib.sha256(b"idempotency:" + settings.SECRET_KEY.encode()).digest()
+    return Fernet(base64.urlsafe_b64encode(key))
+
+
+def _opened(row: IdempotencyKey) -> bytes:
+    try:
+        return _box().decrypt(bytes(row.body))
+    except InvalidToken as error:
+        message = (
+            f"The answer kept for {HEADER} {row.key!r} can't be read any more; take a new key."
+        )
+        raise Conflict(message, code="idempotency.unknown_outcome") from error

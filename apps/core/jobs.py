@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 from celery import current_app
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q
 
 from apps.core import clock, events
@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=20)
 HEARTBEAT_SECONDS = 5.0
 REPUBLISH_AFTER = timedelta(seconds=30)
+DATABASE_AWAY = "The database did not answer while the work ran; it is tried again."
 PUBLISH_POLICY: dict[str, Any] = {"retry": False, "expires": None}
 
 
@@ -188,6 +189,11 @@ def _run(
         log.warning("job.superseded")
     except Unavailable as error:
         _put_back(job, error, now())
+    except (OperationalError, InterfaceError) as error:
+        # A server that is restarted fails nobody's work; without one the lease lapses instead.
+        log.warning("job.database_away", error=repr(error))
+        connection.close()
+        _put_back(job, Unavailable(DATABASE_AWAY, code="database.away"), now())
     except LabError as error:
         status = Job.Status.BLOCKED if error.code == "blocked_no_isolation" else Job.Status.FAILED
         finish(job, status, now=now(), error=describe(error))
@@ -260,7 +266,8 @@ def sweep(*, now: datetime) -> dict[str, int]:
     lapsed = Job.objects.filter(status=Job.Status.RUNNING, lease_until__lt=now)
     counts = {"lost": 0, "handed_on": 0, "published": 0}
     for job in lapsed:
-        counts["handed_on" if _hand_on(job, now) else "lost"] += 1
+        if how := _hand_on(job, now):
+            counts[how] += 1
     waiting = Job.objects.filter(
         Q(not_before__isnull=True) | Q(not_before__lte=now), status=Job.Status.QUEUED
     ).filter(Q(published_at__isnull=True) | Q(published_at__lt=now - REPUBLISH_AFTER))
@@ -269,14 +276,24 @@ def sweep(*, now: datetime) -> dict[str, int]:
     return counts
 
 
-def _hand_on(job: Job, now: datetime) -> bool:
-    if job.attempt >= job.max_attempts:
-        message = f"The worker died {job.attempt} times in this job; start it again by hand."
-        finish(job, Job.Status.LOST, now=now, error={"code": "job.lost", "message": message})
-        return False
-    freed = Job.objects.filter(pk=job.pk, attempt=job.attempt, status=Job.Status.RUNNING)
-    freed.update(status=Job.Status.QUEUED, lease_until=None, published_at=None, note="resuming")
-    return True
+def _hand_on(job: Job, now: datetime) -> str:
+    """Free or give up a job whose lease still is lapsed when its row is locked; tell which."""
+    with transaction.atomic():
+        rows = Job.objects.select_for_update(skip_locked=True).filter(
+            pk=job.pk, attempt=job.attempt, status=Job.Status.RUNNING, lease_until__lt=now
+        )
+        held = rows.first()
+        if held is None:
+            return ""
+        if held.attempt >= held.max_attempts:
+            message = f"The worker died {held.attempt} times in this job; start it again by hand."
+            finish(held, Job.Status.LOST, now=now, error={"code": "job.lost", "message": message})
+            return "lost"
+        held.status, held.note = Job.Status.QUEUED, "resuming"
+        held.lease_until = held.published_at = None
+        held.save(update_fields=["status", "note", "lease_until", "published_at"])
+        announce(held, now)
+        return "handed_on"
 
 
 def cancel(job_id: uuid.UUID | str, *, actor: Actor, now: datetime) -> Job:

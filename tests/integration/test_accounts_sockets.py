@@ -81,3 +81,16 @@ async def test_the_socket_closes_on_who_may_no_longer_look(application, team, cl
     closed = await socket.receive_output(timeout=2)
     assert (closed["type"], closed["code"]) == ("websocket.close", 4401)
     await socket.wait()
+
+
+async def test_talking_on_does_not_keep_a_socket_open(application, team, client_as):
+    client = await sync_to_async(client_as)("viewer")
+    socket = socket_of(application, client)
+    assert (await socket.open())["type"] == "websocket.accept"
+    assert (await socket.ask(op="ping"))["op"] == "pong"
+    await sync_to_async(Membership.objects.filter(user=client.user).delete)()
+    backends._checked.clear()
+    await socket.send_input({"type": "websocket.receive", "text": '{"op": "ping"}'})
+    closed = await socket.receive_output(timeout=2)
+    assert (closed["type"], closed["code"]) == ("websocket.close", 4401)
+    await socket.wait()

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 
 from apps.core import jobs
 from apps.core.errors import Invalid, NotFound, Unavailable
@@ -87,6 +88,25 @@ def test_cancelled_job_stops_at_its_next_report(job, now, actor):
         return {"never": True}
 
     assert jobs.execute(str(job.pk), work, worker="w", now=clock_at(now)) == "cancelled"
+
+
+def test_a_lease_renewed_in_time_is_not_taken_away(job, now):
+    first = jobs.claim(job.pk, worker="slow", now=now)
+    late = now + jobs.LEASE + timedelta(seconds=1)
+    # The heartbeat came between the sweep's look and its hand.
+    Job.objects.filter(pk=job.pk).update(lease_until=late + jobs.LEASE)
+    assert jobs._hand_on(first, late) == ""
+    assert jobs.finish(first, "done", now=late) is True
+
+
+def test_a_database_that_restarts_fails_no_job(job, now, monkeypatch):
+    def work(progress):
+        raise OperationalError("terminating connection due to administrator command")
+
+    monkeypatch.setattr(jobs.connection, "close", lambda: None)  # the test's transaction is on it
+    assert jobs.execute(str(job.pk), work, worker="w", now=clock_at(now)) == "queued"
+    job.refresh_from_db()
+    assert job.error["code"] == "database.away"
 
 
 def test_jobs_of_another_team_are_not_found(job, other_team):

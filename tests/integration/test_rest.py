@@ -247,6 +247,29 @@ def test_a_failed_write_frees_its_key(team, api_as):
     assert response.status_code == 201
 
 
+def test_a_defect_after_the_work_is_not_an_invitation_to_do_it_twice(team, api_as, monkeypatch):
+    def broken(_plain):
+        raise ZeroDivisionError("after the commit")
+
+    client = api_as("admin")
+    monkeypatch.setattr("apps.accounts.backends.invitation_link", broken)
+    first = post(client, "/api/v1/invitations", invitation(), **{"idempotency-key": "k1"})
+    assert_problem(first, 500, "internal")
+    monkeypatch.undo()
+    again = post(client, "/api/v1/invitations", invitation(), **{"idempotency-key": "k1"})
+    assert (again.status_code, again["Idempotency-Replayed"]) == (500, "true")
+    assert Invitation.objects.count() == 1
+
+
+def test_a_secret_shown_once_is_not_kept_in_the_clear(team, api_as):
+    client = api_as("admin")
+    made = post(client, "/api/v1/tokens", {"name": "n"}, **{"idempotency-key": "k1"}).json()
+    kept = bytes(IdempotencyKey.objects.get().body)
+    assert made["token"].encode() not in kept
+    again = post(client, "/api/v1/tokens", {"name": "n"}, **{"idempotency-key": "k1"}).json()
+    assert again["token"] == made["token"]
+
+
 def test_a_cut_off_write_is_never_done_again_blindly(team, api_as, now):
     client = api_as("admin")
     post(client, "/api/v1/invitations", invitation(), **{"idempotency-key": "k1"})
