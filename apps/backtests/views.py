@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -54,7 +55,7 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Show a run: progress while it is computed, then its tear sheet."""
     found = selectors.get_run(run_id, signed_in(request).team)
     detail = selectors.run_detail(found)
-    context = {"run": detail, "job": found.job}
+    context: dict[str, Any] = {"run": detail, "job": found.job}
     if not found.is_done:
         return render(request, "backtests/waiting.html", context)
     curves, trades = selectors.get_curves(found), selectors.rows_of(found, "trades", last=100)

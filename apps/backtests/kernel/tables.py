@@ -67,8 +67,9 @@ def read_frame(content: bytes, name: str) -> Any:
     if isinstance(frame.index, pd.MultiIndex):
         return frame.reset_index()
     # Row numbers, kept by a frame that was filtered, say nothing; times and names do.
-    if isinstance(frame.index, pd.DatetimeIndex) or frame.index.name is not None:
-        return frame.reset_index(names=str(frame.index.name or "ts"))
+    label = frame.index.name
+    if isinstance(frame.index, pd.DatetimeIndex) or label is not None:
+        return frame.reset_index(names="ts" if label is None else str(label))
     return frame.reset_index(drop=True)
 
 
