@@ -67,7 +67,8 @@ def digest(path):
 
 def sync(names):
     """Install exactly what the locks name, hashes checked."""
-    say(f"Installing the packages of {', '.join(LOCKS[name].name for name in names)} …")
+    locks = [LOCKS[name] for name in names]
+    say(f"Installing the packages of {', '.join(lock.name for lock in locks)} …")
     uv = find_uv()
     if not works(PYTHON, "-c", ""):
         if uv:
@@ -75,7 +76,17 @@ def sync(names):
         else:
             make_venv()
     uv = uv or fetch_uv()
-    run(uv, "pip", "sync", "-q", "--require-hashes", "--python", PYTHON, *map(LOCKS.get, names))
+    options = ["-q", "--require-hashes", "--python", PYTHON]
+    if not uv or not succeeds(uv, "pip", "sync", *options, *locks):
+        install_by_pip(locks)
+
+
+def install_by_pip(locks):
+    """Install with pip, which knows the machine's own mirrors and certificates."""
+    say("uv could not do it; trying pip …")
+    ensure_pip()
+    files = [part for lock in locks for part in ("-r", lock)]
+    run(PYTHON, "-m", "pip", "install", "-q", "--require-hashes", "--no-deps", *files)
 
 
 def find_uv():
@@ -97,13 +108,18 @@ def make_venv():
 
 
 def fetch_uv():
-    """Fetch uv into a folder of its own, where a sync leaves it alone."""
-    pip = [PYTHON, "-m", "pip"]
-    if not works(*pip, "--version"):
-        run(sys.executable, "-m", "venv", "--upgrade", VENV)
-        run(PYTHON, "-m", "ensurepip")
-    run(*pip, "install", "-q", "--disable-pip-version-check", "--target", OWN_UV, "uv")
-    return OWN_UV / "bin" / "uv"
+    """Fetch uv into a folder of its own, where a sync leaves it alone; None when that fails."""
+    ensure_pip()
+    options = ["-q", "--disable-pip-version-check", "--target", OWN_UV]
+    if succeeds(PYTHON, "-m", "pip", "install", *options, "uv"):
+        return OWN_UV / "bin" / "uv"
+    return None
+
+
+def ensure_pip():
+    """Have pip in the environment."""
+    if not works(PYTHON, "-m", "pip", "--version"):
+        run(PYTHON, "-m", "ensurepip", "--upgrade")
 
 
 def works(*command):
@@ -115,14 +131,18 @@ def works(*command):
     return done.returncode == 0
 
 
-def run(*command):
-    """Run a command; stop with its words when it fails."""
-    parts = [str(part) for part in command]
-    environment = {**os.environ, "UV_LINK_MODE": os.environ.get("UV_LINK_MODE", "copy")}
+def succeeds(*command):
+    """Run a command, its words on standard error; tell whether it ended well."""
+    environment = {"UV_SYSTEM_CERTS": "1", **os.environ}
     environment.pop("VIRTUAL_ENV", None)
-    done = subprocess.run(parts, env=environment, stdout=sys.stderr, check=False)
-    if done.returncode != 0:
-        fail(f"{' '.join(parts[:3])} … failed (exit {done.returncode}); see above.")
+    parts = [str(part) for part in command]
+    return subprocess.run(parts, env=environment, stdout=sys.stderr, check=False).returncode == 0
+
+
+def run(*command):
+    """Run a command; stop when it fails."""
+    if not succeeds(*command):
+        fail(f"{' '.join(str(part) for part in command[:4])} … failed; see above.")
 
 
 def say(text):
