@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import structlog
+
+# Who knows the end of these addresses may join a team, or take an account over.
+SECRET_TAIL = re.compile(
+    r"((?:/|%2F)(?:join|reset(?:/|%2F)key|confirm-email)(?:/|%2F))[^/?&%\s\"']+", re.IGNORECASE
+)
+
+
+def hide_secret_links(_logger: Any, _method: str, event: Any) -> Any:
+    """Leave out of a log event what makes an invitation or a reset link work."""
+    for key, value in event.items():
+        if isinstance(value, str) and SECRET_TAIL.search(value):
+            event[key] = SECRET_TAIL.sub(r"\1…", value)
+    return event
+
 
 SHARED_PROCESSORS: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -13,6 +28,7 @@ SHARED_PROCESSORS: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
     structlog.processors.format_exc_info,
+    hide_secret_links,
 ]
 
 structlog.configure(
