@@ -9,6 +9,7 @@ from typing import Any
 METRICS = "metrics"
 PARAMETERS = ("parameters", "params")
 LINKS = "links"
+FACTS = "facts"
 DECIMALS = 4
 # Where the subjects that evidence names can be read; shown only where the site has the page.
 PLACES = {
@@ -55,10 +56,11 @@ def arrange(evidence: Mapping[str, Any], subject: str) -> EvidenceView:
     parameters: Any = next((evidence[name] for name in PARAMETERS if name in evidence), {})
     known = {METRICS, LINKS, *PARAMETERS}
     facts = {name: value for name, value in evidence.items() if name not in known}
+    named = facts.pop(FACTS, {})  # its rows need no other name in front
     return EvidenceView(
         metrics=_rows(evidence.get(METRICS)),
         parameters=_rows(parameters),
-        facts=_rows(facts),
+        facts=_rows(named) + _rows(facts),
         links=tuple(_links(evidence, subject)),
     )
 

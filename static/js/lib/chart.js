@@ -246,7 +246,9 @@ function titled(given, width) {
   const [first, ...rest] = title.text.split(/<br\s*\/?>/i);
   const below = title.subtitle?.text ?? rest.join(" ").replace(/<[^>]*>/g, "");
   const text = wrapped(first, width / 7.2);
-  return below ? { ...title, text, subtitle: { ...title.subtitle, text: wrapped(below, width / 6) } } : { ...title, text };
+  // plotly drops the shift of the first line when there are more
+  const pad = text.includes("<br>") ? { t: 16, l: 4 } : undefined;
+  return below ? { ...title, text, pad, subtitle: { ...title.subtitle, text: wrapped(below, width / 6) } } : { ...title, text, pad };
 }
 
 /** Break a text into lines of at most so many letters. */
