@@ -33,6 +33,20 @@ from apps.strategies.services import ensure_version
 PROMOTION = "promotion"
 STEPS = 6
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
+# What the work writes; people may archive a run or put it into a study meanwhile.
+COMPUTED = (
+    "result",
+    "digest",
+    "data_digest",
+    "engine_version",
+    "equity_final",
+    "total_return",
+    "cagr",
+    "sharpe",
+    "max_drawdown",
+    "trades",
+    "finished_at",
+)
 
 
 def create_backtest(*, actor: Actor, request: Mapping[str, Any], now: datetime) -> tuple[Run, Job]:
@@ -190,7 +204,7 @@ def _store(run: Run, report: Report, asked: Request, now: datetime) -> None:
     run.total_return, run.cagr = figures["total_return"], figures["cagr"]
     run.sharpe, run.max_drawdown = figures["sharpe"], figures["max_drawdown"]
     run.trades, run.finished_at = report.trade_figures["count"], now
-    run.save()
+    run.save(update_fields=COMPUTED)
     none = np.full(panel.n_bars, np.nan)
     curves = {
         "equity": result.equity,

@@ -28,18 +28,27 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         path = Path(options["spec"])
         try:
-            body = json.loads(path.read_bytes())
+            body = self.read(path)
             panel = body.pop("panel", "")
             result = self.from_file(body, path, panel) if panel else self.from_database(body)
         except OSError as error:
             message = f"{error.filename or path} can't be read: {error.strerror}."
             raise CommandError(message, returncode=2) from error
-        except (ValueError, AttributeError) as error:
-            message = f"{path} is no JSON object: {error}."
-            raise CommandError(message, returncode=2) from error
         except LabError as error:
             raise CommandError(f"{error.message} [{error.code}]", returncode=2) from error
         self.stdout.write(json.dumps(result, allow_nan=False))
+
+    def read(self, path: Path) -> dict[str, Any]:
+        """Return the JSON object of the file."""
+        try:
+            body = json.loads(path.read_bytes())
+        except ValueError as error:
+            message = f"{path} is no JSON: {error}."
+            raise CommandError(message, returncode=2) from error
+        if not isinstance(body, dict):
+            message = f"{path} holds no JSON object; write the body of POST /backtests."
+            raise CommandError(message, returncode=2)
+        return body
 
     def from_file(self, body: dict[str, Any], spec: Path, panel: str) -> dict[str, Any]:
         """Run on a file; its path is relative to here, or else to the specification's folder."""

@@ -1,0 +1,119 @@
+"""The commands that need nothing running: what they print, and how they end."""
+
+import json
+from io import StringIO
+
+import numpy as np
+import pandas as pd
+import pytest
+from django.core.management import CommandError, call_command
+
+
+def call(name, *arguments):
+    out, err = StringIO(), StringIO()
+    call_command(name, *map(str, arguments), stdout=out, stderr=err)
+    return json.loads(out.getvalue()), err.getvalue()
+
+
+@pytest.fixture
+def returns(tmp_path):
+    rng = np.random.default_rng(5)
+    index = pd.date_range("2020-01-03", periods=60, freq="W-FRI", name="date")
+    frame = pd.DataFrame(rng.normal(0, 0.02, (60, 3)), index, ["a", "b", "cash"])
+    frame["cash"] = 0.0004
+    path = tmp_path / "returns.parquet"
+    frame.to_parquet(path)
+    return path
+
+
+def test_metrics_of_a_file(returns):
+    found, notes = call("metrics", returns, "--benchmark", "b", "--rf", "cash")
+    assert set(found) == {"a", "b"}
+    assert notes.startswith("52 periods a year")
+    yearly, _ = call("metrics", returns, "--rf", "0.02", "--periods", "12")
+    assert set(yearly) == {"a", "b", "cash"}
+    assert "beta" not in yearly["a"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [(["--benchmark", "z"], "no column 'z'"), (["--rf", "z"], "neither a number")],
+)
+def test_metrics_ends_with_2_on_bad_input(returns, extra, words):
+    with pytest.raises(CommandError, match=words) as error:
+        call("metrics", returns, *extra)
+    assert error.value.returncode == 2
+
+
+def test_missing_file_ends_with_2(tmp_path):
+    for command in ("metrics", "backtest"):
+        with pytest.raises(CommandError, match="can't be read") as error:
+            call(command, tmp_path / "none.json")
+        assert error.value.returncode == 2
+
+
+@pytest.fixture
+def spec(tmp_path):
+    closes = 100 * np.exp(np.random.default_rng(6).normal(0, 0.01, 300).cumsum())
+    ts = pd.bdate_range("2020-01-01", periods=300)
+    bars = pd.DataFrame({"symbol": "X", "ts": ts, "open": closes, "close": closes})
+    bars["high"], bars["low"], bars["volume"] = closes + 1, closes - 1, 1.0
+    bars.to_csv(tmp_path / "bars.csv", index=False)
+
+    def write(**changes):
+        body = {
+            "strategy": "sma_crossover",
+            "params": {"fast": 5, "slow": 20},
+            "panel": "bars.csv",
+            "cash": 10_000,
+            **changes,
+        }
+        path = tmp_path / "spec.json"
+        path.write_text(json.dumps(body))
+        return path
+
+    return write
+
+
+def test_backtest_of_a_file(spec):
+    one, _ = call("backtest", spec())
+    two, _ = call("backtest", spec())
+    assert one["digest"] == two["digest"]
+    assert one["equity_final"] > 0
+    assert one["trades"] == one["trade_figures"]["count"] > 0
+    assert set(one["metrics"]) >= {"sharpe", "cagr", "max_drawdown", "beta", "exposure"}
+    held, _ = call("backtest", spec(strategy="buy_and_hold", params={}))
+    assert held["equity_final"] == pytest.approx(
+        10_000 * (1 + held["benchmark"]["metrics"]["total_return"])
+    )
+
+
+def test_limits_hold_in_a_backtest(spec):
+    free, _ = call("backtest", spec())
+    half, _ = call("backtest", spec(limits={"max_exposure": 0.5}))
+    assert half["metrics"]["exposure"] == pytest.approx(free["metrics"]["exposure"] / 2, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"start": "2021-01-01", "end": "2020-01-01"}, "reversed"),
+        ({"start": "2030-01-01"}, "no bars between"),
+        ({"params": {"fast": 50}}, "below slow"),
+        ({"strategy": "x"}, "x"),
+        ({"cash": -5}, "positive"),
+        ({"panel": "none.csv"}, "can't be read"),
+    ],
+)
+def test_backtest_ends_with_2_on_bad_input(spec, change, words):
+    with pytest.raises(CommandError, match=words) as error:
+        call("backtest", spec(**change))
+    assert error.value.returncode == 2
+
+
+def test_backtest_of_no_json_ends_with_2(tmp_path):
+    path = tmp_path / "spec.json"
+    path.write_text("[1, 2]")
+    with pytest.raises(CommandError, match="no JSON object") as error:
+        call("backtest", path)
+    assert error.value.returncode == 2
