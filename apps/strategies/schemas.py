@@ -49,6 +49,7 @@ class VersionOut(Schema):
     created_by: str
     created_by_label: str
     created_at: datetime
+    is_current: bool
 
 
 class VersionDetail(VersionOut):

@@ -27,7 +27,13 @@ from apps.strategies.kernel.expressions import (
 )
 from apps.strategies.kernel.expressions.units import spell
 from apps.strategies.kernel.interface import Spec, Strategy
-from apps.strategies.kernel.versions import Line, ParamChange, diff_params, diff_text
+from apps.strategies.kernel.versions import (
+    ENGINE_VERSION,
+    Line,
+    ParamChange,
+    diff_params,
+    diff_text,
+)
 from apps.strategies.models import Strategy as StrategyRow
 from apps.strategies.models import StrategyVersion
 
@@ -37,7 +43,11 @@ OWN_CODE = "apps.strategies."
 
 @dataclass(frozen=True, slots=True)
 class VersionView:
-    """A version as other apps see it; ``name`` is the plug that ``get_strategy`` returns."""
+    """A version as other apps see it; ``name`` is the plug that ``get_strategy`` returns.
+
+    ``is_current`` is False when the lab's code has changed since: what would run now is not what
+    the digest stands for, so it must not be deployed; ``ensure_version`` makes the next version.
+    """
 
     id: int
     team_id: int
@@ -55,6 +65,7 @@ class VersionView:
     created_by: str
     created_by_label: str
     created_at: datetime
+    is_current: bool = True
 
     @property
     def label(self) -> str:
@@ -148,6 +159,9 @@ def view_of(row: StrategyVersion) -> VersionView:
         created_by=row.created_by,
         created_by_label=row.created_by_label,
         created_at=row.created_at,
+        is_current=row.engine == ENGINE_VERSION
+        and is_in_library(row.strategy.plug)
+        and row.source_digest == source_of(row.strategy.plug)[1],
     )
 
 

@@ -262,3 +262,15 @@ def test_other_decisions_move_nothing(ensure, team, now, change):
     approvals.decided.send_robust(sender=None, **{**told, "tier": 2})
     moved = selectors.get_version(version.id, team.pk)
     assert (moved.stage, moved.tier) == ("paper", 2)
+
+
+def test_a_version_of_older_code_says_so(ensure, team, monkeypatch):
+    version = ensure()
+    assert version.is_current
+    monkeypatch.setattr(selectors, "source_of", lambda _name: ("changed", "0" * 64))
+    stale = selectors.get_version(version.id, team.pk)
+    assert not stale.is_current
+    renewed = ensure(name=str(version.id), params={})
+    assert renewed.is_current
+    assert (renewed.number, renewed.params) == (2, version.params)
+    assert renewed.digest != version.digest
