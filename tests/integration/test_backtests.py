@@ -11,7 +11,6 @@ from apps.core import jobs
 from apps.core.errors import Conflict, Denied, Invalid, NotFound
 from apps.core.models import Job
 
-pytestmark = pytest.mark.store
 BODY = {
     "strategy": "sma_crossover",
     "params": {"fast": 20, "slow": 100},
@@ -38,6 +37,7 @@ def made(actor, now, sample, db):
     return make
 
 
+@pytest.mark.store
 def test_run_is_computed_stored_and_audited(made, now):
     from apps.audit.selectors import list_events
     from apps.market.models import Reader
@@ -60,6 +60,7 @@ def test_run_is_computed_stored_and_audited(made, now):
     assert Reader.objects.filter(subject=f"backtest:{run.pk}", digest=run.data_digest).exists()
 
 
+@pytest.mark.store
 def test_trades_add_up_to_the_gain(made):
     run = made()
     trades = selectors.rows_of(run, "trades")
@@ -79,6 +80,7 @@ def test_same_inputs_give_the_same_digest_and_other_terms_another(made):
     assert one.version_id == two.version_id
 
 
+@pytest.mark.store
 def test_run_repeated_from_the_start_stores_the_same_once(made, now):
     run = made()
     Job.objects.filter(pk=run.job_id).update(status="queued")
@@ -89,10 +91,25 @@ def test_run_repeated_from_the_start_stores_the_same_once(made, now):
     assert again.artifacts.count() == 2
 
 
+def test_a_run_archived_while_it_is_computed_stays_archived(actor, now, sample, db, monkeypatch):
+    run, job = services.create_backtest(actor=actor(), request=BODY, now=now)
+    compute = services._compute
+
+    def meanwhile(*args):
+        services.archive_run(actor=actor(), run_id=run.pk, now=now)
+        return compute(*args)
+
+    monkeypatch.setattr(services, "_compute", meanwhile)
+    assert jobs.execute(str(job.pk), services.run_backtest, worker="w") == "done"
+    run.refresh_from_db()
+    assert (run.archived_at, run.is_done) == (now, True)
+
+
 def test_command_gives_the_digest_of_the_worker(made):
     assert selectors.simulate(BODY)["digest"] == made().digest
 
 
+@pytest.mark.store
 def test_spy_as_benchmark(made):
     run = made(benchmark="SPY")
     assert run.result["benchmark"]["label"].startswith("SPY")
@@ -259,6 +276,7 @@ def test_rest_from_request_to_export(client, now):
     assert [row["id"] for row in listed["items"]] == [run_id]
 
 
+@pytest.mark.store
 def test_rest_draws_and_exports(client, made):
     run = made(of=client.actor)
     found = client.get(f"/api/v1/backtests/{run.pk}").json()

@@ -76,8 +76,9 @@ export function showProblem(error, panel = null) {
 }
 
 function fieldErrors(error) {
-  const errors = error.body?.errors ?? error.body?.details?.errors;
-  if (!Array.isArray(errors) || !errors.length) return [];
+  const given = error.body?.errors ?? error.body?.details?.errors;
+  const errors = Array.isArray(given) ? given.filter((one) => one.message ?? one.msg) : [];
+  if (!errors.length) return [];
   const lines = errors.map((one) => el("li", { text: `${one.field ?? (one.loc ?? []).at(-1) ?? ""}: ${one.message ?? one.msg ?? ""}` }));
   return [el("ul", {}, ...lines)];
 }
