@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apps.approvals import selectors as approvals
+from apps.approvals.kernel.states import RETIRED
 from apps.approvals.selectors import ApprovalView
 from apps.strategies import selectors as strategies
 from apps.strategies.kernel.versions import digest_of
@@ -34,6 +35,9 @@ def check_approved(*, version_id: int, team_id: int, is_paper: bool) -> Deployab
         Saying what is missing: the approval, or the approved content, which has changed since.
     """
     version = strategies.get_version(version_id, team_id)
+    if version.stage == RETIRED:
+        message = f"{version.label} was retired; have a new version approved for paper."
+        raise NotApproved(message, code="deploy.retired", details={"version_id": version.id})
     stages = PAPER_STAGES if is_paper else LIVE_STAGES
     approval = find_approved(version, team_id, stages)
     if approval is None:

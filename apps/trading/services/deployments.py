@@ -74,7 +74,7 @@ def deploy(
         with transaction.atomic():
             store.pass_fence()
             account = Account.objects.select_for_update().get(pk=account_id)
-            _check_room(account, allocation)
+            _check_room(account, allocation, feed)
             row = Deployment.objects.create(
                 **_content(account, feed, chosen, allocation),
                 version_id=found.version.id,
@@ -163,7 +163,10 @@ def _check_allocation(allocation: Decimal) -> None:
         raise Invalid(message, code="deploy.allocation", details={"field": "allocation"})
 
 
-def _check_room(account: Account, allocation: Decimal) -> None:
+def _check_room(account: Account, allocation: Decimal, feed: FeedState) -> None:
+    if account.epoch != feed.epoch:
+        message = f"Feed {feed.name} has just been started anew; try again after its first bar."
+        raise Conflict(message, code="deploy.feed_restarted")
     if allocation > account.cash:
         message = (
             f"{account.name} has {account.cash:,.2f} {account.currency} free; "

@@ -148,7 +148,7 @@ def _note_cancelled(order: Order, scope: Scope, now: datetime) -> int:
 
 
 def resume(*, actor: Actor, scope: str, reason: str, now: datetime) -> Halt:
-    """Let a halted scope trade again from the next bar on.
+    """Let a halted scope trade again from the next bar on; strategies take up their last targets.
 
     Raises
     ------
@@ -179,5 +179,7 @@ def _free_deployments(scope: Scope) -> None:
         if selectors.halted_among(scopes):
             continue
         row.status, row.note = Deployment.Status.RUNNING, ""
-        row.save(update_fields=["status", "note"])
+        # Its open orders were cancelled; at the next bar it asks for its last targets again.
+        row.state = {**row.state, "restate": "targets" in row.state}
+        row.save(update_fields=["status", "note", "state"])
         tell_changed(row)

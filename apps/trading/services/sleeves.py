@@ -163,13 +163,26 @@ def decide(sleeve: Sleeve, readied: Readied) -> str:
     )
     try:
         weights = strategies.get_strategy(row.strategy).decide(view, row.params)
+        if weights is None and row.state.get("restate"):
+            # A halt cancelled what was under way: take the last targets up again.
+            weights = np.array(row.state["targets"], dtype=np.float64)
         if weights is not None:
             sleeve.book.set_targets(weights)
+            row.state["targets"] = _merged(row.state.get("targets"), weights)
     except Exception as error:
         log.exception("deployment.decide_failed", deployment_id=row.pk)
         return f"{type(error).__name__}: {error}"
     row.state["memory"] = plain_memory(memory)
+    row.state["restate"] = False
     return ""
+
+
+def _merged(before: list[float | None] | None, weights: Floats) -> list[float | None]:
+    """Return the targets in force: a NaN leaves the one before as it was; None is none."""
+    found: list[float | None] = [w if w == w else None for w in np.asarray(weights).tolist()]
+    if before is None:
+        return found
+    return [old if new is None else new for old, new in zip(before, found, strict=True)]
 
 
 def save(sleeve: Sleeve, bar: Bar, now: datetime) -> store.EquityPoint:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from apps.core.kernel.timeframes import seconds_of
 from apps.market import selectors as market
@@ -50,16 +50,35 @@ def step_deployments(*, batch: FeedBatch, now: datetime) -> Stepped:
 
 
 def catch_up(*, feed_name: str, now: datetime) -> Stepped:
-    """Step every account on a feed over the bars handed out since its last step."""
+    """Step every account on a feed over the bars handed out since its last step.
+
+    An account that fails leaves the others alone; its error is raised when all had their turn.
+    """
     feed = market.feed_state(feed_name)
     steps = sent = 0
+    failed: Exception | None = None
     for account_id in selectors.list_feed_accounts(feed_name):
-        sent += send_intents(account_id=account_id, now=now)
-        if feed.position_at is not None:
-            settle_epoch(account_id=account_id, feed=feed, now=now)
-            taken, more = _advance(account_id, feed, now)
+        try:
+            taken, more = _catch_up(account_id, feed, now)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            log.exception("account.step_failed", account_id=account_id)
+            failed = failed or error
+        else:
             steps, sent = steps + taken, sent + more
+    if failed is not None:
+        raise failed
     return Stepped(steps, sent)
+
+
+def _catch_up(account_id: int, feed: FeedState, now: datetime) -> tuple[int, int]:
+    sent = send_intents(account_id=account_id, now=now)
+    if feed.position_at is None:
+        return 0, sent
+    settle_epoch(account_id=account_id, feed=feed, now=now)
+    taken, more = _advance(account_id, feed, now)
+    return taken, sent + more
 
 
 def _advance(account_id: int, feed: FeedState, now: datetime) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import OperationalError
 
 from apps.core import clock
 from apps.core.actors import system
@@ -33,6 +34,10 @@ class Command(BaseCommand):
                 reason=reason,
                 now=clock.now(),
             )
+        except OperationalError as error:
+            words = "The database does not answer; nothing was changed. Start the lab, or look at"
+            self.stderr.write(f"{words} its log: {error}")
+            sys.exit(1)
         except LabError as error:
             self.stderr.write(f"{error.message} [{error.code}]")
             sys.exit(2 if error.status < 500 else 1)
