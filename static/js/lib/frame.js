@@ -175,7 +175,7 @@ function reachable(node) {
     if (box.hasAttribute("tabindex") || box.scrollWidth <= box.clientWidth) continue;
     const heading = $("h2, h3", box.closest("section, .panel") ?? box);
     box.tabIndex = 0;
-    box.setAttribute("role", "region");
+    box.setAttribute("role", "group");
     box.setAttribute("aria-label", `${heading?.textContent.trim() ?? "Wide content"}, scrolls`);
   }
 }
