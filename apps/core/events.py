@@ -12,6 +12,8 @@ from apps.core import live
 def emit(*, team_id: int | None, topic: str, kind: str, data: dict[str, Any]) -> None:
     """Publish ``data`` as ``kind`` (``app.noun.happened``) on the team's ``topic`` after commit.
 
-    ``team_id`` None reaches every team: only for shared facts such as the sample feed.
+    ``team_id`` None reaches every team: only for shared facts such as the sample feed. A message
+    that can't be sent is logged; it neither fails what is committed nor holds up what follows.
     """
-    transaction.on_commit(lambda: live.publish(live.topic_of(team_id, topic), kind, data))
+    send = lambda: live.publish(live.topic_of(team_id, topic), kind, data)  # noqa: E731
+    transaction.on_commit(send, robust=True)

@@ -8,6 +8,7 @@ import pytest
 from apps.core.actors import system
 from apps.risk.kernel.expected_shortfall import expected_shortfall
 from apps.risk.kernel.value_at_risk import value_at_risk
+from apps.strategies import services as strategies
 from apps.trading import services
 from tests.factories import trading
 
@@ -71,6 +72,16 @@ def test_deploy_wants_an_approval(account, team, now, api_as):
     assert answer.status_code == 409
     assert answer.json()["code"] == "deploy.not_approved"
     assert "Propose its promotion" in answer.json()["detail"]
+
+
+def test_a_retired_version_is_not_deployed_on_its_old_approval(account, team, now, api_as):
+    version = trading.make_version(team, now, "buy_and_hold")
+    strategies.set_stage(
+        actor=system("tests", team.pk), version_id=version.id, stage="retired", now=now
+    )
+    body = {"version_id": version.id, "account_id": account.pk, "allocation": "1000"}
+    answer = post(api_as("trader"), "/deployments", body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "deploy.retired")
 
 
 def test_a_version_whose_code_has_changed_is_not_deployed(account, team, now, api_as, monkeypatch):
