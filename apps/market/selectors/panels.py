@@ -261,7 +261,7 @@ def _read(
     stored = store.read_bars([item.series_id for item in found], low, high)
     if not stored:
         raise _no_bars(found, low, high)
-    factors = _factors([item.instrument_id for item in found]) if price_mode != "raw" else {}
+    factors = _factors([item.instrument_id for item in found], price_mode)
     series: list[Columns] = []
     for item in found:
         bars = stored.get(item.series_id)
@@ -298,8 +298,13 @@ def _day(ts: int) -> str:
     )
 
 
-def _factors(instrument_ids: Sequence[int]) -> dict[int, Factors]:
+def _factors(instrument_ids: Sequence[int], price_mode: str) -> dict[int, Factors]:
+    if price_mode == "raw":
+        return {}
     rows = Action.objects.filter(instrument_id__in=instrument_ids).order_by("instrument_id", "on")
+    if price_mode == "split":
+        # Dividends outnumber splits by far and change nothing in this mode.
+        rows = rows.filter(kind=Action.Kind.SPLIT)
     grouped: dict[int, list[tuple[int, float, float]]] = defaultdict(list)
     for instrument_id, on, kind, factor in rows.values_list(
         "instrument_id", "on", "kind", "factor"
