@@ -144,12 +144,12 @@ class Watch:
 
     async def receive(self) -> Any:
         """Return the next message, or the end when the person has been shut out."""
-        self.pending = self.pending or asyncio.ensure_future(self.next_message())
+        pending = self.pending = self.pending or asyncio.ensure_future(self.next_message())
         while True:
-            done, _ = await asyncio.wait({self.pending}, timeout=RECHECK_SECONDS)
+            done, _ = await asyncio.wait({pending}, timeout=RECHECK_SECONDS)
             message = None
             if done:
-                message, self.pending = self.pending.result(), None
+                message, self.pending = pending.result(), None
             # Asked for each message too, or whoever keeps talking would never be asked about.
             talks = message is None or message["type"] == "websocket.receive"
             if talks and not await still_holds(self.scope):

@@ -164,9 +164,7 @@ STORAGES = {
 }
 MEDIA_ROOT = LAB_HOME / "media"
 
-CACHES = {
-    "default": {"BACKEND": "apps.core.caches.FallbackCache", "LOCATION": REDIS_URL}
-}
+CACHES = {"default": {"BACKEND": "apps.core.caches.FallbackCache", "LOCATION": REDIS_URL}}
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -1,5 +1,6 @@
 """Tests: real PostgreSQL and Redis started by ``tests/conftest.py``, cheap passwords."""
 
+from quantsite import env
 from quantsite.settings.base import *
 
 ENVIRONMENT = "test"

@@ -4,55 +4,53 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='AuditCheckpoint',
+            name="AuditCheckpoint",
             fields=[
-                ('size', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('root', models.BinaryField()),
-                ('at', models.DateTimeField()),
-                ('note', models.TextField()),
+                ("size", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("root", models.BinaryField()),
+                ("at", models.DateTimeField()),
+                ("note", models.TextField()),
             ],
             options={
-                'db_table': 'audit_checkpoint',
-                'managed': False,
+                "db_table": "audit_checkpoint",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='AuditEvent',
+            name="AuditEvent",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
-                ('acted_at', models.DateTimeField()),
-                ('db_user', models.TextField()),
-                ('team_id', models.BigIntegerField(null=True)),
-                ('actor', models.TextField()),
-                ('role', models.TextField()),
-                ('action', models.TextField()),
-                ('subject', models.TextField()),
-                ('body', models.BinaryField()),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                ("acted_at", models.DateTimeField()),
+                ("db_user", models.TextField()),
+                ("team_id", models.BigIntegerField(null=True)),
+                ("actor", models.TextField()),
+                ("role", models.TextField()),
+                ("action", models.TextField()),
+                ("subject", models.TextField()),
+                ("body", models.BinaryField()),
             ],
             options={
-                'db_table': 'audit_event',
-                'ordering': ('-at', '-id'),
-                'managed': False,
+                "db_table": "audit_event",
+                "ordering": ("-at", "-id"),
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='AuditLeaf',
+            name="AuditLeaf",
             fields=[
-                ('seq', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('leaf_hash', models.BinaryField()),
+                ("seq", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("leaf_hash", models.BinaryField()),
             ],
             options={
-                'db_table': 'audit_leaf',
-                'managed': False,
+                "db_table": "audit_leaf",
+                "managed": False,
             },
         ),
     ]
