@@ -65,7 +65,7 @@ def web_command(python: str, port: int, *, host: str = "127.0.0.1") -> tuple[str
 
 def plan_children(python: str, port: int, state: Path) -> list[ChildSpec]:
     """Return every process of a lab but the servers, in the order of their start."""
-    beat = (python, "-m", "celery", "-A", "celery_worker.app", "beat", "--loglevel", "WARNING")
+    beat = (python, "-m", "celery_worker.beat", str(state / "beat"))
     workers = [
         ChildSpec(
             f"worker-{worker.name}",
@@ -81,5 +81,5 @@ def plan_children(python: str, port: int, state: Path) -> list[ChildSpec]:
         *workers,
         ChildSpec("sequencer", (python, "manage.py", "sequence_audit"), {"DB_ROLE": "sequencer"}),
         ChildSpec("stream", (python, "manage.py", "stream"), ONE_THREAD),
-        ChildSpec("beat", (*beat, "-s", str(state / "beat"), "--pidfile="), NO_CHECKS),
+        ChildSpec("beat", beat),
     ]

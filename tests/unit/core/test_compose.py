@@ -54,7 +54,7 @@ def test_commands_exist(name):
     if command[1] == "manage.py":
         assert command[2] in get_commands()
     else:
-        assert command[1:3] in (["-m", "uvicorn"], ["-m", "celery"])
+        assert command[1:3] in (["-m", "uvicorn"], ["-m", "celery"], ["-m", "celery_worker.beat"])
     for part in command:
         if part.startswith("--log-config="):
             assert (ROOT / part.partition("=")[2]).is_file()
