@@ -1,5 +1,6 @@
 """A replayed deployment against the backtest of the same version, costs and dates."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -14,10 +15,12 @@ from apps.strategies.selectors import get_strategy
 from apps.trading import selectors, services, store
 from apps.trading.kernel.sleeves import part_of
 from apps.trading.models import Account, Deployment, Fill, Order, Position
+from apps.trading.services import stepping
 from tests.factories import trading
 
 pytestmark = [pytest.mark.django_db, pytest.mark.store]
 CENT = 0.005
+BARS = 45
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ def backtest(deployment, first, last):
 @pytest.mark.parametrize(
     ("strategy", "params", "options"),
     [
-        ("momentum_12_1", {"top": 10, "rebalance": "monthly", "lookback": 120, "skip": 10}, {}),
+        ("momentum_12_1", {"top": 10, "rebalance": "weekly", "lookback": 120, "skip": 10}, {}),
         ("buy_and_hold", {}, {}),
         (
             "sma_crossover",
@@ -85,12 +88,12 @@ def test_a_replayed_deployment_equals_a_backtest_to_the_cent(
 ):
     deployment = deploy(team, now, strategy, params, **options)
     first = feed.position_at
-    trading.advance(feed, now, bars=90)
+    trading.advance(feed, now, bars=BARS)
     feed.refresh_from_db()
     deployment.refresh_from_db()
     panel, result = backtest(deployment, first, feed.position_at)
     curve = store.read_points(deployment.account_id, 1, deployment_id=deployment.pk)
-    assert len(curve) == len(result.equity) == 90
+    assert len(curve) == len(result.equity) == BARS
     assert np.abs(curve.equity - result.equity).max() < CENT
     assert np.abs(curve.cash - result.cash).max() < CENT
     mine = Fill.objects.filter(deployment=deployment).order_by("bar_at", "symbol")
@@ -168,6 +171,45 @@ def test_missed_bars_are_stepped_in_order(feed, team, now):
     _, result = backtest(deployment, first, feed.position_at)
     curve = store.read_points(deployment.account_id, 1, deployment_id=deployment.pk)
     assert np.abs(curve.equity - result.equity).max() < CENT
+
+
+def test_an_account_that_fails_leaves_the_others_and_the_feed_alone(
+    feed, team, other_team, now, monkeypatch
+):
+    broken, sound = (deploy(of, now, "buy_and_hold", {}) for of in (team, other_team))
+    step = stepping.step_account
+
+    def fail_for_one(account, *args):
+        if account.pk == broken.account_id:
+            raise KeyError("AAPL")
+        step(account, *args)
+
+    monkeypatch.setattr(stepping, "step_account", fail_for_one)
+    batch = market.advance_feed(session_id=feed.pk, now=now)
+    stepped = services.step_deployments(batch=batch, now=now)
+    assert (stepped.steps, stepped.failed) == (1, 1)
+    monkeypatch.undo()
+    batch = market.advance_feed(session_id=feed.pk, now=now)
+    assert services.step_deployments(batch=batch, now=now).steps == 3
+    counts = [
+        len(store.read_points(row.account_id, 1, deployment_id=row.pk)) for row in (broken, sound)
+    ]
+    assert counts == [2, 2]
+
+
+def test_a_stale_target_is_replaced_by_the_later_one(feed, team, now):
+    deployment = deploy(team, now, "buy_and_hold", {}, symbols=["AAPL"])
+    trading.advance(feed, now, bars=1)
+    order = Order.objects.get(deployment=deployment, state="accepted")
+    bar_at = order.bar_at - timedelta(days=1)
+    stale = Order.objects.create(
+        **{f.attname: getattr(order, f.attname) for f in Order._meta.fields if f.name != "id"}
+        | {"client_id": "stale", "target_weight": -0.5, "bar_at": bar_at}
+    )
+    trading.advance(feed, now, bars=3)
+    stale.refresh_from_db()
+    assert (stale.state, stale.reasons[-1]["code"]) == ("cancelled", "order.replaced")
+    assert list(Fill.objects.values_list("order_id", flat=True)) == [order.pk]
 
 
 def test_a_feed_started_anew_ends_its_deployments_in_cash(feed, team, now):

@@ -95,7 +95,7 @@ def settle(
     """Fill what was accepted at the bar's open and mark at its close."""
     at = {symbol: column for column, symbol in enumerate(bar.symbols)}
     columns = np.array([at[symbol] for symbol in row.symbols], dtype=np.int64)
-    orders = _accepted(row)
+    orders, replaced = _accepted(row, now)
     wanted = np.full(len(columns), np.nan)
     if not halted:
         for a, symbol in enumerate(row.symbols):
@@ -103,6 +103,7 @@ def settle(
                 wanted[a] = orders[symbol].target_weight
     costs = Costs(account.fee_bps, account.slippage_bps, account.units)
     sleeve = Sleeve(row, unpack_book(row.state["book"], costs, wanted), columns, orders)
+    sleeve.changed.extend(replaced)
     before = sleeve.book.positions.copy()
     fills = broker.fill_targets(sleeve.book, np.ascontiguousarray(bar.open[columns]))
     _take_fills(sleeve, fills, before, bar, now)
@@ -112,11 +113,22 @@ def settle(
     return sleeve
 
 
-def _accepted(row: Deployment) -> dict[str, Order]:
+def _accepted(row: Deployment, now: datetime) -> tuple[dict[str, Order], list[Order]]:
+    """Return the order that waits for each symbol, and older ones that it replaces.
+
+    There are two when a sender died half-way and its order was sent again after a later decision.
+    """
     rows = Order.objects.select_for_update().filter(
         deployment=row, state=order_states.ACCEPTED, kind=Order.Kind.TARGET
     )
-    return {order.symbol: order for order in rows.order_by("created_at", "id")}
+    newest: dict[str, Order] = {}
+    replaced = []
+    for order in rows.order_by("bar_at", "created_at", "id"):
+        if (before := newest.get(order.symbol)) is not None:
+            change(before, "cancel", now, [("order.replaced", "A later decision replaced it.")])
+            replaced.append(before)
+        newest[order.symbol] = order
+    return newest, replaced
 
 
 def _take_fills(sleeve: Sleeve, fills: Fills, before: Floats, bar: Bar, now: datetime) -> None:

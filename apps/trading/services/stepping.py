@@ -37,10 +37,11 @@ MAX_CATCH_UP = 5000
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """What a call did: account steps taken, orders sent."""
+    """What a call did: account steps taken, orders sent, accounts that failed."""
 
     steps: int
     sent: int
+    failed: int = 0
 
 
 def step_deployments(*, batch: FeedBatch, now: datetime) -> Stepped:
@@ -52,24 +53,22 @@ def step_deployments(*, batch: FeedBatch, now: datetime) -> Stepped:
 def catch_up(*, feed_name: str, now: datetime) -> Stepped:
     """Step every account on a feed over the bars handed out since its last step.
 
-    An account that fails leaves the others alone; its error is raised when all had their turn.
+    An account that fails leaves the others, and the feed they share, alone: it stays where it is
+    and is tried again at the next bar.
     """
     feed = market.feed_state(feed_name)
-    steps = sent = 0
-    failed: Exception | None = None
+    steps = sent = failed = 0
     for account_id in selectors.list_feed_accounts(feed_name):
         try:
             taken, more = _catch_up(account_id, feed, now)
         except (OperationalError, InterfaceError):
             raise
-        except Exception as error:
-            log.exception("account.step_failed", account_id=account_id)
-            failed = failed or error
+        except Exception:
+            log.exception("account.step_failed", account_id=account_id, feed=feed_name)
+            failed += 1
         else:
             steps, sent = steps + taken, sent + more
-    if failed is not None:
-        raise failed
-    return Stepped(steps, sent)
+    return Stepped(steps, sent, failed)
 
 
 def _catch_up(account_id: int, feed: FeedState, now: datetime) -> tuple[int, int]:
