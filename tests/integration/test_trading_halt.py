@@ -75,6 +75,21 @@ def test_resume_wants_a_reason_and_trades_on(deployment, feed, team, actor, now)
 
 
 @pytest.mark.django_db
+def test_after_a_resume_the_last_targets_are_taken_up_again(deployment, feed, team, actor, now):
+    trading.advance(feed, now, bars=1)
+    asked = set(Order.objects.filter(state="accepted").values_list("symbol", "target_weight"))
+    services.halt(actor=actor("trader"), scope="team", reason="testing", now=now)
+    trading.advance(feed, now, bars=1)
+    services.resume(actor=actor("trader"), scope="team", reason="fine", now=now)
+    trading.advance(feed, now, bars=2)
+    filled = Order.objects.filter(state="filled")
+    assert set(filled.values_list("symbol", "target_weight")) == asked
+    count = filled.count()
+    trading.advance(feed, now, bars=2)
+    assert Order.objects.filter(state="filled").count() == count
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("role", ["viewer", "researcher", "validator", "admin", "auditor"])
 def test_only_traders_and_risk_managers_halt(deployment, actor, now, role):
     with pytest.raises(Denied):
