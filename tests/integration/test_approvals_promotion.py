@@ -1,9 +1,13 @@
 """A decision moves a strategy version, and only a decision does."""
 
+from dataclasses import replace
+
 import pytest
 
+from apps.accounts.kernel.roles import permissions_of
 from apps.approvals import services
 from apps.audit import selectors as audit
+from apps.core.errors import Denied
 from apps.strategies.selectors import get_version
 from apps.strategies.services import ensure_version
 
@@ -60,3 +64,29 @@ def test_half_a_quorum_moves_nothing(promote):
 
 def test_an_approval_of_other_content_moves_nothing(promote):
     assert promote("approve", digest="e" * 64) == "draft"
+
+
+def test_who_made_a_version_never_decides_it_whoever_proposes(db, actor, team, now):
+    maker = actor("researcher")
+    version = ensure_version(actor=maker, name="buy_and_hold", params={}, now=now)
+    proposal = services.propose(
+        actor=actor("trader"),
+        kind="promotion",
+        subject=f"version:{version.id}",
+        title="Buy and hold to paper",
+        digest=version.digest,
+        evidence={"metrics": {"sharpe": 1.1}},
+        rationale=WHY,
+        target_stage="paper",
+        now=now,
+    )
+    promoted = replace(maker, role="validator", permissions=permissions_of("validator"))
+    with pytest.raises(Denied, match="Four eyes"):
+        services.decide(
+            actor=promoted,
+            proposal_id=proposal.pk,
+            decision="approve",
+            rationale=WHY,
+            seen_digest=proposal.digest,
+            now=now,
+        )

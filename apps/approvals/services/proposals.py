@@ -17,6 +17,7 @@ from apps.approvals import selectors
 from apps.approvals.kernel import policy, quorum, states
 from apps.approvals.kernel.digest import finite, is_digest, proposal_digest
 from apps.approvals.models import Decision, Proposal
+from apps.audit import selectors as trail
 from apps.audit import services as audit
 from apps.core import events
 from apps.core.actors import Actor, system
@@ -79,7 +80,8 @@ def propose(
     target_stage, current_stage
         For promotions: where to, and from where if the caller knows.
     editors
-        Further actors who may not decide: author and last editor of the subject.
+        Further actors who may not decide: last editors of the subject. Who made it is known from
+        the trail and never decides, whoever proposes it.
 
     Raises
     ------
@@ -119,7 +121,7 @@ def propose(
                 **asdict(content),
                 digest=sealed,
                 author=actor.name,
-                editors=sorted(set(editors) - {actor.name}),
+                editors=sorted({*editors, *_makers(actor.team, subject)} - {actor.name}),
                 created_at=now,
                 expires_at=now + timedelta(days=days),
                 event_id=event_id,
@@ -129,6 +131,13 @@ def propose(
         message = f"{subject} is proposed already and waits for a decision; withdraw that first."
         raise Conflict(message, code="proposal.open_already") from error
     return proposal
+
+
+def _makers(team_id: int, subject: str) -> list[str]:
+    """Return who made the subject, by the trail: its maker may not decide on it."""
+    made = f"{subject.partition(':')[0]}.created"
+    events_of = trail.list_events(team_id=team_id, subject=subject, action=made)
+    return list(events_of.values_list("actor", flat=True))
 
 
 def _check(
