@@ -1,14 +1,21 @@
-"""``page_first_chart``: from the click on "sign in" to a drawn tear sheet, in Chromium, warm."""
+"""``page_first_chart``: from "sign in" to a drawn dashboard and tear sheet, in Chromium, warm.
+
+The value is the slower of the two medians; there is no peer. ``checked`` is the largest relative
+difference of the last equity drawn from the run's, and 1 without the accounts' lines. The browser
+keeps a profile, as people's do: what it compiled of the scripts serves the next visit.
+"""
 
 import subprocess
 import sys
 import time
 from statistics import median
+from tempfile import TemporaryDirectory
 
 from tests.browser.conftest import CHROMIUM, FLAGS, WIDE
 from tests.speed.site import ROOT, filled_database, manage, site
 
 ROUNDS = 5
+WARM = 3
 PASSWORD = "a passphrase of the bench"
 MAKE = """
 import django; django.setup()
@@ -17,6 +24,8 @@ from apps.accounts.models import User
 from apps.accounts.selectors import actor_of_token
 from apps.backtests import services
 from apps.core import clock, jobs
+from apps.core.actors import system
+from apps.trading.services import ensure_demo_accounts
 actor = actor_of_token(os.environ["TOKEN"], clock.now())
 body = {"strategy": "momentum_12_1", "params": {"top": 20}, "universe": "sp500-sample",
         "costs": {"fee_bps": 5, "slippage_bps": 5}}
@@ -25,9 +34,15 @@ assert jobs.execute(str(job.pk), services.run_backtest, worker="bench") == "done
 user = User.objects.get(pk=actor.user_id)
 user.set_password(os.environ["PASSWORD"])
 user.save()
-print(user.email, run.pk)
+ensure_demo_accounts(actor=system("bench", actor.team), now=clock.now())
+run.refresh_from_db()
+print(user.email, run.pk, run.equity_final)
 """
-DRAWN = ".figure[data-state=drawn]"
+DRAWN = {"dashboard": "#accounts svg.spark", "tear_sheet": ".figure[data-state=drawn]"}
+SEEN = {
+    "dashboard": "document.querySelectorAll('#accounts svg.spark').length",
+    "tear_sheet": "document.querySelector('.js-plotly-plot').calcdata[0].at(-1).y",
+}
 
 
 def make_run(environment, token):
@@ -36,11 +51,11 @@ def make_run(environment, token):
     command = [sys.executable, "-c", MAKE]
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout.split()[-2:]
+    return done.stdout.split()[-3:]
 
 
-def timed(context, email, path):
-    """Sign in anew and wait for the first drawn chart; return the seconds."""
+def timed(context, email, name, path):
+    """Sign in anew and wait for the first drawn chart; return the seconds and what is drawn."""
     context.clear_cookies()
     page = context.new_page()
     page.goto(f"/accounts/login/?next={path}")
@@ -48,37 +63,58 @@ def timed(context, email, path):
     page.fill("input[name=password]", PASSWORD)
     started = time.perf_counter()
     page.press("input[name=password]", "Enter")
-    page.wait_for_selector(DRAWN, timeout=60_000)
+    page.wait_for_selector(DRAWN[name], timeout=60_000)
     spent = time.perf_counter() - started
-    points = page.evaluate(f"document.querySelector('{DRAWN} .js-plotly-plot').data[0].y.length")
+    seen = page.evaluate(SEEN[name])
     page.close()
-    return spent, points
+    return spent, seen
+
+
+def measure(context, email, paths):
+    """Return (page, seconds, what was drawn) of each round; the first rounds are not counted."""
+    names = [name for _ in range(WARM + ROUNDS) for name in paths]
+    rounds = [(name, *timed(context, email, name, paths[name])) for name in names]
+    return rounds[WARM * len(paths) :]
+
+
+def compared(rounds, equity):
+    apart = [abs(seen / equity - 1) for name, _, seen in rounds if name == "tear_sheet"]
+    missing = [float(seen == 0) for name, _, seen in rounds if name == "dashboard"]
+    return max(apart + missing)
 
 
 def page_first_chart():
     from playwright.sync_api import sync_playwright
 
     with filled_database() as (environment, token):
-        email, run_id = make_run(environment, token)
+        email, run_id, equity = make_run(environment, token)
         manage(environment, "collectstatic", "--noinput", "--verbosity", "0")
         with (
             site(environment, "quantsite.asgi:application", "/health") as port,
             sync_playwright() as playwright,
+            TemporaryDirectory(prefix="qs-chromium-") as profile,
         ):
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            context = browser.new_context(base_url=f"http://localhost:{port}", viewport=WIDE)
-            path = f"/research/{run_id}/"
-            timed(context, email, path)  # warm
-            rounds = [timed(context, email, path) for _ in range(ROUNDS)]
-            browser.close()
-    value = median(spent for spent, _ in rounds)
+            context = playwright.chromium.launch_persistent_context(
+                profile,
+                executable_path=CHROMIUM,
+                args=FLAGS,
+                base_url=f"http://localhost:{port}",
+                viewport=WIDE,
+            )
+            paths = {"dashboard": "/", "tear_sheet": f"/research/{run_id}/"}
+            rounds = measure(context, email, paths)
+            context.close()
+    medians = {
+        name: round(median(spent for one, spent, _ in rounds if one == name), 3) for name in paths
+    }
     return {
         "name": "page_first_chart",
-        "value": round(value, 3),
+        "value": max(medians.values()),
         "unit": "s",
-        "peer": "budget",
-        "peer_value": 1.0,
-        "ratio": round(1.0 / value, 2),
-        "goal": 1.0,
-        "checked": min(points for _, points in rounds),
+        "peer": None,
+        "peer_value": None,
+        "ratio": None,
+        "goal": "<1 s",
+        "checked": compared(rounds, float(equity)),
+        **{f"{name}_s": value for name, value in medians.items()},
     }
