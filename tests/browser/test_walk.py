@@ -22,6 +22,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE, ROOT, WIDE, Complaints, keep, sign_in
+from tests.browser.test_gallery import findings
 
 SOON = 30_000  # a page's own work, in ms, on a busy machine
 LONG = 150_000  # a worker's work
@@ -61,11 +62,11 @@ class Walk:
     def look(self, page, name):
         """Keep the page as seen on a desk and on a phone."""
         keep(page, f"walk-{name}-1440")
-        assert_fits(page)
+        assert_sound(page)
         page.set_viewport_size(PHONE)
         page.reload()
         keep(page, f"walk-{name}-390")
-        assert_fits(page)
+        assert_sound(page)
         page.set_viewport_size(WIDE)
         page.reload()
 
@@ -74,10 +75,11 @@ class Walk:
             context.close()
 
 
-def assert_fits(page):
-    """The page itself never scrolls sideways."""
+def assert_sound(page):
+    """The page itself never scrolls sideways, and axe finds nothing."""
     wide = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert wide[0] <= wide[1], f"{page.url} is {wide[0]} px wide on {wide[1]}"
+    assert findings(page) == [], page.url
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +250,7 @@ def test_the_forge_lists_candidates(walk):
     page.fill("[name=generations]", "4")
     page.get_by_role("button", name="Find hypotheses").click()
     page.wait_for_url(re.compile(r"/assistant/searches/\d+/"))
+    expect(page.locator("main [data-job] [data-percent]")).to_have_text(re.compile(r"\d"))
     page.reload()
     expect(page.locator("main [data-job], #candidates").first).to_be_visible()
     keep(page, "walk-search_running-1440")
@@ -259,7 +262,7 @@ def test_the_forge_lists_candidates(walk):
     cells = candidates.first.locator("td.num").all_inner_texts()
     assert re.search(r"\d", cells[0])
     assert int(cells[-1].replace("\u2009", "")) >= 40
-    assert len(candidates.first.locator("th div").inner_text()) > 20
+    assert len(candidates.first.locator("th div").first.inner_text()) > 20
     walk.look(page, "search")
 
 
@@ -316,7 +319,7 @@ def test_the_validator_reads_the_evidence_and_approves(walk):
 
 
 def test_the_audit_trail_holds_it(walk):
-    page = walk.person("auditor")
+    page = walk.person("viewer")
     go(page, "Audit")
     decided = page.locator("#trail tbody tr", has_text="proposal.").first
     expect(decided).to_be_visible()
