@@ -46,7 +46,9 @@ def base_url(lab):
     return lab.base_url
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright is open its event loop runs in this thread, and Django
+# refuses the database there.
+@pytest.fixture(scope="module")
 def browser():
     from playwright.sync_api import sync_playwright
 

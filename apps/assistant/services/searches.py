@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from django.db import transaction
 
+from apps.assistant import selectors
 from apps.assistant.kernel import prompts, wording
 from apps.assistant.kernel.genetic import Outcome, pick
 from apps.assistant.kernel.genetic import Search as GeneticSearch
@@ -16,7 +17,6 @@ from apps.assistant.kernel.plan import Plan, check_plan, cut_of, meets
 from apps.assistant.kernel.scoring import Judge, best_of_luck
 from apps.assistant.kernel.trees import plain
 from apps.assistant.models import Hypothesis, Search
-from apps.assistant.selectors import FEWEST, configured_models
 from apps.assistant.services.models import ask_models
 from apps.audit.services import record
 from apps.core import jobs
@@ -69,10 +69,9 @@ def find_hypotheses(*, actor: Actor, request: dict[str, Any], now: datetime) -> 
     if start and end and start >= end:
         message = f"start {start} is not before end {end}; swap or change them."
         raise Invalid(message, code="dates.reversed", details={"field": "start"})
-    if len(universe.symbols) < FEWEST:
-        message = (
-            f"{name} has {len(universe.symbols)} instruments; ranking needs {FEWEST} or more."
-        )
+    if len(universe.symbols) < selectors.FEWEST:
+        found, fewest = len(universe.symbols), selectors.FEWEST
+        message = f"{name} has {found} instruments; ranking needs {fewest} or more."
         raise Invalid(message, code="search.too_few", details={"field": "universe"})
     with transaction.atomic():
         search = Search.objects.create(
@@ -137,7 +136,7 @@ def _ideas(
     if search.ideas is not None:
         return list(search.ideas)
     found: list[dict[str, str]] = []
-    if plan.use_model and configured_models():
+    if plan.use_model and selectors.configured_models():
         progress.tell(0, 1, "asking a language model")
         answer = ask_models(
             actor=actor,
