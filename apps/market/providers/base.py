@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,8 +15,32 @@ Figures = dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``requests`` in ``seconds``, counted over all workers and per key."""
+
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a provider can do, and what it needs."""
+    """What a provider can do, and what it needs.
+
+    Parameters
+    ----------
+    key_fields
+        Names of the parts of a key (``api_key``, ``secret``); empty when none is needed.
+    timeframes
+        What it serves by itself; empty when each section has one of its own.
+    window
+        How many bars one task may ask for at most; 0 when a task may ask for any number.
+    history
+        How far back it goes, in words.
+    units
+        What its volume and figures count, by name.
+    price_mode
+        How its prices are adjusted: ``raw``, ``split`` or ``total_return``.
+    """
 
     name: str
     title: str
@@ -25,6 +49,13 @@ class Capabilities:
     live: bool = False
     actions: bool = False
     figures: tuple[str, ...] = ()
+    key_fields: tuple[str, ...] = ()
+    timeframes: tuple[str, ...] = ()
+    window: int = 0
+    history: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
+    price_mode: str = "raw"
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +109,7 @@ class Task:
 
     @property
     def key(self) -> str:
-        """The name under which progress is kept."""
+        """The name under which progress is told."""
         return f"{self.symbol}@{self.timeframe}"
 
 
@@ -93,7 +124,12 @@ class Fetched:
 
 
 class Provider(Protocol):
-    """A source of bars. Raises ``Unavailable`` for what may pass, ``Invalid`` for what won't."""
+    """A source of bars.
+
+    Errors are typed: ``Unavailable`` (with ``retry_after``) for what may pass, ``Invalid`` and
+    ``NotFound`` for what won't, ``Denied`` with the code ``provider.auth`` for a key that is not
+    taken.
+    """
 
     capabilities: Capabilities
 
@@ -111,4 +147,16 @@ class Provider(Protocol):
 
     def fetch(self, task: Task) -> Fetched:
         """Fetch the bars of a task."""
+        ...
+
+
+class Keyed(Provider, Protocol):
+    """A provider that takes a team's key."""
+
+    def with_key(self, key: Mapping[str, str]) -> Keyed:
+        """Return the provider with a key: ``key_fields`` to their values."""
+        ...
+
+    def check_key(self) -> str:
+        """Ask the vendor whether the key is taken; return what it said. Raises ``Denied``."""
         ...

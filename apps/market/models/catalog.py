@@ -1,8 +1,6 @@
-"""Tables of market. Bars and metrics themselves are plain SQL tables, see the store."""
+"""What there is: datasets, instruments, series, universes, actions, reference data."""
 
 from __future__ import annotations
-
-import uuid
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -49,6 +47,9 @@ class Instrument(models.Model):
     sector = models.CharField(max_length=60, blank=True, default="")
     venue = models.CharField(max_length=40, blank=True, default="")
     currency = models.CharField(max_length=8, default="USD")
+    # What the ticker meant is cut at these days: before and after it may be another company's.
+    listed_on = models.DateField(null=True)
+    delisted_on = models.DateField(null=True)
     # The line of a list as JSON text, kept by the store; null until it is written.
     card = models.TextField(null=True)  # noqa: DJ001 null is "not written", no text is empty
 
@@ -142,103 +143,47 @@ class Action(models.Model):
         return f"{self.instrument} {self.kind} {self.value} on {self.on}"
 
 
-class Batch(models.Model):
-    """Where a set of bars came from."""
+class Membership(models.Model):
+    """A symbol in an index from one day until before another; open ends are null."""
 
-    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="batches")
-    provider = models.CharField(max_length=40)
-    source = models.CharField(max_length=300)
-    sha256 = models.CharField(max_length=64)
-    rows = models.IntegerField(default=0)
-    received = models.IntegerField(default=0)
-    created_at = models.DateTimeField()
-    created_by = models.CharField(max_length=80)
-
-    class Meta:
-        ordering = ("-created_at", "-id")
-
-    def __str__(self) -> str:
-        return f"{self.source} ({self.rows} rows)"
-
-
-class IngestRun(models.Model):
-    """An ingestion somebody asked for; what is done is kept so that it can go on."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    team = models.ForeignKey("accounts.Team", on_delete=models.CASCADE, related_name="+")
-    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="ingests")
-    job = models.ForeignKey("core.Job", null=True, on_delete=models.SET_NULL, related_name="+")
-    provider = models.CharField(max_length=40)
-    request = models.JSONField(default=dict)
-    done = ArrayField(models.CharField(max_length=80), default=list)
-    failed = models.JSONField(default=dict)
-    rows_received = models.IntegerField(default=0)
-    rows_added = models.IntegerField(default=0)
-    rows_changed = models.IntegerField(default=0)
-    created_at = models.DateTimeField()
-    created_by = models.CharField(max_length=80)
-    finished_at = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ("-created_at", "-id")
-        indexes = (models.Index(fields=("team", "-created_at"), name="ingest_team_recent"),)
-
-    def __str__(self) -> str:
-        return f"{self.provider} into {self.dataset}"
-
-
-class Reader(models.Model):
-    """Who read which data: a subject such as ``backtest:…`` and the digest of the panel."""
-
-    team = models.ForeignKey(
-        "accounts.Team", null=True, on_delete=models.CASCADE, related_name="+"
-    )
-    subject = models.CharField(max_length=120)
-    digest = models.CharField(max_length=64, db_index=True)
-    series_ids = ArrayField(models.IntegerField(), default=list)
-    first_at = models.DateTimeField(null=True)
-    last_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField()
-
-    class Meta:
-        constraints = (models.UniqueConstraint(fields=("subject", "digest"), name="reader_once"),)
-
-    def __str__(self) -> str:
-        return f"{self.subject} read {self.digest[:12]}"
-
-
-class FeedSession(models.Model):
-    """A replay of stored bars as if they were closing now."""
-
-    class Status(models.TextChoices):
-        """What the feed does."""
-
-        RUNNING = "running"
-        PAUSED = "paused"
-        ENDED = "ended"
-
-    name = models.SlugField(max_length=64, unique=True)
-    universe = models.ForeignKey(Universe, on_delete=models.CASCADE, related_name="+")
-    timeframe = models.CharField(max_length=4)
-    start_at = models.DateTimeField()
-    position_at = models.DateTimeField(null=True)
-    bars_done = models.IntegerField(default=0)
-    bars_total = models.IntegerField(default=0)
-    price_mode = models.CharField(max_length=12, default="split")
-    seconds_per_bar = models.FloatField(default=2.0)
-    status = models.CharField(max_length=10, choices=Status, default=Status.RUNNING)
-    epoch = models.PositiveIntegerField(default=1)
-    updated_at = models.DateTimeField()
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="memberships")
+    index = models.SlugField(max_length=40)
+    symbol = models.CharField(max_length=40)
+    joined_on = models.DateField(null=True)
+    left_on = models.DateField(null=True)
+    source = models.CharField(max_length=200, blank=True, default="")
 
     class Meta:
         constraints = (
-            models.CheckConstraint(
-                condition=Q(seconds_per_bar__gt=0), name="feed_seconds_positive"
+            models.UniqueConstraint(
+                fields=("dataset", "index", "symbol", "joined_on"),
+                name="membership_once",
+                nulls_distinct=False,
             ),
             models.CheckConstraint(
-                condition=Q(bars_done__lte=F("bars_total")), name="feed_bars_bounded"
+                condition=Q(left_on__isnull=True)
+                | Q(joined_on__isnull=True)
+                | Q(left_on__gt=F("joined_on")),
+                name="membership_ends_after_it_began",
             ),
         )
 
     def __str__(self) -> str:
-        return f"{self.name} at {self.position_at}"
+        return f"{self.symbol} in {self.index}"
+
+
+class Rename(models.Model):
+    """A ticker that became another one on a day."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="renames")
+    before = models.CharField(max_length=40)
+    after = models.CharField(max_length=40)
+    on = models.DateField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("dataset", "before", "on"), name="rename_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.before} became {self.after} on {self.on}"

@@ -1,0 +1,33 @@
+"""Tables of market. Bars and metrics themselves are plain SQL tables, see the store."""
+
+from apps.market.models.catalog import (
+    Action,
+    Dataset,
+    Instrument,
+    Membership,
+    Rename,
+    Series,
+    Universe,
+)
+from apps.market.models.feeds import FeedSession
+from apps.market.models.ingests import Batch, Flow, IngestRun, IngestTask, ProviderKey
+from apps.market.models.revisions import Quarantined, Reader, Revision
+
+__all__ = [
+    "Action",
+    "Batch",
+    "Dataset",
+    "FeedSession",
+    "Flow",
+    "IngestRun",
+    "IngestTask",
+    "Instrument",
+    "Membership",
+    "ProviderKey",
+    "Quarantined",
+    "Reader",
+    "Rename",
+    "Revision",
+    "Series",
+    "Universe",
+]
