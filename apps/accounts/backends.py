@@ -20,7 +20,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf
 
 from apps.accounts import selectors
-from apps.core import clock, jobs, rest
+from apps.core import clock, jobs, rest, tenancy
 from apps.core.actors import Actor
 from apps.core.errors import Denied, LabError, Unauthenticated
 
@@ -40,9 +40,11 @@ class ActorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Find out who asks, and answer."""
-        identify(request)
-        return self.get_response(request)
+        """Find out who asks, and answer with that team's rows in reach."""
+        with tenancy.scope(tenancy.NOBODY):
+            identify(request)
+        with tenancy.team(request.actor.team_id if request.actor else None):  # type: ignore[attr-defined]
+            return self.get_response(request)
 
 
 def identify(request: Any) -> None:

@@ -19,7 +19,7 @@ from celery import current_app
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q
 
-from apps.core import clock, events
+from apps.core import clock, events, tenancy
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, LabError, NotFound, Unavailable
 from apps.core.models import FINAL_STATES, Job
@@ -171,7 +171,8 @@ def execute(
         return "skipped"
     progress = Progress(job.pk, job.team_id, job.attempt, job.payload, now)
     names = structlog.contextvars.bound_contextvars(job_id=str(job.pk), attempt=job.attempt)
-    with names, Heartbeat(job.pk, job.attempt, now):
+    seen = tenancy.team(job.team_id) if job.team_id else tenancy.scope(tenancy.LAB)
+    with names, seen, Heartbeat(job.pk, job.attempt, now):
         return _run(job, work, progress, now)
 
 

@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Min, Q
 
 from apps.audit import selectors as audit
-from apps.core import alive, jobs
+from apps.core import alive, jobs, tenancy
 from apps.core.errors import NotFound
 from apps.core.live import client as redis_client
 from apps.core.models import Job
@@ -199,8 +199,9 @@ READY = ("database", "schema", "redis", "processes")
 
 
 def get_health(now: datetime, names: tuple[str, ...] = tuple(CHECKS)) -> list[State]:
-    """Return the state of every subsystem named."""
-    return [state for name in names for state in CHECKS[name](now)]
+    """Return the state of every subsystem named: of the whole lab, whoever asks."""
+    with tenancy.scope(tenancy.LAB):
+        return [state for name in names for state in CHECKS[name](now)]
 
 
 def get_module(name: str, now: datetime) -> State:

@@ -13,6 +13,21 @@ ROOT = Path(__file__).parents[2]
 # Shared reference rows: those of no team stay when a test's leftovers are removed.
 KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 SHARED_PREFIX = "market_"
+# What belongs to a removed dataset or run, from the top down.
+CHILDREN = (
+    ("market_instrument", "dataset_id", "market_dataset"),
+    ("market_series", "instrument_id", "market_instrument"),
+    ("market_action", "instrument_id", "market_instrument"),
+    ("market_batch", "dataset_id", "market_dataset"),
+    ("market_membership", "dataset_id", "market_dataset"),
+    ("market_rename", "dataset_id", "market_dataset"),
+    ("market_quarantined", "dataset_id", "market_dataset"),
+    ("market_ingesttask", "run_id", "market_ingestrun"),
+    ("market_revision", "series_id", "market_series"),
+    ("market_bar", "series_id", "market_series"),
+    ("market_bar_history", "series_id", "market_series"),
+    ("market_metric", "instrument_id", "market_instrument"),
+)
 
 
 class Embedded:
@@ -80,6 +95,10 @@ class Embedded:
                     connection.execute(f'DELETE FROM public."{table}"')
                 elif has_team:
                     connection.execute(f'DELETE FROM public."{table}" WHERE team_id IS NOT NULL')
+            for child, column, parent in CHILDREN:
+                connection.execute(
+                    f"DELETE FROM {child} WHERE {column} NOT IN (SELECT id FROM {parent})"
+                )
 
 
 class Timescale(Embedded):

@@ -1,0 +1,139 @@
+"""Row-level security: what the application's role sees without, and with, a team."""
+
+import psycopg
+import pytest
+from django.db import ProgrammingError, connection, transaction
+
+from apps.core import tenancy
+from apps.market.models import Dataset, IngestRun, Instrument, Series
+
+# Time series are reached through the store with a checked series; a feed is the lab's own.
+UNGUARDED = {"market_bar", "market_bar_history", "market_metric", "market_feedsession"}
+OPEN_DATASET = {"source": "s", "title": "t"}
+
+
+def market_tables(cursor):
+    cursor.execute(
+        "SELECT relname, relrowsecurity FROM pg_class WHERE relkind IN ('r', 'p')"
+        " AND relname LIKE 'market\\_%'"
+    )
+    return dict(cursor.fetchall())
+
+
+def make_dataset(team, now, name="private"):
+    dataset = Dataset.objects.create(team=team, name=name, created_at=now, **OPEN_DATASET)
+    instrument = Instrument.objects.create(dataset=dataset, symbol="SECRET")
+    Series.objects.create(instrument=instrument, timeframe="1d")
+    IngestRun.objects.create(
+        team=team, dataset=dataset, provider="sample", created_at=now, created_by="x"
+    )
+    return dataset
+
+
+@pytest.mark.django_db
+def test_every_table_of_market_is_guarded(servers):
+    with connection.cursor() as cursor:
+        tables = market_tables(cursor)
+    left_open = {table for table, is_guarded in tables.items() if not is_guarded}
+    assert left_open <= UNGUARDED | {t for t in left_open if t.startswith("market_bar_")}
+    assert {"market_dataset", "market_series", "market_providerkey"} <= set(tables)
+
+
+def test_without_a_team_the_role_of_the_application_sees_nothing(live_db, sample, team, now):
+    make_dataset(team, now)
+    with psycopg.connect(live_db.dsn("app"), autocommit=True) as raw:
+        with raw.cursor() as cursor:
+            guarded = [t for t, is_guarded in market_tables(cursor).items() if is_guarded]
+        seen = {t: raw.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in guarded}
+        assert set(seen.values()) == {0}
+        raw.execute("SELECT set_config(%s, 'lab', false)", [tenancy.SETTING])
+        whole = {t: raw.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in guarded}
+        assert whole["market_dataset"] > 1
+        assert whole["market_instrument"] > 100
+
+
+@pytest.mark.django_db
+def test_a_team_sees_its_own_rows_and_the_shared_ones(sample, team, other_team, now):
+    mine, theirs = make_dataset(team, now), make_dataset(other_team, now)
+    with tenancy.team(team.pk):
+        found = set(Dataset.objects.values_list("pk", flat=True))
+        assert mine.pk in found
+        assert theirs.pk not in found
+        assert Dataset.objects.filter(team=None).exists()
+        assert set(
+            Instrument.objects.filter(symbol="SECRET").values_list("dataset", flat=True)
+        ) == {mine.pk}
+        assert not Series.objects.filter(instrument__dataset=theirs.pk).exists()
+        assert IngestRun.objects.count() == 1
+    with tenancy.team(None):
+        assert not Dataset.objects.exists()
+    assert Dataset.objects.filter(pk=theirs.pk).exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("whose", ["shared", "other"])
+def test_a_team_changes_nothing_that_is_not_its_own(sample, team, other_team, now, whose):
+    target = (
+        make_dataset(other_team, now)
+        if whose == "other"
+        else Dataset.objects.filter(team=None).first()
+    )
+    instrument = target.instruments.first()
+    with tenancy.team(team.pk):
+        assert Dataset.objects.filter(pk=target.pk).update(title="mine now") == 0
+        assert Instrument.objects.filter(pk=instrument.pk).delete()[0] == 0
+        with pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
+            Dataset.objects.create(
+                team_id=target.team_id, name="more", created_at=now, **OPEN_DATASET
+            )
+        with pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
+            Instrument.objects.create(dataset_id=target.pk, symbol="NEW")
+        with pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
+            Series.objects.create(instrument_id=instrument.pk, timeframe="1w")
+    target.refresh_from_db()
+    assert target.title != "mine now"
+
+
+def undone(look):
+    """Return what is seen inside a transaction that is rolled back."""
+    with transaction.atomic():
+        seen = look()
+        transaction.set_rollback(True)
+    return seen
+
+
+@pytest.mark.django_db
+def test_the_scope_outlives_a_roll_back(team, other_team, now):
+    foreign = Dataset.objects.filter(pk=make_dataset(other_team, now).pk)
+    with tenancy.team(team.pk):
+        for _ in range(2):
+            assert not undone(foreign.exists)
+            assert not foreign.exists()
+    assert undone(foreign.exists)
+    assert foreign.exists()
+    with tenancy.team(team.pk):
+        assert not foreign.exists()
+
+
+@pytest.mark.parametrize("door", ["/data/", "/api/v1/datasets"])
+def test_doors_work_in_the_scope_of_their_team(
+    live_db, team, other_team, api_as, client_as, now, monkeypatch, door
+):
+    from apps.market import selectors
+
+    make_dataset(team, now, "ours")
+    make_dataset(other_team, now, "theirs")
+    seen = []
+
+    def forgetful(team_id):
+        seen.extend(Dataset.objects.values_list("name", flat=True))
+        return []
+
+    monkeypatch.setattr(selectors, "list_datasets", forgetful)
+    monkeypatch.setattr(selectors, "data_room", forgetful)
+    client = api_as("viewer") if "api" in door else client_as("viewer")
+    client.raise_request_exception = False
+    client.get(door)
+    assert "ours" in seen
+    assert "theirs" not in seen
+    assert tenancy.current() == tenancy.LAB
