@@ -93,13 +93,13 @@ def test_run_repeated_from_the_start_stores_the_same_once(made, now):
 
 def test_a_run_archived_while_it_is_computed_stays_archived(actor, now, sample, db, monkeypatch):
     run, job = services.create_backtest(actor=actor(), request=BODY, now=now)
-    compute = services._compute
+    compute = services.runs._compute
 
     def meanwhile(*args):
         services.archive_run(actor=actor(), run_id=run.pk, now=now)
         return compute(*args)
 
-    monkeypatch.setattr(services, "_compute", meanwhile)
+    monkeypatch.setattr(services.runs, "_compute", meanwhile)
     assert jobs.execute(str(job.pk), services.run_backtest, worker="w") == "done"
     run.refresh_from_db()
     assert (run.archived_at, run.is_done) == (now, True)

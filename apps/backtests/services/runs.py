@@ -1,16 +1,15 @@
-"""Writes of backtests: runs asked for and computed, studies, proposals."""
+"""Runs asked for, computed, archived, proposed."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from apps.approvals.services import propose
 from apps.audit.services import record
@@ -22,9 +21,10 @@ from apps.backtests.kernel.reports import Report, compute, summary
 from apps.backtests.kernel.requests import Request, read_request
 from apps.backtests.kernel.tables import to_parquet
 from apps.backtests.models import Artifact, Run, Study
+from apps.backtests.services.studies import create_study
 from apps.core import jobs
 from apps.core.actors import Actor, system
-from apps.core.errors import Conflict, Invalid, LabError, NotFound
+from apps.core.errors import Conflict, Invalid, LabError
 from apps.core.models import Job
 from apps.market.services import register_reader
 from apps.strategies.selectors import VersionView, get_strategy, get_version
@@ -32,7 +32,6 @@ from apps.strategies.services import ensure_version
 
 PROMOTION = "promotion"
 STEPS = 6
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 # What the work writes; people may archive a run or put it into a study meanwhile.
 COMPUTED = (
     "result",
@@ -119,31 +118,6 @@ def _study_of(actor: Actor, asked: Request, now: datetime) -> Study | None:
         return None
     study = Study.objects.filter(team_id=actor.team, name=asked.study).first()
     return study or create_study(actor=actor, name=asked.study, title=asked.study, now=now)
-
-
-def create_study(*, actor: Actor, name: str, title: str, now: datetime, note: str = "") -> Study:
-    """Store a study. Raises ``Invalid`` for a bad name, ``Conflict`` for one taken."""
-    actor.require("research.write")
-    if not NAME.fullmatch(name):
-        message = f"study = {name!r}; lower-case letters, digits, - and _ are expected."
-        raise Invalid(message, code="study.name", details={"field": "name"})
-    try:
-        with transaction.atomic():
-            study = Study.objects.create(
-                team_id=actor.team,
-                name=name,
-                title=(title or name)[:200],
-                note=note,
-                created_by=actor.name,
-                created_at=now,
-            )
-            body = {"name": name, "title": study.title}
-            subject = f"study:{study.pk}"
-            record(actor=actor, action="study.created", subject=subject, body=body, now=now)
-    except IntegrityError as error:
-        message = f"There is a study {name!r} already; use it or choose another name."
-        raise Conflict(message, code="study.name_taken", details={"field": "name"}) from error
-    return study
 
 
 def run_backtest(progress: jobs.Progress) -> dict[str, Any]:
@@ -318,18 +292,3 @@ def propose_run(
         body = {"proposal": str(proposal.pk), "version": version.id, "digest": run.digest}
         record(actor=actor, action="backtest.proposed", subject=_subject(run), body=body, now=now)
     return proposal
-
-
-def add_to_study(*, actor: Actor, study_id: int, run_ids: list[uuid.UUID], now: datetime) -> Study:
-    """Put runs into a study. Raises ``NotFound`` for another team's."""
-    actor.require("research.write")
-    study = Study.objects.filter(pk=study_id, team_id=actor.team).first()
-    if study is None:
-        raise NotFound(f"There is no study {study_id}.", code="study.not_found")
-    runs = [selectors.get_run(run_id, actor.team) for run_id in run_ids]
-    with transaction.atomic():
-        Run.objects.filter(pk__in=[run.pk for run in runs]).update(study=study)
-        body = {"runs": [str(run.pk) for run in runs]}
-        subject = f"study:{study.pk}"
-        record(actor=actor, action="study.runs_added", subject=subject, body=body, now=now)
-    return study
