@@ -34,6 +34,13 @@ from apps.market.selectors.panels import (
     read_figures,
     read_panel,
 )
+from apps.market.selectors.revisions import (
+    ReaderView,
+    RevisionView,
+    get_revision,
+    readers_of,
+    teams_that_read,
+)
 from apps.market.selectors.universes import (
     UniverseView,
     get_universe,
@@ -43,6 +50,8 @@ from apps.market.selectors.universes import (
 __all__ = [
     "FeedState",
     "InstrumentView",
+    "ReaderView",
+    "RevisionView",
     "UniverseView",
     "bar_arrays",
     "bar_rows",
@@ -54,6 +63,7 @@ __all__ = [
     "get_feed",
     "get_ingest",
     "get_instrument",
+    "get_revision",
     "get_universe",
     "ingest_dict",
     "ingest_page",
@@ -69,5 +79,7 @@ __all__ = [
     "list_universes",
     "read_figures",
     "read_panel",
+    "readers_of",
+    "teams_that_read",
     "universe_page",
 ]

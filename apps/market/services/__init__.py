@@ -10,6 +10,7 @@ from apps.market.services.feeds import (
 )
 from apps.market.services.ingests import retry_ingest, run_ingest, start_ingest
 from apps.market.services.readers import register_reader
+from apps.market.services.revisions import note_revisions, revised
 from apps.market.services.sample import load_sample
 from apps.market.services.universes import create_universe
 from apps.market.services.uploads import Upload, preview_upload, upload_bars
@@ -21,12 +22,14 @@ __all__ = [
     "create_universe",
     "ensure_demo_feeds",
     "load_sample",
+    "note_revisions",
     "pause_feed",
     "preview_upload",
     "register_reader",
     "restart_feed",
     "resume_feed",
     "retry_ingest",
+    "revised",
     "run_ingest",
     "start_ingest",
     "upload_bars",
