@@ -9,3 +9,10 @@ class BacktestsConfig(AppConfig):
     name = "apps.backtests"
     label = "backtests"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Listen to revisions of bars."""
+        from apps.backtests.receivers import on_revised  # noqa: PLC0415 models are loaded only now
+        from apps.market.services import revised  # noqa: PLC0415
+
+        revised.connect(on_revised, dispatch_uid="backtests.on_revised")

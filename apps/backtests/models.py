@@ -91,3 +91,24 @@ class Artifact(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Rerun(TeamOwned):
+    """A run computed once more because bars it had read were revised; the run itself stays."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="reruns")
+    batch_id = models.IntegerField()
+    job = models.ForeignKey("core.Job", null=True, on_delete=models.SET_NULL, related_name="+")
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    data_digest = models.CharField(max_length=64, blank=True, default="")
+    error = models.JSONField(null=True)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("run", "batch_id"), name="rerun_once"),)
+        indexes = (models.Index(fields=("team", "batch_id"), name="rerun_of_batch"),)
+
+    def __str__(self) -> str:
+        return f"{self.run} after batch {self.batch_id}"

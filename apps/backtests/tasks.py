@@ -14,3 +14,9 @@ from apps.core import jobs
 def run(self: Any, job_id: str) -> str:
     """Compute a run."""
     return jobs.execute(job_id, services.run_backtest, worker=self.request.hostname or "worker")
+
+
+@shared_task(name="backtests.rerun", bind=True)
+def rerun(self: Any, job_id: str) -> str:
+    """Compute runs once more on revised bars."""
+    return jobs.execute(job_id, services.run_reruns, worker=self.request.hostname or "worker")

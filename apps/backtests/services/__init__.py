@@ -1,5 +1,6 @@
 """Every write of backtests: runs, studies, proposals."""
 
+from apps.backtests.services.reruns import rerun_after, rerun_readers, run_reruns
 from apps.backtests.services.runs import (
     archive_run,
     create_backtest,
@@ -14,5 +15,8 @@ __all__ = [
     "create_backtest",
     "create_study",
     "propose_run",
+    "rerun_after",
+    "rerun_readers",
     "run_backtest",
+    "run_reruns",
 ]

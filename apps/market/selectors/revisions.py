@@ -78,11 +78,17 @@ def readers_of(*, team_id: int, revision: RevisionView) -> list[ReaderView]:
         series_ids__overlap=list(revision.series_ids),
         created_at__lte=revision.created_at,
     ).order_by("-created_at", "-id")
-    found = rows.values_list("subject", "digest", "created_at", "as_of")
-    return [ReaderView(*subject.split(":", 1), *rest) for subject, *rest in found]
+    views = []
+    for subject, digest, read_at, as_of in rows.values_list(
+        "subject", "digest", "created_at", "as_of"
+    ):
+        kind, _, key = subject.partition(":")
+        views.append(ReaderView(kind, key, digest, read_at, as_of))
+    return views
 
 
-def teams_that_read(revision_series: list[int]) -> list[int]:
-    """Return the teams that read any of these series: for the lab's own work only."""
-    rows = Reader.objects.filter(series_ids__overlap=revision_series, team__isnull=False)
+def teams_that_read(*, batch_id: int) -> list[int]:
+    """Return the teams that read what a batch changed: for the lab's own work only."""
+    changed = list(Revision.objects.filter(batch_id=batch_id).values_list("series_id", flat=True))
+    rows = Reader.objects.filter(series_ids__overlap=changed, team__isnull=False)
     return sorted(set(rows.values_list("team_id", flat=True)))
