@@ -115,3 +115,82 @@ class OverviewOut(Schema):
     waiting: list[WaitingOut]
     jobs: list[dict[str, Any]]
     health: dict[str, Any]
+
+
+class RevisionOut(Schema):
+    """What a batch changed."""
+
+    batch_id: int
+    dataset: str
+    source: str
+    provider: str
+    created_by: str
+    created_at: datetime
+    symbols: list[str]
+    bars: int
+    first_at: datetime
+    last_at: datetime
+
+
+class TouchedRunOut(Schema):
+    """A run that had read the bars: its figures before, on the revised bars, and the change."""
+
+    id: UUID
+    title: str
+    strategy: str
+    created_at: datetime
+    rerun: str
+    error: str
+    before: dict[str, float | None]
+    after: dict[str, float | None]
+    change: dict[str, float | None]
+    data_digest_before: str
+    data_digest_after: str
+
+
+class TouchedProposalOut(Schema):
+    """A proposal whose evidence is such a run."""
+
+    id: UUID
+    title: str
+    status: str
+    target_stage: str
+    run: UUID
+    decided_at: datetime | None
+
+
+class TouchedDeploymentOut(Schema):
+    """A deployment under such an approval, or one that read the bars itself."""
+
+    id: int
+    account_id: int
+    account: str
+    version: str
+    status: str
+    approval: UUID
+
+
+class ReaderOut(Schema):
+    """Somebody else who had read the bars, such as a search."""
+
+    kind: str
+    key: str
+    digest: str
+    read_at: datetime
+
+
+class BlastRadiusOut(Schema):
+    """Whom a revision of bars touches."""
+
+    revision: RevisionOut
+    runs: list[TouchedRunOut]
+    proposals: list[TouchedProposalOut]
+    deployments: list[TouchedDeploymentOut]
+    others: list[ReaderOut]
+    waiting: int
+
+
+class RerunOut(Schema):
+    """The job that computes runs once more."""
+
+    job: dict[str, Any]

@@ -11,6 +11,7 @@ from apps.backtests.selectors.inputs import (
     simulate,
     title_of,
 )
+from apps.backtests.selectors.reruns import reruns_of, state_of_rerun
 from apps.backtests.selectors.results import (
     artifact_of,
     curves_of,
@@ -63,12 +64,14 @@ __all__ = [
     "positions_of",
     "price_panel",
     "request_to_begin",
+    "reruns_of",
     "rows_of",
     "run_detail",
     "run_summary",
     "runs_to_compare",
     "simulate",
     "sorted_runs",
+    "state_of_rerun",
     "status_of",
     "study_row",
     "subtitle_of",

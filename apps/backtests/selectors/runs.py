@@ -27,10 +27,12 @@ def list_runs(
     text: str = "",
     study: str = "",
     universe: str = "",
-    archived: bool = False,
+    archived: bool | None = False,
 ) -> QuerySet[Run]:
-    """Return the team's runs that fit the filters."""
-    rows = Run.objects.filter(team_id=team_id, archived_at__isnull=not archived)
+    """Return the team's runs that fit the filters; ``archived`` None means both."""
+    rows = Run.objects.filter(team_id=team_id)
+    if archived is not None:
+        rows = rows.filter(archived_at__isnull=not archived)
     if strategy:
         rows = rows.filter(strategy=strategy)
     if status:

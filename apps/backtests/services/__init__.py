@@ -1,6 +1,11 @@
 """Every write of backtests: runs, studies, proposals."""
 
-from apps.backtests.services.reruns import rerun_after, rerun_readers, run_reruns
+from apps.backtests.services.reruns import (
+    rerun_after,
+    rerun_left,
+    rerun_readers,
+    run_reruns,
+)
 from apps.backtests.services.runs import (
     archive_run,
     create_backtest,
@@ -16,6 +21,7 @@ __all__ = [
     "create_study",
     "propose_run",
     "rerun_after",
+    "rerun_left",
     "rerun_readers",
     "run_backtest",
     "run_reruns",

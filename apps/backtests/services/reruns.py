@@ -100,16 +100,34 @@ def rerun_readers(*, team_id: int | None, batch_id: int, now: datetime) -> int:
 
 
 def _rerun_of_team(team_id: int, batch_id: int, now: datetime) -> int:
-    revision = get_revision(team_id=team_id, batch_id=batch_id)
-    readers = readers_of(team_id=team_id, revision=revision)
-    keys = {reader.key for reader in readers if reader.kind == "backtest"}
     known = Run.objects.filter(
-        team_id=team_id, pk__in=keys, archived_at=None, finished_at__isnull=False
+        pk__in=_readers(team_id, batch_id), archived_at=None, finished_at__isnull=False
     ).exclude(reruns__batch_id=batch_id)
     newest = list(known.order_by("-created_at").values_list("pk", flat=True)[:AUTOMATIC])
     if newest:
-        rerun_after(actor=system("reruns", team_id), batch_id=batch_id, run_ids=newest, now=now)
+        actor = system("reruns", team_id)
+        rerun_after(actor=actor, batch_id=batch_id, run_ids=newest, now=now)
     return len(newest)
+
+
+def _readers(team_id: int, batch_id: int) -> list[str]:
+    revision = get_revision(team_id=team_id, batch_id=batch_id)
+    readers = readers_of(team_id=team_id, revision=revision)
+    return [reader.key for reader in readers if reader.kind == "backtest"]
+
+
+def rerun_left(*, actor: Actor, batch_id: int, now: datetime) -> Job:
+    """Queue every run that read revised bars and was not computed since.
+
+    Raises
+    ------
+    NotFound, Conflict
+        ``revision.not_found``, ``rerun.nothing_left``.
+    """
+    actor.require("research.write")
+    return rerun_after(
+        actor=actor, batch_id=batch_id, run_ids=_readers(actor.team, batch_id), now=now
+    )
 
 
 def run_reruns(progress: jobs.Progress) -> dict[str, Any]:

@@ -1,0 +1,106 @@
+"""Who had read bars before they were revised, and what the revision does to their figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.approvals import selectors as approvals
+from apps.backtests import selectors as backtests
+from apps.market import selectors as market
+from apps.trading import selectors as trading
+
+# name, title, whether it is a fraction shown in percent, places
+COLUMNS = (
+    ("total_return", "Total return, %", True, 2),
+    ("cagr", "CAGR, %", True, 2),
+    ("sharpe", "Sharpe", False, 3),
+    ("max_drawdown", "Drawdown, %", True, 2),
+)
+
+
+def blast_radius(*, team_id: int, batch_id: int) -> dict[str, Any]:
+    """Return every run, approval and deployment of a team that read what a batch revised.
+
+    Raises
+    ------
+    NotFound
+        When the batch changed no bars that the team may see.
+    """
+    revision = market.get_revision(team_id=team_id, batch_id=batch_id)
+    readers = market.readers_of(team_id=team_id, revision=revision)
+    runs = _runs(team_id, batch_id, [row.key for row in readers if row.kind == "backtest"])
+    proposals = _proposals(team_id, [run["id"] for run in runs])
+    return {
+        "revision": revision,
+        "runs": runs,
+        "proposals": proposals,
+        "deployments": _deployments(
+            team_id,
+            [row["id"] for row in proposals],
+            [row.key for row in readers if row.kind == "deployment"],
+        ),
+        "others": [row for row in readers if row.kind not in {"backtest", "deployment"}],
+        "waiting": sum(run["rerun"] == "none" for run in runs),
+        "columns": COLUMNS,
+    }
+
+
+def _runs(team_id: int, batch_id: int, keys: list[str]) -> list[dict[str, Any]]:
+    """Return the runs with their figures before and after, the largest change first."""
+    reruns = backtests.reruns_of(team_id=team_id, batch_id=batch_id)
+    runs = backtests.list_runs(team_id=team_id, archived=None).filter(pk__in=set(keys))
+    rows = [_run(run, reruns.get(run.pk)) for run in runs.order_by("-created_at", "-id")]
+    return sorted(rows, key=lambda row: -abs(row["change"]["total_return"] or 0.0))
+
+
+def _run(run: Any, rerun: Any) -> dict[str, Any]:
+    before = rerun.before if rerun else {name: getattr(run, name, None) for name, *_ in COLUMNS}
+    after = rerun.after if rerun else {}
+    return {
+        "id": str(run.pk),
+        "title": run.title,
+        "strategy": run.strategy,
+        "created_at": run.created_at,
+        "rerun": "none" if rerun is None else backtests.state_of_rerun(rerun),
+        "error": (rerun.error or {}).get("message", "") if rerun else "",
+        "before": before,
+        "after": after,
+        "change": {name: _change(before.get(name), after.get(name)) for name, *_ in COLUMNS},
+        "data_digest_before": run.data_digest,
+        "data_digest_after": rerun.data_digest if rerun else "",
+    }
+
+
+def _change(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
+
+
+def _proposals(team_id: int, run_ids: list[str]) -> list[dict[str, Any]]:
+    rows = approvals.list_proposals(team_id).filter(evidence__facts__run__in=run_ids)
+    return [
+        {
+            "id": str(row.pk),
+            "title": row.title,
+            "status": str(row.status),
+            "target_stage": row.target_stage,
+            "run": row.evidence["facts"]["run"],
+            "decided_at": row.decided_at,
+        }
+        for row in rows
+    ]
+
+
+def _deployments(team_id: int, approval_ids: list[str], own: list[str]) -> list[dict[str, Any]]:
+    rows = trading.list_deployments(team_id)
+    found = rows.filter(approval_id__in=approval_ids) | rows.filter(pk__in=own)
+    return [
+        {
+            "id": row.pk,
+            "account_id": row.account_id,
+            "account": row.account.name,
+            "version": row.version_label,
+            "status": str(row.status),
+            "approval": str(row.approval_id),
+        }
+        for row in found
+    ]
