@@ -1,84 +1,17 @@
 """What every provider of market data keeps to, the bundled ones included."""
 
+import importlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from django.conf import settings
 
 from apps.core.errors import Invalid, NotFound
-from apps.core.kernel.timeframes import seconds_of
-from apps.core.plugs import list_plugs, load_plug
-from apps.market.kernel.cleaning import find_defects
-from apps.market.providers.base import Request, Task
+from apps.core.plugs import load_plug
+from apps.market.providers.base import Task
+from tests.contract.provider_suite import ProviderContract
 from tests.factories.market import SAMPLE
-
-FIRST_HOURS_OF_2026 = 1_767_250_800_000_000
-
-
-class ProviderContract:
-    """A short subclass names the provider and a section with one of its symbols."""
-
-    name: str
-    section: str
-    symbol: str
-    timeframe: str
-    until: int | None = FIRST_HOURS_OF_2026
-
-    @pytest.fixture
-    def provider(self):
-        return load_plug("MARKET_PROVIDERS", self.name)
-
-    def request(self, **changes):
-        wanted = {"section": self.section, "timeframe": self.timeframe, "until": self.until}
-        return Request(**{**wanted, **changes})
-
-    def task(self, provider, **changes):
-        (task,) = provider.plan(self.request(symbols=(self.symbol,), **changes))
-        return task
-
-    def test_it_is_in_the_table_under_its_own_name(self, provider):
-        assert provider.capabilities.name == self.name
-        assert self.name in list_plugs("MARKET_PROVIDERS")
-
-    def test_sections_say_source_licence_and_survivorship(self, provider):
-        for name in provider.capabilities.sections:
-            section = provider.section(name)
-            assert section.source
-            assert section.licence
-            assert section.survivorship
-            assert section.calendar in {"XNYS", "24/7"}
-
-    def test_the_plan_has_one_task_per_symbol_with_its_own_key(self, provider):
-        tasks = provider.plan(self.request())
-        assert len({task.key for task in tasks}) == len(tasks) > 0
-        assert {task.symbol for task in tasks} == {
-            listing.symbol for listing in provider.listings(self.section)
-        }
-
-    def test_bars_are_clean_and_in_order(self, provider):
-        bars = provider.fetch(self.task(provider)).bars
-        assert len(bars) > 100
-        assert find_defects(bars) == []
-        assert bars.ts.dtype == np.int64
-        assert all(getattr(bars, n).dtype == np.float64 for n in ("open", "close", "volume"))
-
-    def test_since_and_until_bound_the_bars(self, provider):
-        whole = provider.fetch(self.task(provider)).bars
-        since, until = int(whole.ts[10]), int(whole.ts[20])
-        part = provider.fetch(self.task(provider, since=since, until=until)).bars
-        assert part.ts[0] == since
-        # Only bars that have closed by then.
-        assert part.ts[-1] + seconds_of(self.timeframe) * 1_000_000 <= until
-
-    def test_the_same_task_gives_the_same_bars(self, provider):
-        task = self.task(provider)
-        one, two = provider.fetch(task), provider.fetch(task)
-        assert np.array_equal(one.bars.close, two.bars.close)
-
-    def test_an_unknown_symbol_is_named_with_close_ones(self, provider):
-        with pytest.raises(NotFound) as caught:
-            provider.plan(self.request(symbols=(f"{self.symbol}Z",)))
-        assert f"{self.symbol}Z" in caught.value.message
-        assert caught.value.code == "symbol.unknown"
 
 
 class TestSample(ProviderContract):
@@ -145,5 +78,13 @@ class TestUpload(ProviderContract):
 
 
 def test_every_provider_of_the_table_has_a_contract_test():
-    tested = {kind.name for kind in ProviderContract.__subclasses__()}
+    for path in Path(__file__).parent.glob("test_providers*.py"):
+        importlib.import_module(f"tests.contract.{path.stem}")
+    tested = {name for kind in leaves(ProviderContract) if (name := getattr(kind, "name", ""))}
     assert set(settings.MARKET_PROVIDERS) <= tested
+
+
+def leaves(kind):
+    """Return all classes below a class."""
+    below = kind.__subclasses__()
+    return [*below, *(leaf for child in below for leaf in leaves(child))]

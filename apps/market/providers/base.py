@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.core.kernel.limits import Limit
 from apps.market.kernel.columns import Actions, Columns, no_actions
+from apps.market.providers.pacing import Timing
+
+__all__ = [
+    "Capabilities",
+    "Fetched",
+    "Figures",
+    "Keyed",
+    "Limit",
+    "Listing",
+    "Provider",
+    "Remote",
+    "Request",
+    "Section",
+    "Streamed",
+    "Task",
+]
 
 Figures = dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most ``requests`` in ``seconds``, counted over all workers and per key."""
-
-    requests: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +159,15 @@ class Provider(Protocol):
         ...
 
 
-class Keyed(Provider, Protocol):
+class Remote(Provider, Protocol):
+    """A provider that asks somebody over the network, within limits."""
+
+    def with_timing(self, timing: Timing) -> Remote:
+        """Return the provider with another gate for its limits, or another clock."""
+        ...
+
+
+class Keyed(Remote, Protocol):
     """A provider that takes a team's key."""
 
     def with_key(self, key: Mapping[str, str]) -> Keyed:
@@ -159,4 +176,12 @@ class Keyed(Provider, Protocol):
 
     def check_key(self) -> str:
         """Ask the vendor whether the key is taken; return what it said. Raises ``Denied``."""
+        ...
+
+
+class Streamed(Protocol):
+    """A provider that tells bars as they close."""
+
+    def stream(self, symbols: Sequence[str], on_bar: Callable[[str, Columns], None]) -> None:
+        """Call ``on_bar`` with symbol and bar until the connection ends; raises typed errors."""
         ...

@@ -1,0 +1,93 @@
+"""A vendor's limits kept: wait for a token, pause when the vendor says so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from apps.core import clock
+from apps.core.errors import Denied, LabError, NotFound, Unavailable
+from apps.core.kernel.limits import Gate, Limit, LocalGate
+
+PATIENCE_SECONDS = 30.0
+RETRY_SECONDS = 5.0
+MAX_RETRY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where a provider reads the time, how it waits, and who counts its requests."""
+
+    now: Callable[[], datetime] = clock.now
+    sleep: Callable[[float], None] = time.sleep
+    gate: Gate = field(default_factory=LocalGate)
+
+
+@dataclass(frozen=True, slots=True)
+class Pacer:
+    """The tokens of one provider and key."""
+
+    provider: str
+    limits: Sequence[Limit]
+    key: Mapping[str, str] = field(repr=False)
+    timing: Timing
+
+    def wait(self, cost: int = 1) -> None:
+        """Take ``cost`` tokens, waiting for them. Raises ``Unavailable`` for long waits."""
+        while seconds := self._take(cost):
+            if seconds > PATIENCE_SECONDS:
+                message = f"The limit of {self.provider} is used up for {seconds:.0f} s; wait."
+                raise Unavailable(message, code="provider.limited", retry_after=seconds)
+            self.timing.sleep(seconds)
+
+    def _take(self, cost: int) -> float:
+        gate, now = self.timing.gate, self.timing.now()
+        return gate.take(self.provider, self.key, self.limits, now=now, cost=cost)
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody ask with this key for a while."""
+        gate, now = self.timing.gate, self.timing.now()
+        gate.pause(self.provider, self.key, seconds, now=now)
+
+    def refusal(self, status: int, said: str = "", retry_after: str | None = None) -> LabError:
+        """Return the error of an HTTP status; after 429 the pause has begun."""
+        name, said = self.provider, scrub(said, self.key)
+        if status == 429:
+            seconds = retry_seconds(retry_after)
+            self.pause(seconds)
+            message = f"{name} takes no more requests for {seconds:.0f} s. {said}".strip()
+            return Unavailable(message, code="provider.limited", retry_after=seconds)
+        if status in {401, 403}:
+            message = f"{name} does not take the key (HTTP {status}); enter a good one. {said}"
+            return Denied(message.strip(), code="provider.auth")
+        if status == 402:
+            message = f"The plan behind the key of {name} lacks this data (HTTP 402). {said}"
+            return Denied(message.strip(), code="provider.plan")
+        if status == 404:
+            return NotFound(f"{name} does not know this. {said}".strip(), code="symbol.unknown")
+        return down(name, f"answered HTTP {status}", retry_seconds(retry_after))
+
+
+def down(provider: str, what: str, retry_after: float = RETRY_SECONDS) -> Unavailable:
+    """Return the error of a vendor that can't answer now."""
+    message = f"{provider} {what}; try again later."
+    return Unavailable(message, code="provider.down", retry_after=retry_after)
+
+
+def retry_seconds(text: str | None) -> float:
+    """Return the seconds of a Retry-After header; 5 without one that can be read."""
+    try:
+        seconds = float(text or RETRY_SECONDS)
+    except ValueError:
+        return RETRY_SECONDS
+    return min(max(seconds, 0.0), MAX_RETRY_SECONDS) if seconds == seconds else RETRY_SECONDS
+
+
+def scrub(text: str, key: Mapping[str, str]) -> str:
+    """Return a vendor's words, short and without the key in them."""
+    for value in key.values():
+        if value:
+            text = text.replace(value, "…")
+    return " ".join(text.split())[:200]
