@@ -25,6 +25,7 @@ N_SYMBOLS = 140
 PER_SECTOR = 6
 ALWAYS = ("TRMB", "GNRC", "WDC", "ZBRA")
 VENUES = ("binance", "bybit")
+PAIRS = ("EURGBP", "EURUSD", "GBPUSD", "NZDUSD")
 LONG_HISTORY = (
     "AAPL",
     "AIG",
@@ -170,6 +171,19 @@ PIECES = {
             "settlement times carry some milliseconds of jitter, as in the source",
         ],
     ),
+    "fx_daily": Piece(
+        name="fx_daily",
+        title="Daily rates of four currency pairs",
+        origin=LEAN,
+        commit="24863901deff",
+        paths="Data/forex/oanda/daily/*.zip",
+        licence="Apache-2.0",
+        upstream="OANDA",
+        quirks=[
+            "open, high, low, close are the middle of bid and ask; spread_close is ask less bid",
+            "no volume; ts is the date of the source, Sundays are short evening sessions",
+        ],
+    ),
     "fama_french_daily": Piece(
         name="fama_french_daily",
         title="Daily Fama-French five factors and momentum",
@@ -227,6 +241,7 @@ def tables(source: Path) -> dict[str, pd.DataFrame]:
     bars, members = read("equity_us_sp500_daily"), read("sp500_constituents_2021")
     candles, funding = read("xvenue_perp_candles"), read("xvenue_perp_funding")
     maps, factors = read("lean_map_files"), read("lean_factor_files")
+    rates = read("lean_fx_daily")
     symbols = pick_sp500(bars, members)
     candles = candles[candles["venue"].isin(VENUES)]
     last = candles.groupby(["venue", "symbol"])["ts"].transform("max")
@@ -239,6 +254,7 @@ def tables(source: Path) -> dict[str, pd.DataFrame]:
         "long_history_maps": maps[maps["permtick"].isin(LONG_HISTORY)],
         "crypto_perp_hourly": candles[~unfinished],
         "crypto_perp_funding": funding[funding["venue"].isin(VENUES)],
+        "fx_daily": rates[rates["symbol"].isin(PAIRS)],
         "fama_french_daily": read("fama_french_5f_mom_daily"),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -203,3 +204,32 @@ def restart_feed(request: HttpRequest, name: str, body: schemas.FeedRestart) -> 
 def list_readers(request: HttpRequest, digest: str) -> Any:
     """List who read the data with a digest."""
     return selectors.list_readers(team_id=signed_in(request).team, digest=digest)
+
+
+@router.get("/indices", response=list[schemas.IndexOut])
+@permission("team.read")
+def list_indices(request: HttpRequest) -> Any:
+    """List the indices whose members by day are known."""
+    return selectors.list_indices(team_id=signed_in(request).team)
+
+
+@router.get("/indices/{name}/members", response=schemas.MembersOut)
+@permission("team.read")
+def list_members(request: HttpRequest, name: str, on: date) -> Any:
+    """List who was in an index on a day."""
+    found = selectors.members_on(team_id=signed_in(request).team, index=name, on=on)
+    return {"index": name, "on": on, "symbols": found}
+
+
+@router.get("/renames", response=list[schemas.RenameOut])
+@permission("team.read")
+def list_renames(request: HttpRequest, symbol: str = "") -> Any:
+    """List tickers that became others."""
+    return selectors.list_renames(team_id=signed_in(request).team, symbol=symbol)
+
+
+@router.get("/fx", response=schemas.RateOut)
+@permission("team.read")
+def get_rate(request: HttpRequest, query: Query[schemas.RateQuery]) -> Any:
+    """Answer what one unit of a currency was worth in another, by the last close known then."""
+    return selectors.rate_at(team_id=signed_in(request).team, **query.dict())

@@ -272,3 +272,45 @@ class FeedRestart(Schema):
     """How fast the feed is to run from its start."""
 
     seconds_per_bar: float | None = None
+
+
+class IndexOut(Schema):
+    """An index, the dataset that knows its members, and how many spells of membership it has."""
+
+    name: str
+    dataset: str
+    spells: int
+
+
+class MembersOut(Schema):
+    """Who was in an index on a day."""
+
+    index: str
+    on: date
+    symbols: list[str]
+
+
+class RenameOut(Schema):
+    """A ticker that became another one; ``on`` is the first day of the new one."""
+
+    before: str
+    after: str
+    on: date
+    place: str
+
+
+class RateQuery(Schema):
+    """Which rate, and when; ``at`` is now when it is left out."""
+
+    base: str
+    quote: str
+    at: datetime | None = None
+
+
+class RateOut(Schema):
+    """What one unit of ``base`` was worth in ``quote``."""
+
+    base: str
+    quote: str
+    at: datetime
+    rate: float

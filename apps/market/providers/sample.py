@@ -6,7 +6,9 @@ import difflib
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import date, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ SP500 = "sp500"
 LONG_HISTORY = "long-history"
 PERPS = {"crypto-binance": "binance", "crypto-bybit": "bybit"}
 FACTORS = "fama-french"
+FX = "fx"
 FUNDS = frozenset({"SPY", "QQQ", "IWM", "EEM", "USO", "BNO"})
 
 FILES = {
@@ -42,6 +45,7 @@ FILES = {
     LONG_HISTORY: "long_history_daily",
     "crypto-binance": "crypto_perp_hourly",
     "crypto-bybit": "crypto_perp_hourly",
+    FX: "fx_daily",
     FACTORS: "fama_french_daily",
 }
 SURVIVORSHIP = {
@@ -59,6 +63,7 @@ SURVIVORSHIP = {
     "crypto-bybit": (
         "Five coins that were large in 2026, on Bybit: coins that failed are missing."
     ),
+    FX: "Four currency pairs picked by hand: all of them trade to this day.",
     FACTORS: "Factor returns of all CRSP common stocks: no survivorship by construction.",
 }
 UNIVERSES = {
@@ -66,6 +71,7 @@ UNIVERSES = {
     LONG_HISTORY: "long-history",
     "crypto-binance": "crypto-perps",
     "crypto-bybit": "crypto-perps-bybit",
+    FX: "fx-majors",
     FACTORS: "",
 }
 TITLES = {
@@ -73,8 +79,10 @@ TITLES = {
     LONG_HISTORY: "Long history, daily 1998-2021",
     "crypto-binance": "Perpetuals on Binance, hourly",
     "crypto-bybit": "Perpetuals on Bybit, hourly",
+    FX: "Currency pairs, daily 2007-2018",
     FACTORS: "Fama-French factors, daily",
 }
+CALENDARS = {"crypto-binance": "24/7", "crypto-bybit": "24/7", FX: "24/5"}
 
 
 class SampleProvider:
@@ -106,7 +114,7 @@ class SampleProvider:
             name=name,
             title=TITLES[name],
             timeframe="1h" if crypto else "1d",
-            calendar="24/7" if crypto else "XNYS",
+            calendar=CALENDARS.get(name, "XNYS"),
             source=f"{line['origin']} @ {line['commit']} ({line['upstream']})",
             licence=line["licence"],
             universe=UNIVERSES[name],
@@ -124,6 +132,8 @@ class SampleProvider:
         symbols = sorted(_rows_by_symbol(self.folder, section))
         if section in PERPS:
             return [_perpetual(symbol, PERPS[section]) for symbol in symbols]
+        if section == FX:
+            return [_pair(symbol) for symbol in symbols]
         known = _constituents(self.folder)
         return [_equity(symbol, known) for symbol in symbols]
 
@@ -162,6 +172,22 @@ class SampleProvider:
             actions=self._actions(task, part),
             figures=self._figures(task),
         )
+
+    def renames(self, section: str) -> list[tuple[str, str, date]]:
+        """Return tickers that became others: before, after, the first day of the new one."""
+        if section != LONG_HISTORY:
+            return []
+        table = _table(self.folder, "long_history_maps")
+        found: list[tuple[str, str, date]] = []
+        for security in np.unique(table["permtick"].astype(str)):
+            mine = table["permtick"] == security
+            days = [date.fromisoformat(str(day)) for day in table["date"][mine]]
+            tickers = [str(ticker).upper() for ticker in table["ticker"][mine]]
+            steps = sorted(zip(days, tickers, strict=True))
+            found += [
+                (a[1], b[1], a[0] + timedelta(days=1)) for a, b in pairwise(steps) if a[1] != b[1]
+            ]
+        return found
 
     def _actions(self, task: Task, part: Table) -> Actions:
         if task.section == SP500:
@@ -216,6 +242,10 @@ def _perpetual(symbol: str, venue: str) -> Listing:
     return Listing(symbol, name, "perpetual", "Crypto", venue, "USDT")
 
 
+def _pair(symbol: str) -> Listing:
+    return Listing(symbol, f"{symbol[:3]} in {symbol[3:]}", "fx", "", "OANDA", symbol[3:])
+
+
 def _equity(symbol: str, known: dict[str, tuple[str, str]]) -> Listing:
     name, sector = known.get(symbol, ("", ""))
     if symbol in FUNDS:
@@ -234,8 +264,10 @@ def _between(bars: Columns, task: Task) -> Columns:
 
 
 def _columns(part: Table) -> Columns:
-    values = [part[name].astype(np.float64) for name in (*PRICES, "volume")]
-    return Columns(part["ts"].astype(np.int64), *values)
+    prices = [part[name].astype(np.float64) for name in PRICES]
+    # Currency pairs come without volume.
+    volume = part.get("volume", np.zeros(len(part["ts"]))).astype(np.float64)
+    return Columns(part["ts"].astype(np.int64), *prices, volume)
 
 
 def _actions_from_factors(folder: Path, symbol: str, sessions: NDArray[np.int64]) -> Actions:

@@ -34,6 +34,14 @@ from apps.market.selectors.panels import (
     read_figures,
     read_panel,
 )
+from apps.market.selectors.reference import (
+    convert,
+    list_indices,
+    list_renames,
+    members_on,
+    rate_at,
+    symbol_on,
+)
 from apps.market.selectors.revisions import (
     ReaderView,
     RevisionView,
@@ -56,6 +64,7 @@ __all__ = [
     "bar_arrays",
     "bar_rows",
     "bars_of",
+    "convert",
     "coverage_of",
     "data_health",
     "data_room",
@@ -72,14 +81,19 @@ __all__ = [
     "instruments_json",
     "list_datasets",
     "list_feeds",
+    "list_indices",
     "list_ingests",
     "list_providers",
     "list_readers",
+    "list_renames",
     "list_running_feeds",
     "list_universes",
+    "members_on",
+    "rate_at",
     "read_figures",
     "read_panel",
     "readers_of",
+    "symbol_on",
     "teams_that_read",
     "universe_page",
 ]

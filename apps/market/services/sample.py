@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import date, datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -11,7 +12,7 @@ from apps.audit import services as audit
 from apps.core.actors import Actor
 from apps.core.errors import Denied
 from apps.core.plugs import load_plug
-from apps.market.models import Batch, Dataset, Universe
+from apps.market.models import Batch, Dataset, Rename, Universe
 from apps.market.providers.base import Provider, Request, Section
 from apps.market.services.absorb import absorb
 from apps.market.services.feeds import ensure_demo_feeds
@@ -77,6 +78,7 @@ def _load_section(provider: Provider, section: Section, actor: Actor, now: datet
     written = absorb(
         dataset=dataset, batch=batch, timeframe=section.timeframe, fetched=fetched, now=now
     )
+    _load_renames(provider, section, dataset)
     if section.universe:
         symbols = [item.listing.symbol for item in fetched]
         _load_universe(section, dataset, symbols, actor, now)
@@ -88,6 +90,14 @@ def _load_section(provider: Provider, section: Section, actor: Actor, now: datet
         now=now,
     )
     return written.added
+
+
+def _load_renames(provider: Provider, section: Section, dataset: Dataset) -> None:
+    renames: Callable[[str], list[tuple[str, str, date]]] | None
+    renames = getattr(provider, "renames", None)
+    found = renames(section.name) if renames else []
+    rows = [Rename(dataset=dataset, before=a, after=b, on=on) for a, b, on in found]
+    Rename.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def _load_universe(
