@@ -78,13 +78,17 @@ class AccountOut(Schema):
 
 
 class TotalsOut(Schema):
-    """The paper accounts added up; ``exposure`` in percent of equity."""
+    """The paper accounts added up; ``exposure`` in percent of equity.
+
+    ``left_out`` names currencies for which no rate is known.
+    """
 
     currency: str
     equity: float | None
     day_pnl: float | None
     total_return: float | None
     exposure: float | None
+    left_out: list[str]
     data_score: float | None
 
 

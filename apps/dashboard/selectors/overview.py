@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from apps.approvals import selectors as approvals
 from apps.backtests import selectors as backtests
 from apps.core import jobs
 from apps.core.actors import Actor
+from apps.core.errors import Invalid
 from apps.market import selectors as market
 from apps.ops import selectors as ops
 from apps.trading import selectors as trading
@@ -28,7 +30,9 @@ def overview(*, actor: Actor, now: datetime) -> dict[str, Any]:
     return {
         "now": now,
         "accounts": accounts,
-        "totals": totals_of(accounts, universes),
+        "totals": totals_of(
+            accounts, universes, rates_to_base(accounts, team_id=actor.team, now=now)
+        ),
         "deployments": count_deployments(team_id=actor.team),
         "feeds": feeds,
         "universes": universes,
@@ -52,33 +56,68 @@ def list_accounts(*, team_id: int) -> list[dict[str, Any]]:
     ]
 
 
-def totals_of(accounts: list[dict[str, Any]], universes: list[dict[str, Any]]) -> dict[str, Any]:
-    """Add up the accounts of the commonest currency; None where there is nothing to add."""
+def base_currency(accounts: list[dict[str, Any]]) -> str:
+    """Return the currency the book is added up in: that of most accounts."""
+    if not accounts:
+        return CURRENCY
+    return str(Counter(row["currency"] for row in accounts).most_common(1)[0][0])
+
+
+def rates_to_base(
+    accounts: list[dict[str, Any]], *, team_id: int, now: datetime
+) -> dict[str, float]:
+    """Return what each account currency is worth in the base; one without a rate is left out."""
+    base, rates = base_currency(accounts), {}
+    for currency in {row["currency"] for row in accounts}:
+        with suppress(Invalid):
+            found = market.rate_at(team_id=team_id, base=currency, quote=base, at=now)
+            rates[currency] = float(found["rate"])
+    return rates
+
+
+def totals_of(
+    accounts: list[dict[str, Any]],
+    universes: list[dict[str, Any]],
+    rates: dict[str, float] | None = None,
+) -> dict[str, Any]:
+    """Add up the accounts in the commonest currency; None where there is nothing to add.
+
+    Parameters
+    ----------
+    rates
+        Value of one unit of each currency in the base. Accounts in a currency without a rate are
+        named in ``left_out`` instead of being added.
+    """
     scores = [row["score"] for row in universes[:2] if row["score"] is not None]
+    base = base_currency(accounts)
+    rates = {base: 1.0} | (rates or {})
+    rows = [row for row in accounts if row["currency"] in rates]
     found: dict[str, Any] = {
-        "currency": CURRENCY,
+        "currency": base,
         "equity": None,
         "day_pnl": None,
         "total_return": None,
         "exposure": None,
         "history": [],
+        "left_out": sorted({row["currency"] for row in accounts} - set(rates)),
         "data_score": sum(scores) / len(scores) if scores else None,
     }
-    if not accounts:
+    if not rows:
         return found
-    currency = Counter(row["currency"] for row in accounts).most_common(1)[0][0]
-    rows = [row for row in accounts if row["currency"] == currency]
-    equity = sum(row["equity"] for row in rows)
-    start = float(sum(row["initial_cash"] for row in rows))
+    equity = _sum(rows, "equity", rates)
+    start = _sum(rows, "initial_cash", rates)
     return {
         **found,
-        "currency": currency,
         "equity": equity,
-        "day_pnl": sum(row["day_pnl"] for row in rows),
+        "day_pnl": _sum(rows, "day_pnl", rates),
         "total_return": equity / start - 1.0 if start > 0 else None,
-        "exposure": 100.0 * sum(row["gross"] for row in rows) / equity if equity > 0 else None,
+        "exposure": 100.0 * _sum(rows, "gross", rates) / equity if equity > 0 else None,
         "history": rows[0]["history"] if len(rows) == 1 else [],
     }
+
+
+def _sum(rows: list[dict[str, Any]], name: str, rates: dict[str, float]) -> float:
+    return sum(float(row[name]) * rates[row["currency"]] for row in rows)
 
 
 def count_deployments(*, team_id: int) -> dict[str, int]:

@@ -16,7 +16,7 @@ from apps.market import store
 from apps.market.kernel import currencies
 from apps.market.kernel.periods import EARLIEST
 from apps.market.kernel.resample import MICROS
-from apps.market.models import Instrument, Membership, Rename, Series
+from apps.market.models import Membership, Rename, Series
 
 DAY = "1d"
 
@@ -129,9 +129,3 @@ def _pairs(team_id: int | None) -> dict[str, int]:
     for symbol, key in rows.values_list("instrument__symbol", "id"):
         found.setdefault(symbol, key)
     return found
-
-
-def list_currencies(*, team_id: int) -> list[str]:
-    """Return the currencies that instruments one may see are priced in."""
-    rows = Instrument.objects.filter(_visible(team_id)).exclude(kind="factor")
-    return sorted(set(rows.values_list("currency", flat=True).distinct()))

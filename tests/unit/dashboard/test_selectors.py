@@ -30,6 +30,16 @@ def test_totals_add_up_one_currency():
     assert totals["day_pnl"] == pytest.approx(-500)
     assert totals["exposure"] == pytest.approx(27.5)
     assert totals["total_return"] == pytest.approx(0.0)
+    assert totals["left_out"] == ["EUR"]
+
+
+def test_totals_add_up_currencies_with_a_rate():
+    foreign = {**ACCOUNT, "currency": "EUR", "gross": 0.0}
+    totals = selectors.totals_of([ACCOUNT, ACCOUNT, foreign], [], {"USD": 1.0, "EUR": 1.25})
+    assert totals["currency"] == "USD"
+    assert totals["equity"] == pytest.approx(2 * 110_000 + 137_500)
+    assert totals["exposure"] == pytest.approx(100 * 110_000 / 357_500)
+    assert totals["left_out"] == []
 
 
 def test_data_score_is_the_mean_of_the_replayed_universes():
