@@ -2,6 +2,7 @@
 
 from quantsite import env
 
+CCXT = "apps.market.providers.ccxt.CcxtProvider"
 MARKET_PROVIDERS: dict[str, dict[str, object]] = {
     "sample": {
         "CLASS": "apps.market.providers.sample.SampleProvider",
@@ -11,7 +12,13 @@ MARKET_PROVIDERS: dict[str, dict[str, object]] = {
         "CLASS": "apps.market.providers.replay.ReplayProvider",
         "OPTIONS": {"folder": str(env.BASE_DIR / "data" / "sample")},
     },
+    "fmp": {
+        "CLASS": "apps.market.providers.fmp.FmpProvider",
+        "OPTIONS": {"base_url": env.text("FMP_URL", "https://financialmodelingprep.com")},
+    },
     "upload": {"CLASS": "apps.market.providers.upload.UploadProvider"},
+    "binance": {"CLASS": CCXT, "OPTIONS": {"venue": "binance"}},
+    "binanceusdm": {"CLASS": CCXT, "OPTIONS": {"venue": "binanceusdm"}},
 }
 BROKERS: dict[str, dict[str, object]] = {
     "paper": {"CLASS": "apps.trading.brokers.paper.PaperBroker"},
