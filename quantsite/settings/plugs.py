@@ -19,6 +19,8 @@ MARKET_PROVIDERS: dict[str, dict[str, object]] = {
     "upload": {"CLASS": "apps.market.providers.upload.UploadProvider"},
     "binance": {"CLASS": CCXT, "OPTIONS": {"venue": "binance"}},
     "binanceusdm": {"CLASS": CCXT, "OPTIONS": {"venue": "binanceusdm"}},
+    "bybit": {"CLASS": CCXT, "OPTIONS": {"venue": "bybit"}},
+    "okx": {"CLASS": CCXT, "OPTIONS": {"venue": "okx"}},
 }
 BROKERS: dict[str, dict[str, object]] = {
     "paper": {"CLASS": "apps.trading.brokers.paper.PaperBroker"},

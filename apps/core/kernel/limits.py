@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
@@ -110,7 +111,7 @@ class Tokens:
 class LocalGate:
     """A gate for one process alone: a quarter of each limit."""
 
-    tokens: Tokens = field(default_factory=Tokens)
+    tokens: Tokens = field(default_factory=Tokens, repr=False)
 
     def take(
         self,
@@ -122,15 +123,20 @@ class LocalGate:
         cost: int = 1,
     ) -> float:
         """Take tokens and return 0, or return the seconds to wait before asking again."""
-        name = f"{provider} {sorted(key.items())}"
+        name = _name(provider, key)
         return self.tokens.take(name, limits, micros_of(now), cost) / MICROS
 
     def pause(
         self, provider: str, key: Mapping[str, str], seconds: float, *, now: datetime
     ) -> None:
         """Hand out nothing for a while."""
-        name = f"{provider} {sorted(key.items())}"
+        name = _name(provider, key)
         self.tokens.pause(name, micros_of(now) + int(seconds * MICROS))
+
+
+def _name(provider: str, key: Mapping[str, str]) -> str:
+    """Return the bucket of a key, of which nothing can be read."""
+    return f"{provider}:{hashlib.sha256(repr(sorted(key.items())).encode()).hexdigest()}"
 
 
 def micros_of(now: datetime) -> int:

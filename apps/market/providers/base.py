@@ -17,9 +17,11 @@ __all__ = [
     "Capabilities",
     "Fetched",
     "Figures",
+    "Indexed",
     "Keyed",
     "Limit",
     "Listing",
+    "Member",
     "Provider",
     "Remote",
     "Request",
@@ -93,6 +95,15 @@ class Listing:
     sector: str = ""
     venue: str = ""
     currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A symbol in an index from one day until before another; None: not known, or still in."""
+
+    symbol: str
+    joined_on: str | None
+    left_on: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +190,25 @@ class Keyed(Remote, Protocol):
         ...
 
 
+class Indexed(Provider, Protocol):
+    """A provider that knows who belonged to an index."""
+
+    def memberships(self, index: str) -> list[Member]:
+        """Return the memberships of an index. Raises ``NotFound`` for an unknown one."""
+        ...
+
+
 class Streamed(Protocol):
     """A provider that tells bars as they close."""
 
-    def stream(self, symbols: Sequence[str], on_bar: Callable[[str, Columns], None]) -> None:
-        """Call ``on_bar`` with symbol and bar until the connection ends; raises typed errors."""
+    def stream(
+        self,
+        symbols: Sequence[str],
+        on_bar: Callable[[str, Columns], None],
+        stopped: Callable[[], bool],
+    ) -> None:
+        """Call ``on_bar`` with symbol and bar until ``stopped`` says so; connect again if cut.
+
+        Raises ``Denied`` for a key that is not taken.
+        """
         ...

@@ -59,12 +59,12 @@ class Pacer:
             self.pause(seconds)
             message = f"{name} takes no more requests for {seconds:.0f} s. {said}".strip()
             return Unavailable(message, code="provider.limited", retry_after=seconds)
+        if status == 402 or (status == 403 and "subscription" in said.lower()):
+            message = f"The plan behind the key of {name} lacks this (HTTP {status}). {said}"
+            return Denied(message.strip(), code="provider.plan")
         if status in {401, 403}:
             message = f"{name} does not take the key (HTTP {status}); enter a good one. {said}"
             return Denied(message.strip(), code="provider.auth")
-        if status == 402:
-            message = f"The plan behind the key of {name} lacks this data (HTTP 402). {said}"
-            return Denied(message.strip(), code="provider.plan")
         if status == 404:
             return NotFound(f"{name} does not know this. {said}".strip(), code="symbol.unknown")
         return down(name, f"answered HTTP {status}", retry_seconds(retry_after))
