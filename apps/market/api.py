@@ -93,7 +93,9 @@ def get_universe(request: HttpRequest, name: str, version: int | None = None) ->
 def create_universe(request: HttpRequest, body: schemas.UniverseIn) -> Any:
     """Make a universe, or the next version of the one with this name."""
     actor, now = signed_in(request), clock.now()
-    return Status(201, services.create_universe(actor=actor, now=now, **body.dict()))
+    asked = body.dict(exclude={"rule"})
+    rule = selectors.Rule(**body.rule.dict()) if body.rule else None
+    return Status(201, services.create_universe(actor=actor, now=now, rule=rule, **asked))
 
 
 @router.post("/ingests", response={202: schemas.Started})

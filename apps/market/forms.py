@@ -8,9 +8,11 @@ from typing import Any
 from django import forms
 
 from apps.core.kernel.timeframes import SECONDS
+from apps.market.selectors.rankings import MEASURES, Rule
 
 TIMEFRAMES = [("", "as stored"), *((name, name) for name in SECONDS)]
 CALENDARS = [("XNYS", "New York sessions"), ("24/7", "around the clock")]
+MEASURE_CHOICES = [(name, name) for name in MEASURES]
 MAPPED = ("ts", "symbol", "open", "high", "low", "close", "volume")
 
 
@@ -79,15 +81,36 @@ class UniverseForm(forms.Form):
 
     name = forms.CharField(max_length=64)
     title = forms.CharField(required=False, max_length=200)
-    symbols = forms.CharField()
+    symbols = forms.CharField(required=False)
     timeframe = forms.ChoiceField(choices=TIMEFRAMES[1:], initial="1d")
     dataset = forms.CharField(required=False, max_length=64)
-    survivorship = forms.CharField(max_length=1000)
+    survivorship = forms.CharField(required=False, max_length=1000)
+    on = forms.DateField(required=False)
+    index = forms.CharField(required=False, max_length=40)
+    by = forms.ChoiceField(choices=MEASURE_CHOICES, required=False)
+    top = forms.IntegerField(required=False, min_value=0, max_value=5000)
+    days = forms.IntegerField(required=False, min_value=1, max_value=366)
 
     def wanted(self) -> dict[str, Any]:
-        """Return the arguments of the service."""
+        """Return the arguments of the service; a rule only when a day to pick on is given."""
         data = self.cleaned_data
-        return {**data, "symbols": split_symbols(data["symbols"])}
+        names = ("name", "title", "timeframe", "dataset", "survivorship")
+        return {
+            **{name: data[name] for name in names},
+            "symbols": split_symbols(data["symbols"]),
+            "rule": self._rule() if data["on"] else None,
+        }
+
+    def _rule(self) -> Rule:
+        data = self.cleaned_data
+        return Rule(
+            on=data["on"],
+            dataset=data["dataset"],
+            index=data["index"],
+            by=data["by"] or "turnover",
+            top=data["top"] or 0,
+            days=data["days"] or 30,
+        )
 
 
 class FeedForm(forms.Form):

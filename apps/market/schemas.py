@@ -140,15 +140,27 @@ class UniverseDetail(UniverseOut):
     health: dict[str, Any]
 
 
+class RuleIn(Schema):
+    """How a universe is picked: members of an index on a day, or the most traded before it."""
+
+    on: date
+    dataset: str = ""
+    index: str = ""
+    by: str = "turnover"
+    top: int = Field(0, ge=0, le=5000)
+    days: int = Field(30, ge=1, le=366)
+
+
 class UniverseIn(Schema):
-    """A universe to be made."""
+    """A universe to be made, from symbols or by a rule."""
 
     name: str = Field(max_length=64)
-    symbols: list[str] = Field(min_length=1, max_length=5000)
+    symbols: list[str] = Field([], max_length=5000)
     timeframe: str = "1d"
-    survivorship: str = Field(max_length=1000)
+    survivorship: str = Field("", max_length=1000)
     title: str = Field("", max_length=200)
     dataset: str = ""
+    rule: RuleIn | None = None
 
 
 class DatasetOut(Schema):

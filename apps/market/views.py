@@ -38,6 +38,7 @@ def new_universe(request: HttpRequest) -> HttpResponse:
     """Show the form of a new universe, or make it."""
     form = forms.UniverseForm(request.POST or None, initial={"timeframe": "1d"})
     context: dict[str, Any] = {"form": form, "timeframes": forms.TIMEFRAMES[1:]}
+    context["measures"] = forms.MEASURE_CHOICES
     if form.is_valid():
         return _make_universe(request, form, context)
     return render(request, "market/new_universe.html", context)

@@ -21,7 +21,7 @@ def test_two_hundred_instruments_come_as_one_page(sample, api_as):
     assert answer.status_code == 200
     body = answer.json()
     assert body["next"] is None
-    assert len(body["items"]) == 140 + 14 + 5 + 5 + 7
+    assert len(body["items"]) == 140 + 14 + 5 + 5 + 4 + 7
     aapl = next(item for item in body["items"] if item["symbol"] == "AAPL")
     assert aapl["name"] == "Apple Inc."
     assert aapl["series"][0]["rows"] == 3600
@@ -34,7 +34,7 @@ def test_the_cursor_walks_every_instrument_once(sample, api_as):
         body = client.get(f"{REST}/instruments?limit=50&cursor={cursor}").json()
         seen += [(item["symbol"], item["id"]) for item in body["items"]]
         cursor = body["next"]
-    assert len(seen) == len(set(seen)) == 171
+    assert len(seen) == len(set(seen)) == 175
     assert client.get(f"{REST}/instruments?cursor=!!").json()["code"] == "page.cursor"
     assert client.get(f"{REST}/instruments?limit=500").status_code == 422
 
@@ -102,7 +102,13 @@ def test_bad_questions_are_problems(sample, api_as, query, status, code):
 def test_universes_over_rest(sample, api_as):
     client = api_as("researcher")
     names = [item["name"] for item in client.get(f"{REST}/universes").json()["items"]]
-    assert names == ["crypto-perps", "crypto-perps-bybit", "long-history", "sp500-sample"]
+    assert names == [
+        "crypto-perps",
+        "crypto-perps-bybit",
+        "fx-majors",
+        "long-history",
+        "sp500-sample",
+    ]
     body = client.get(f"{REST}/universes/sp500-sample").json()
     assert len(body["symbols"]) == 140
     assert body["health"]["score"] > 99

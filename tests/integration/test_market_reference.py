@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from apps.core.errors import Invalid, NotFound
-from apps.market import selectors
+from apps.market import selectors, services
 from apps.market.models import Dataset, Membership, Rename
 from tests.factories.market import sample_table
 
@@ -101,3 +101,72 @@ def test_rest_answers_rates_members_and_renames(sample, api_as):
     assert api.get("/api/v1/indices/none/members", {"on": "2018-01-01"}).status_code == 404
     names = {(row["before"], row["after"]) for row in api.get("/api/v1/renames").json()}
     assert ("GOOG", "GOOGL") in names
+
+
+def turnover_before(symbols, day, days):
+    table = sample_table("sp500_daily")
+    start = np.datetime64(day) - np.timedelta64(days, "D")
+    ts = table["ts"].dt.tz_localize(None).to_numpy().astype("M8[D]")
+    part = table[(ts >= start) & (ts < np.datetime64(day)) & table["symbol"].isin(symbols)]
+    sums = (part["close"] * part["volume"]).groupby(part["symbol"]).sum()
+    return sums.sort_values(ascending=False)
+
+
+def test_a_universe_is_picked_by_turnover_before_a_day(sample, actor, now):
+    rule = selectors.Rule(on=date(2012, 6, 1), dataset="sp500", top=10)
+    made = services.create_universe(
+        actor=actor(), name="large", timeframe="1d", survivorship="", rule=rule, now=now
+    )
+    every = sample_table("sp500_daily")["symbol"].unique()
+    assert list(made.symbols) == sorted(turnover_before(every, "2012-06-01", 30).index[:10])
+    assert "Picked on 2012-06-01" in made.survivorship
+
+
+def test_a_universe_is_picked_among_members_of_an_index(sample, actor, team, now):
+    place = Dataset.objects.create(team=team, name="reference", source="s", created_at=now)
+    names = ["AAPL", "MSFT", "XOM", "JPM"]
+    for symbol in names:
+        Membership.objects.create(dataset=place, index="four", symbol=symbol)
+    rule = selectors.Rule(on=date(2012, 6, 1), dataset="sp500", index="four", top=2)
+    made = services.create_universe(
+        actor=actor(), name="two", timeframe="1d", survivorship="x", rule=rule, now=now
+    )
+    assert list(made.symbols) == sorted(turnover_before(names, "2012-06-01", 30).index[:2])
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"top": 0}, "rule.empty"),
+        ({"by": "beauty"}, "rule.by"),
+        ({"dataset": "none"}, "dataset.unknown"),
+        ({"index": "none"}, "index.unknown"),
+        ({"on": date(1999, 1, 4)}, "rule.nothing_traded"),
+    ],
+)
+def test_a_rule_that_picks_nothing_is_refused(sample, api_as, change, code):
+    rule = {"on": date(2012, 6, 1), "dataset": "sp500", "top": 5, **change}
+    answer = api_as("researcher").post(
+        "/api/v1/universes",
+        {"name": "bad", "rule": {**rule, "on": rule["on"].isoformat()}},
+        content_type="application/json",
+    )
+    assert answer.json()["code"] == code
+    assert 400 <= answer.status_code < 500
+
+
+def test_the_page_makes_a_universe_by_a_rule(sample, client_as, team):
+    form = {
+        "name": "page-rule",
+        "timeframe": "1d",
+        "dataset": "sp500",
+        "on": "2012-06-01",
+        "top": "7",
+        "by": "volume",
+        "days": "10",
+    }
+    client = client_as("researcher")
+    assert client.post("/data/universes/new/", form).status_code == 302
+    assert len(selectors.get_universe(team_id=team.pk, name="page-rule").symbols) == 7
+    again = client.post("/data/universes/new/", {**form, "on": "", "name": "empty"})
+    assert "Name the symbols, or give a rule" in again.content.decode()

@@ -34,6 +34,7 @@ from apps.market.selectors.panels import (
     read_figures,
     read_panel,
 )
+from apps.market.selectors.rankings import Rule
 from apps.market.selectors.reference import (
     convert,
     list_indices,
@@ -60,6 +61,7 @@ __all__ = [
     "InstrumentView",
     "ReaderView",
     "RevisionView",
+    "Rule",
     "UniverseView",
     "bar_arrays",
     "bar_rows",
