@@ -24,6 +24,8 @@ CHILDREN = (
     ("market_quarantined", "dataset_id", "market_dataset"),
     ("market_ingesttask", "run_id", "market_ingestrun"),
     ("market_revision", "series_id", "market_series"),
+    ("market_acknowledged", "series_id", "market_series"),
+    ("market_checkup", "universe_id", "market_universe"),
     ("market_bar", "series_id", "market_series"),
     ("market_bar_history", "series_id", "market_series"),
     ("market_metric", "instrument_id", "market_instrument"),

@@ -9,13 +9,16 @@ from apps.market.models.catalog import (
     Series,
     Universe,
 )
+from apps.market.models.checks import Acknowledged, Checkup
 from apps.market.models.feeds import FeedSession
 from apps.market.models.ingests import Batch, Flow, IngestRun, IngestTask, ProviderKey
 from apps.market.models.revisions import Quarantined, Reader, Revision
 
 __all__ = [
+    "Acknowledged",
     "Action",
     "Batch",
+    "Checkup",
     "Dataset",
     "FeedSession",
     "Flow",

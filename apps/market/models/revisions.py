@@ -71,6 +71,10 @@ class Quarantined(models.Model):
     created_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True)
     decided_by = models.CharField(max_length=80, blank=True, default="")
+    # What stored it when it was released.
+    batch = models.ForeignKey(
+        "market.Batch", null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     note = models.CharField(max_length=300, blank=True, default="")
 
     class Meta:
