@@ -13,6 +13,6 @@ class BacktestsConfig(AppConfig):
     def ready(self) -> None:
         """Listen to revisions of bars."""
         from apps.backtests.receivers import on_revised  # noqa: PLC0415 models are loaded only now
-        from apps.market.services import revised  # noqa: PLC0415
+        from apps.core.hooks import bars_revised  # noqa: PLC0415
 
-        revised.connect(on_revised, dispatch_uid="backtests.on_revised")
+        bars_revised.connect(on_revised, dispatch_uid="backtests.on_revised")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from apps.backtests import services
+from apps.core import jobs
+from apps.core.actors import system
 
 
 def on_revised(
@@ -15,5 +16,17 @@ def on_revised(
     now: datetime,
     **others: Any,  # noqa: ARG001 a signal may come to say more
 ) -> None:
-    """Compute the runs that had read the bars once more, on what is known now."""
-    services.rerun_readers(team_id=team_id, batch_id=batch_id, now=now)
+    """Queue a look at who had read the bars; the worker computes their runs once more.
+
+    This module is loaded by every process, so the services are left to the worker.
+    """
+    jobs.enqueue(
+        actor=system("reruns", team_id),
+        kind="rerun",
+        title=f"Find the runs that read what batch {batch_id} revised",
+        task="backtests.rerun_readers",
+        queue="compute",
+        payload={"batch_id": batch_id},
+        subject=f"batch:{batch_id}",
+        now=now,
+    )

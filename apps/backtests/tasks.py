@@ -20,3 +20,9 @@ def run(self: Any, job_id: str) -> str:
 def rerun(self: Any, job_id: str) -> str:
     """Compute runs once more on revised bars."""
     return jobs.execute(job_id, services.run_reruns, worker=self.request.hostname or "worker")
+
+
+@shared_task(name="backtests.rerun_readers", bind=True)
+def rerun_readers(self: Any, job_id: str) -> str:
+    """Queue the runs that had read revised bars."""
+    return jobs.execute(job_id, services.rerun_readers, worker=self.request.hostname or "worker")

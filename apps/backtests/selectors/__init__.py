@@ -2,6 +2,7 @@
 
 from apps.backtests.kernel.files import measure_file
 from apps.backtests.selectors.comparisons import comparison, runs_to_compare
+from apps.backtests.selectors.evidence import measured_of
 from apps.backtests.selectors.exports import export_of
 from apps.backtests.selectors.inputs import (
     benchmark_of,
@@ -58,6 +59,7 @@ __all__ = [
     "list_strategy_names",
     "list_studies",
     "measure_file",
+    "measured_of",
     "monthly_rows",
     "open_positions",
     "panel_of",

@@ -90,13 +90,15 @@ def rerun_after(
     return job
 
 
-def rerun_readers(*, team_id: int | None, batch_id: int, now: datetime) -> int:
-    """Queue the newest runs that had read revised bars, for the owner team or for all.
+def rerun_readers(progress: jobs.Progress) -> dict[str, Any]:
+    """Queue the newest runs that had read revised bars: of the owner team, or of all.
 
-    Returns how many runs were queued. Runs that wait already are left out.
+    Safe to repeat: runs that wait already are left out.
     """
+    batch_id, team_id = progress.payload["batch_id"], progress.team_id
     teams = [team_id] if team_id is not None else teams_that_read(batch_id=batch_id)
-    return sum(_rerun_of_team(team, batch_id, now) for team in teams)
+    queued = sum(_rerun_of_team(team, batch_id, progress.now()) for team in teams)
+    return {"batch_id": batch_id, "runs": queued}
 
 
 def _rerun_of_team(team_id: int, batch_id: int, now: datetime) -> int:

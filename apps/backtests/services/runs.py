@@ -15,8 +15,6 @@ from apps.approvals.services import propose
 from apps.audit.services import record
 from apps.backtests import selectors, store
 from apps.backtests.kernel import engine
-from apps.backtests.kernel.evidence import evidence_of
-from apps.backtests.kernel.fills import get_fill_rule
 from apps.backtests.kernel.reports import Report, compute, summary
 from apps.backtests.kernel.requests import Request, read_request
 from apps.backtests.kernel.tables import to_parquet
@@ -24,7 +22,7 @@ from apps.backtests.models import Artifact, Run, Study
 from apps.backtests.services.studies import create_study
 from apps.core import jobs
 from apps.core.actors import Actor, system
-from apps.core.errors import Conflict, Invalid, LabError
+from apps.core.errors import LabError
 from apps.core.models import Job
 from apps.market.services import register_reader
 from apps.strategies.selectors import VersionView, get_strategy, get_version
@@ -264,13 +262,7 @@ def propose_run(
     """
     actor.require("proposals.create")
     run = selectors.get_run(run_id, actor.team)
-    if not run.is_done:
-        message = f"The run {run.pk} is not done; wait for its figures before proposing it."
-        raise Conflict(message, code="backtest.not_done")
-    rule = get_fill_rule(run.fill)
-    if not rule.tradable or run.request.get("finalize"):
-        message = f"This run fills so: {rule.says}. Run it again with fill next_open to propose."
-        raise Invalid(message, code="backtest.not_tradable", details={"field": "fill"})
+    measured = selectors.measured_of(run)
     version = get_version(run.version_id, run.team_id)
     with transaction.atomic():
         proposal = propose(
@@ -279,13 +271,11 @@ def propose_run(
             subject=f"version:{version.id}",
             title=f"{version.title} v{version.number} to {target_stage}",
             digest=version.digest,
-            evidence=evidence_of(
-                selectors.run_detail(run), version.digest, selectors.count_trials(run)
-            ),
+            evidence=measured.evidence,
             rationale=rationale,
             target_stage=target_stage,
-            current_stage=version.stage,
-            editors=[version.created_by, run.created_by],
+            current_stage=measured.current_stage,
+            editors=measured.editors,
             tier=tier,
             now=now,
         )

@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
-from django.dispatch import Signal
 
 from apps.audit import services as audit
 from apps.core import events
 from apps.core.actors import system
+from apps.core.hooks import bars_revised
 from apps.market.kernel.periods import moment_of
 from apps.market.models import Batch, Revision
-
-# Sent on commit with team_id, batch_id, series_ids, first_at, last_at, now.
-revised = Signal()
 
 
 def note_revisions(
@@ -59,7 +56,7 @@ def note_revisions(
     )
     events.emit(team_id=team_id, topic="data", kind="market.bars.revised", data=facts)
     transaction.on_commit(
-        lambda: revised.send(
+        lambda: bars_revised.send(
             Batch,
             team_id=team_id,
             batch_id=batch.pk,
