@@ -53,6 +53,14 @@ LLMS: dict[str, dict[str, object]] = {
         },
     },
 }
+# Where the figures of a kind of proposal are taken from; typed figures reach no gate.
+EVIDENCE_SOURCES: dict[str, dict[str, object]] = {
+    "promotion": {"CLASS": "apps.backtests.selectors.evidence.RunEvidence"},
+}
+# What a decision brings about, in the deciding transaction.
+DECISION_EFFECTS: dict[str, dict[str, object]] = {
+    "stages": {"CLASS": "apps.strategies.receivers.StageMove"},
+}
 STRATEGY_LIBRARY: dict[str, dict[str, object]] = {
     "buy_and_hold": {"CLASS": "apps.strategies.library.buy_and_hold.BuyAndHold"},
     "sma_crossover": {"CLASS": "apps.strategies.library.sma_crossover.SmaCrossover"},

@@ -3,6 +3,8 @@
 from apps.market.providers.ccxt import CcxtProvider
 from tests.contract.provider_suite import VendorContract
 from tests.servers.binance_server import BinanceServer
+from tests.servers.bybit_server import BybitServer
+from tests.servers.okx_server import OkxServer
 
 
 class VenueContract(VendorContract):
@@ -25,3 +27,19 @@ class TestBinanceSpot(VenueContract):
 
 class TestBinanceUsdm(VenueContract):
     name, server_class = "binanceusdm", BinanceServer
+
+
+class TestBybitSpot(VenueContract):
+    name, section, server_class = "bybit", "spot", BybitServer
+
+
+class TestBybit(VenueContract):
+    name, server_class = "bybit", BybitServer
+
+
+class TestOkxSpot(VenueContract):
+    name, section, server_class = "okx", "spot", OkxServer
+
+
+class TestOkx(VenueContract):
+    name, server_class = "okx", OkxServer

@@ -130,6 +130,7 @@ class Call:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else an answer waits 40 ms for the client to confirm its head
 
     def log_message(self, *args):
         pass
