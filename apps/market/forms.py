@@ -118,3 +118,14 @@ class FeedForm(forms.Form):
 
     act = forms.ChoiceField(choices=[(act, act) for act in ("pause", "resume", "restart")])
     seconds_per_bar = forms.FloatField(required=False)
+
+
+class ProviderKeyForm(forms.Form):
+    """What to do with a key; its parts are fields named ``key_…`` that are never filled in."""
+
+    act = forms.ChoiceField(choices=[(act, act) for act in ("save", "check", "delete")])
+
+    def key(self) -> dict[str, str]:
+        """Return the parts of the key as typed."""
+        found = {name: value for name, value in self.data.items() if name.startswith("key_")}
+        return {name.removeprefix("key_"): str(value) for name, value in found.items()}

@@ -15,5 +15,7 @@ urlpatterns = [
     path("ingest/<uuid:ingest_id>/retry", views.retry_ingest, name="retry_ingest"),
     path("upload/", views.upload, name="upload"),
     path("upload/send", views.send_upload, name="send_upload"),
+    path("providers/", views.providers, name="providers"),
+    path("providers/<slug:name>/", views.change_provider_key, name="provider_key"),
     path("feeds/<slug:name>/", views.change_feed, name="change_feed"),
 ]

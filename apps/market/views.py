@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core import clock
@@ -171,3 +172,39 @@ def _change_feed(request: HttpRequest, name: str, form: forms.FeedForm) -> None:
         services.pause_feed(actor=actor, name=name, now=now)
     else:
         services.resume_feed(actor=actor, name=name, now=now)
+
+
+@require_GET
+@permission("team.read")
+def providers(request: HttpRequest) -> HttpResponse:
+    """Show the providers: what they offer, the team's keys, what is left of their limits."""
+    found = selectors.list_vendors(team_id=signed_in(request).team, now=clock.now())
+    return render(request, "market/providers.html", {"vendors": found})
+
+
+@sensitive_post_parameters()
+@require_POST
+@permission("keys.manage")
+def change_provider_key(request: HttpRequest, name: str) -> HttpResponse:
+    """Store, check or forget the team's key of a provider."""
+    form = forms.ProviderKeyForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "The key was left as it is.")
+        return redirect("market:providers")
+    try:
+        messages.success(request, _change_provider_key(request, name, form))
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect("market:providers")
+
+
+def _change_provider_key(request: HttpRequest, name: str, form: forms.ProviderKeyForm) -> str:
+    actor, now = signed_in(request), clock.now()
+    act = form.cleaned_data["act"]
+    if act == "delete":
+        services.delete_provider_key(actor=actor, provider=name, now=now)
+        return f"The key of {name} was forgotten."
+    if act == "check":
+        return services.check_provider_key(actor=actor, provider=name, now=now).note
+    services.save_provider_key(actor=actor, provider=name, key=form.key(), now=now)
+    return f"The key of {name} is stored, sealed; it can't be read back."

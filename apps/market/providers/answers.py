@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -99,8 +100,8 @@ def local_times(texts: Sequence[str], zone: str) -> NDArray[np.int64]:
     wall = np.array([text.replace(" ", "T") for text in texts], "datetime64[us]").astype(np.int64)
     days, of_day = np.unique(wall // DAY, return_inverse=True)
     # Clocks change at night, when no exchange trades: noon tells the offset of a day.
-    noons = [(np.datetime64(int(day), "D") + np.timedelta64(12, "h")).item() for day in days]
-    offsets = [noon.replace(tzinfo=ZoneInfo(zone)).utcoffset() for noon in noons]
+    noons = [datetime(1970, 1, 1, 12, tzinfo=ZoneInfo(zone)) + timedelta(int(d)) for d in days]
+    offsets = [noon.utcoffset() or timedelta() for noon in noons]
     shift = np.array([int(offset.total_seconds()) for offset in offsets], np.int64) * MICROS
     return wall - shift[of_day] if len(wall) else wall
 

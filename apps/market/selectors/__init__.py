@@ -7,6 +7,13 @@ from apps.market.selectors.feeds import (
     list_feeds,
     list_running_feeds,
 )
+from apps.market.selectors.keys import (
+    KeyView,
+    ProviderView,
+    list_vendors,
+    provider_for,
+    vendor_dict,
+)
 from apps.market.selectors.lists import (
     InstrumentView,
     bar_arrays,
@@ -59,6 +66,8 @@ from apps.market.selectors.universes import (
 __all__ = [
     "FeedState",
     "InstrumentView",
+    "KeyView",
+    "ProviderView",
     "ReaderView",
     "RevisionView",
     "Rule",
@@ -90,7 +99,9 @@ __all__ = [
     "list_renames",
     "list_running_feeds",
     "list_universes",
+    "list_vendors",
     "members_on",
+    "provider_for",
     "rate_at",
     "read_figures",
     "read_panel",
@@ -98,4 +109,5 @@ __all__ = [
     "symbol_on",
     "teams_that_read",
     "universe_page",
+    "vendor_dict",
 ]
