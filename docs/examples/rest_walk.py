@@ -132,8 +132,11 @@ def trade(trader: Person, proposal: dict[str, Any]) -> None:
     snapshot = watch(trader, account["id"])
     tell("live", equity=snapshot["account"]["equity"], positions=len(snapshot["positions"]))
     scope = f"deployment:{deployment['id']}"
+    began = time.monotonic()
     halted = trader.post("/halts", {"scope": scope, "reason": "Trying the brake."})
-    tell("halt", scope=scope, is_halted=halted["is_halted"], open_after=halted["open_after"])
+    spent = round(time.monotonic() - began, 3)
+    left = halted["open_after"]
+    tell("halt", scope=scope, is_halted=halted["is_halted"], open_after=left, seconds=spent)
     resumed = trader.post("/halts/resume", {"scope": scope, "reason": "The brake works."})
     tell("resume", scope=scope, is_halted=resumed["is_halted"])
 
