@@ -19,9 +19,9 @@ router = Router(tags=["approvals"])
 @router.post("/proposals", response={201: schemas.ProposalDetail})
 @permission("proposals.create")
 def propose(request: HttpRequest, body: schemas.ProposalIn) -> Any:
-    """Propose something with its evidence; the evidence is frozen."""
+    """Propose something; a promotion's figures are copied from the run named, and frozen."""
     actor, now = signed_in(request), clock.now()
-    proposal = services.propose(actor=actor, now=now, **body.dict())
+    proposal = services.submit(actor=actor, now=now, **body.arguments())
     return Status(201, schemas.proposal_detail(proposal, actor, now))
 
 

@@ -18,16 +18,27 @@ ONE_LINE = 80
 
 
 class ProposalIn(Schema):
-    """Something to be agreed; ``digest`` is the sha-256 of the subject's content."""
+    """Something to be agreed; ``digest`` is the sha-256 of the subject's content.
+
+    A promotion names the finished ``run`` of its version, whose figures the lab copies. ``stated``
+    is what the proposer adds (``evidence`` is an older name of it): shown apart, read by no gate.
+    """
 
     kind: str = "promotion"
     subject: str
     title: str
     digest: str
     target_stage: str = ""
+    run: str = ""
+    stated: dict[str, Any] = Field(default_factory=dict)
     evidence: dict[str, Any] = Field(default_factory=dict)
     rationale: str
     tier: int = 1
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what the service takes."""
+        asked = self.dict(exclude={"evidence"})
+        return {**asked, "stated": {**self.evidence, **self.stated}}
 
 
 class ProposalFilter(Schema):

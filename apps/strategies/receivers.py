@@ -9,26 +9,34 @@ from apps.core.actors import system
 from apps.strategies import services
 
 
-def on_decided(
-    *,
-    kind: str,
-    subject: str,
-    digest: str,
-    decision: str,
-    team_id: int,
-    target_stage: str,
-    tier: int,
-    now: datetime,
-    **others: Any,  # noqa: ARG001 a signal may come to say more
-) -> None:
-    """Move a version to the stage that an approved promotion names."""
-    name, _, version_id = subject.partition(":")
-    if (kind, name, decision) == ("promotion", "version", "approve") and version_id.isdecimal():
-        services.promote_version(
-            actor=system("decisions", team_id),
-            version_id=int(version_id),
-            digest=digest,
-            stage=target_stage,
-            tier=tier,
-            now=now,
-        )
+class StageMove:
+    """Moves a version to the stage that an approved promotion names."""
+
+    def carry_out(
+        self,
+        *,
+        kind: str,
+        subject: str,
+        digest: str,
+        decision: str,
+        team_id: int,
+        target_stage: str,
+        tier: int,
+        now: datetime,
+        **others: Any,  # noqa: ARG002 a decision may come to say more
+    ) -> None:
+        """Move the version, in the transaction that decides. Raises ``LabError`` to refuse it."""
+        name, _, version_id = subject.partition(":")
+        if (kind, name, decision) == (
+            "promotion",
+            "version",
+            "approve",
+        ) and version_id.isdecimal():
+            services.promote_version(
+                actor=system("decisions", team_id),
+                version_id=int(version_id),
+                digest=digest,
+                stage=target_stage,
+                tier=tier,
+                now=now,
+            )

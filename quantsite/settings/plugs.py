@@ -21,6 +21,10 @@ MARKET_PROVIDERS: dict[str, dict[str, object]] = {
     "binanceusdm": {"CLASS": CCXT, "OPTIONS": {"venue": "binanceusdm"}},
     "bybit": {"CLASS": CCXT, "OPTIONS": {"venue": "bybit"}},
     "okx": {"CLASS": CCXT, "OPTIONS": {"venue": "okx"}},
+    "kucoin": {"CLASS": CCXT, "OPTIONS": {"venue": "kucoin"}},
+    "mexc": {"CLASS": CCXT, "OPTIONS": {"venue": "mexc"}},
+    "kraken": {"CLASS": CCXT, "OPTIONS": {"venue": "kraken"}},
+    "hyperliquid": {"CLASS": CCXT, "OPTIONS": {"venue": "hyperliquid"}},
 }
 BROKERS: dict[str, dict[str, object]] = {
     "paper": {"CLASS": "apps.trading.brokers.paper.PaperBroker"},

@@ -19,6 +19,13 @@ EVIDENCE = {"metrics": {"sharpe": 1.4, "trades": 120, "volatility": float("nan")
 WHY = "It held out of sample and survives the costs."
 
 
+@pytest.fixture(autouse=True)
+def _nothing_follows(settings):
+    """The subjects here are only names: no stage moves, no run speaks for them."""
+    settings.DECISION_EFFECTS = {}
+    settings.EVIDENCE_SOURCES = {}
+
+
 @pytest.fixture
 def propose(actor, now):
     def make(author=None, **changes):

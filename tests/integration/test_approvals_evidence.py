@@ -20,6 +20,13 @@ ROOT = Path(__file__).parents[2]
 WHY = "It held out of sample and survives the costs."
 
 
+@pytest.fixture(autouse=True)
+def _nothing_follows(settings):
+    """The subjects here are only names: no stage moves, no run speaks for them."""
+    settings.DECISION_EFFECTS = {}
+    settings.EVIDENCE_SOURCES = {}
+
+
 @pytest.fixture
 def paths(servers, settings):
     home = servers.home

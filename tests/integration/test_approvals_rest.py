@@ -20,6 +20,13 @@ API = "/api/v1"
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def _nothing_follows(settings):
+    """The subjects here are only names: no stage moves, no run speaks for them."""
+    settings.DECISION_EFFECTS = {}
+    settings.EVIDENCE_SOURCES = {}
+
+
 def post(client, path, body, **headers):
     return client.post(f"{API}{path}", body, content_type="application/json", headers=headers)
 
@@ -42,7 +49,7 @@ def test_a_proposal_is_made_read_and_approved(api_as, proposal):
     assert {g["status"] for g in proposal["gates"]} == {"not_available"}
     seen = validator.get(f"{API}/proposals/{proposal['id']}").json()
     assert (seen["may_decide"], seen["may_not_because"]) == (True, "")
-    assert seen["evidence"] == BODY["evidence"]
+    assert seen["evidence"] == {"stated": BODY["evidence"]}
     waiting = validator.get(f"{API}/proposals?waiting=true").json()["items"]
     assert [row["id"] for row in waiting] == [proposal["id"]]
     answer = post(validator, f"/proposals/{proposal['id']}/decisions", decision(seen))

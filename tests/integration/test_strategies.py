@@ -7,6 +7,7 @@ from apps.approvals import services as approvals
 from apps.audit.selectors import list_events
 from apps.core.actors import system
 from apps.core.errors import Conflict, Denied, Invalid, NotFound
+from apps.core.plugs import load_plug
 from apps.strategies import selectors, services
 from apps.strategies.models import Strategy, StrategyVersion
 
@@ -231,12 +232,9 @@ def approve(version, actor, now, stage="researched"):
     )
 
 
-def test_an_approved_promotion_moves_the_version(
-    ensure, actor, team, now, django_capture_on_commit_callbacks
-):
+def test_an_approved_promotion_moves_the_version(ensure, actor, team, now):
     version = ensure()
-    with django_capture_on_commit_callbacks(execute=True):
-        approve(version, actor, now)
+    approve(version, actor, now)
     assert selectors.get_version(version.id, team.pk).stage == "researched"
 
 
@@ -257,9 +255,14 @@ def test_other_decisions_move_nothing(ensure, team, now, change):
         "tier": 1,
         "now": now,
     }
-    approvals.decided.send_robust(sender=None, **{**told, **change})
+    effect = load_plug("DECISION_EFFECTS", "stages")
+    if "digest" in change:
+        with pytest.raises(Conflict):
+            effect.carry_out(**{**told, **change})
+    else:
+        effect.carry_out(**{**told, **change})
     assert selectors.get_version(version.id, team.pk).stage == "draft"
-    approvals.decided.send_robust(sender=None, **{**told, "tier": 2})
+    effect.carry_out(**{**told, "tier": 2})
     moved = selectors.get_version(version.id, team.pk)
     assert (moved.stage, moved.tier) == ("paper", 2)
 

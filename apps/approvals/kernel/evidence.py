@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 METRICS = "metrics"
 PARAMETERS = ("parameters", "params")
 LINKS = "links"
 FACTS = "facts"
+# What the proposer added: shown apart, read by no gate.
+STATED = "stated"
+# How the names of figures are said in words.
+NAMES = "names"
 DECIMALS = 4
 # Where the subjects that evidence names can be read; shown only where the site has the page.
 PLACES = {
@@ -21,6 +25,23 @@ PLACES = {
     "deployment": "/live/deployments/{id}/",
     "hypothesis": "/assistant/hypotheses/{id}/",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Evidence that the lab took itself, and what it knows of the subject besides."""
+
+    evidence: dict[str, Any]
+    current_stage: str = ""
+    editors: tuple[str, ...] = ()
+
+
+class EvidenceSource(Protocol):
+    """Takes the evidence of a kind of proposal from something the lab computed."""
+
+    def take(self, *, team_id: int, subject: str, digest: str, run_id: str) -> Measured:
+        """Return the evidence for exactly this subject. Raises ``LabError`` saying why not."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +70,26 @@ class EvidenceView:
     parameters: tuple[Row, ...]
     facts: tuple[Row, ...]
     links: tuple[Link, ...]
+    stated: tuple[Row, ...] = ()
 
 
 def arrange(evidence: Mapping[str, Any], subject: str) -> EvidenceView:
     """Return the evidence of a proposal on ``subject`` in parts."""
     parameters: Any = next((evidence[name] for name in PARAMETERS if name in evidence), {})
-    known = {METRICS, LINKS, *PARAMETERS}
+    known = {METRICS, LINKS, STATED, NAMES, *PARAMETERS}
+    given = evidence.get(NAMES)
+    names = given if isinstance(given, Mapping) else {}
     facts = {name: value for name, value in evidence.items() if name not in known}
     named = facts.pop(FACTS, {})  # its rows need no other name in front
     return EvidenceView(
-        metrics=_rows(evidence.get(METRICS)),
+        metrics=tuple(
+            replace(row, name=str(names.get(row.name, row.name)))
+            for row in _rows(evidence.get(METRICS))
+        ),
         parameters=_rows(parameters),
         facts=_rows(named) + _rows(facts),
         links=tuple(_links(evidence, subject)),
+        stated=_rows(evidence.get(STATED)),
     )
 
 

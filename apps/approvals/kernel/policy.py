@@ -101,7 +101,8 @@ def gates_as_json(gates: Sequence[Gate]) -> list[dict[str, Any]]:
 def judge(gates: Sequence[Gate], stage: str, evidence: Mapping[str, Any]) -> list[Result]:
     """Return what each gate of the stage comes to on this evidence.
 
-    A figure is looked for at the top of the evidence and under ``metrics``. NaN counts as missing.
+    A figure is looked for at the top of the evidence and under ``metrics``; what somebody only
+    states (``stated``) is never read. NaN counts as missing.
     """
     return [
         _judge(gate, find_figure(evidence, gate.figure)) for gate in gates if stage in gate.stages

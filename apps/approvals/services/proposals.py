@@ -1,4 +1,4 @@
-"""Propose, decide, withdraw. The row is locked meanwhile, so two at once give one outcome."""
+"""Propose and withdraw. The row is locked meanwhile, so two at once give one outcome."""
 
 from __future__ import annotations
 
@@ -8,32 +8,27 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.dispatch import Signal
 
 from apps.approvals import selectors
 from apps.approvals.kernel import policy, quorum, states
 from apps.approvals.kernel.digest import finite, is_digest, proposal_digest
-from apps.approvals.models import Decision, Proposal
+from apps.approvals.kernel.evidence import STATED, EvidenceSource, Measured
+from apps.approvals.models import Proposal
 from apps.audit import selectors as trail
 from apps.audit import services as audit
 from apps.core import events
 from apps.core.actors import Actor, system
 from apps.core.errors import Conflict, Denied, Invalid, NotFound
 from apps.core.kernel.hashing import canonical_json
-
-log = structlog.get_logger(__name__)
-
-# Sent on commit when a proposal is approved or rejected, with proposal_id, kind, subject, digest
-# (of the subject), decision ("approve" or "reject"), team_id, target_stage, tier and now.
-decided = Signal()
+from apps.core.plugs import list_plugs, load_plug
 
 MIN_RATIONALE = 10
 MAX_RATIONALE = 4000
 MAX_EVIDENCE = 49_152
 TOPIC = "approvals"
+EVIDENCE_SOURCES = "EVIDENCE_SOURCES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +71,8 @@ def propose(
         What it is about, as ``version:<id>``, and the sha-256 of its content: the approval holds
         for this content only.
     evidence
-        JSON shown to the deciders: ``metrics``, ``parameters``, ``links`` and figures for gates.
+        JSON shown to the deciders: ``metrics``, ``parameters``, ``links`` and figures for gates,
+        as the lab measured them. What people bring goes through ``submit``.
     target_stage, current_stage
         For promotions: where to, and from where if the caller knows.
     editors
@@ -126,11 +122,61 @@ def propose(
                 expires_at=now + timedelta(days=days),
                 event_id=event_id,
             )
-            _announce(proposal, "created")
+            announce(proposal, "created")
     except IntegrityError as error:
         message = f"{subject} is proposed already and waits for a decision; withdraw that first."
         raise Conflict(message, code="proposal.open_already") from error
     return proposal
+
+
+def submit(
+    *,
+    actor: Actor,
+    kind: str,
+    subject: str,
+    title: str,
+    digest: str,
+    rationale: str,
+    now: datetime,
+    run: str = "",
+    stated: dict[str, Any] | None = None,
+    tier: int = 1,
+    target_stage: str = "",
+) -> Proposal:
+    """Propose what a person brings: the lab takes the evidence, their own words stand apart.
+
+    Parameters
+    ----------
+    run
+        For a kind with a line in ``EVIDENCE_SOURCES`` (promotions): the finished run of exactly
+        this subject whose figures are copied. Retiring needs none.
+    stated
+        What the proposer adds; kept under ``stated``, which no gate reads.
+
+    Raises
+    ------
+    Invalid, NotFound, Conflict
+        As ``propose``, and for a run that is missing, not done or of something else.
+    """
+    actor.require("proposals.create")
+    measured = Measured({})
+    if kind in list_plugs(EVIDENCE_SOURCES) and (run or target_stage != states.RETIRED):
+        source: EvidenceSource = load_plug(EVIDENCE_SOURCES, kind)
+        measured = source.take(team_id=actor.team, subject=subject, digest=digest, run_id=run)
+    return propose(
+        actor=actor,
+        kind=kind,
+        subject=subject,
+        title=title,
+        digest=digest,
+        evidence={**measured.evidence, STATED: stated} if stated else measured.evidence,
+        rationale=rationale,
+        now=now,
+        tier=tier,
+        target_stage=target_stage,
+        current_stage=measured.current_stage,
+        editors=measured.editors,
+    )
 
 
 def _makers(team_id: int, subject: str) -> list[str]:
@@ -167,7 +213,7 @@ def _check(
         raise Invalid(message, code="proposal.title", details={"field": "title"})
     frozen = _check_evidence(evidence)
     gates = _judge(actor.team, kind, target_stage, frozen)
-    words = _check_rationale(rationale)
+    words = check_rationale(rationale)
     return _Content(kind, subject, digest, title.strip(), target_stage, tier, words, frozen, gates)
 
 
@@ -192,7 +238,8 @@ def _check_quorum(kind: str, target_stage: str, tier: int) -> None:
         raise Invalid(f"{error}.", code="proposal.kind", details={"field": "kind"}) from error
 
 
-def _check_rationale(rationale: str) -> str:
+def check_rationale(rationale: str) -> str:
+    """Return the words as kept. Raises ``Invalid`` when they are too few or too many."""
     words = rationale.strip()
     if not MIN_RATIONALE <= len(words) <= MAX_RATIONALE:
         message = (
@@ -225,49 +272,8 @@ def _judge(
     return [asdict(result) for result in policy.judge(gates, target_stage, evidence)]
 
 
-def decide(
-    *,
-    actor: Actor,
-    proposal_id: uuid.UUID | str,
-    decision: str,
-    rationale: str,
-    seen_digest: str,
-    now: datetime,
-) -> Proposal:
-    """Store the actor's decision; the proposal closes when it settles the outcome.
-
-    Parameters
-    ----------
-    decision
-        ``approve`` or ``reject``.
-    seen_digest
-        The digest of the proposal that the decider read.
-
-    Raises
-    ------
-    Denied
-        For the author, the subject's editors, a role that does not decide this, a second vote.
-    Conflict
-        When it is decided, expired or changed, or a gate forbids approval.
-    NotFound, Invalid
-    """
-    actor.require("team.read")
-    if decision not in (quorum.APPROVE, quorum.REJECT):
-        message = f"{decision!r} is not a decision; it is approve or reject."
-        raise Invalid(message, code="decision.unknown", details={"field": "decision"})
-    words = _check_rationale(rationale)
-    with transaction.atomic():
-        proposal = _lock(proposal_id, actor.team)
-        _check_may_decide(proposal, actor, now)
-        _check_seen(proposal, seen_digest)
-        if decision == quorum.APPROVE:
-            _check_gates(proposal)
-        _store_decision(proposal, actor, decision, words, now)
-        _close_if_settled(proposal, now)
-    return proposal
-
-
-def _lock(proposal_id: uuid.UUID | str, team_id: int) -> Proposal:
+def lock_proposal(proposal_id: uuid.UUID | str, team_id: int) -> Proposal:
+    """Return the proposal, locked until the transaction ends. Raises ``NotFound``."""
     try:
         found = (
             Proposal.objects.select_for_update().filter(pk=proposal_id, team_id=team_id).first()
@@ -280,113 +286,13 @@ def _lock(proposal_id: uuid.UUID | str, team_id: int) -> Proposal:
     return found
 
 
-def _check_may_decide(proposal: Proposal, actor: Actor, now: datetime) -> None:
-    ability = selectors.ability(proposal, actor, now)
-    if ability.allowed:
-        return
-    kind = Denied if ability.code.startswith("denied.") else Conflict
-    raise kind(ability.reason, code=ability.code)
-
-
-def _check_seen(proposal: Proposal, seen_digest: str) -> None:
-    if seen_digest != proposal.digest or _digest_now(proposal) != proposal.digest:
-        message = (
-            f"You decided on {seen_digest[:12] or 'nothing'}…, but the proposal's content is "
-            f"{_digest_now(proposal)[:12]}… now; read it again and decide on what it says."
-        )
-        raise Conflict(message, code="proposal.changed")
-
-
-def _digest_now(proposal: Proposal) -> str:
-    fields = _Content.__dataclass_fields__
-    return proposal_digest(**{name: getattr(proposal, name) for name in fields})
-
-
-def _check_gates(proposal: Proposal) -> None:
-    if blocking := selectors.blocking_gates(proposal.gates):
-        message = (
-            f"Approval is barred by the policy: {', '.join(blocking)}. Reject, or improve it."
-        )
-        raise Conflict(message, code="proposal.gate", details={"gates": blocking})
-
-
-def _store_decision(
-    proposal: Proposal, actor: Actor, decision: str, words: str, now: datetime
-) -> None:
-    body = {
-        "proposal_subject": proposal.subject,
-        "subject_digest": proposal.subject_digest,
-        "seen_digest": proposal.digest,
-        "decision": decision,
-        "rationale": words,
-    }
-    event_id = audit.record(
-        actor=actor,
-        action=f"proposal.vote.{decision}",
-        subject=f"proposal:{proposal.pk}",
-        body=body,
-        now=now,
-    )
-    powers = quorum.powers_for(selectors.slots_of(proposal), actor.permissions)
-    Decision.objects.create(
-        team_id=proposal.team_id,
-        proposal=proposal,
-        decider=actor.name,
-        role=actor.role,
-        powers=sorted(powers),
-        decision=decision,
-        rationale=words,
-        seen_digest=proposal.digest,
-        created_at=now,
-        event_id=event_id,
-    )
-
-
-def _close_if_settled(proposal: Proposal, now: datetime) -> None:
-    outcome = quorum.outcome(selectors.slots_of(proposal), selectors.votes_of(proposal))
-    if outcome == "open":
-        _announce(proposal, "voted")
-        return
-    proposal.status, proposal.decided_at = outcome, now
-    proposal.save(update_fields=["status", "decided_at"])
-    audit.record(
-        actor=system("approvals", proposal.team_id),
-        action=f"proposal.{outcome}",
-        subject=f"proposal:{proposal.pk}",
-        body={"subject": proposal.subject, "subject_digest": proposal.subject_digest},
-        now=now,
-    )
-    _announce(proposal, "decided")
-    transaction.on_commit(lambda: _send_decided(proposal, now))
-
-
-def _send_decided(proposal: Proposal, now: datetime) -> None:
-    approved = proposal.status == Proposal.Status.APPROVED
-    answers = decided.send_robust(
-        sender=Proposal,
-        proposal_id=proposal.pk,
-        kind=proposal.kind,
-        subject=proposal.subject,
-        digest=proposal.subject_digest,
-        decision=quorum.APPROVE if approved else quorum.REJECT,
-        team_id=proposal.team_id,
-        target_stage=proposal.target_stage,
-        tier=proposal.tier,
-        now=now,
-    )
-    for receiver, answer in answers:
-        if isinstance(answer, Exception):
-            name = getattr(receiver, "__qualname__", repr(receiver))
-            log.error("approvals.receiver_failed", receiver=name, exc_info=answer)
-
-
 def withdraw(
     *, actor: Actor, proposal_id: uuid.UUID | str, now: datetime, reason: str = ""
 ) -> Proposal:
     """Take one's own open proposal back. Raises ``NotFound``, ``Denied`` or ``Conflict``."""
     actor.require("proposals.create")
     with transaction.atomic():
-        proposal = _lock(proposal_id, actor.team)
+        proposal = lock_proposal(proposal_id, actor.team)
         if proposal.author != actor.name:
             message = "Only who proposed it can withdraw it; reject it instead."
             raise Denied(message, code="denied.not_author")
@@ -404,7 +310,7 @@ def _close(
     proposal.save(update_fields=["status", "decided_at"])
     subject = f"proposal:{proposal.pk}"
     audit.record(actor=actor, action=f"proposal.{status}", subject=subject, body=body, now=now)
-    _announce(proposal, status)
+    announce(proposal, status)
 
 
 def expire_old(*, now: datetime) -> int:
@@ -422,7 +328,8 @@ def expire_old(*, now: datetime) -> int:
     return closed
 
 
-def _announce(proposal: Proposal, what: str) -> None:
+def announce(proposal: Proposal, what: str) -> None:
+    """Tell the team what became of a proposal, on commit."""
     events.emit(
         team_id=proposal.team_id,
         topic=TOPIC,

@@ -1,0 +1,36 @@
+"""Finished runs for tests that need one without computing it."""
+
+WHY = "It held out of sample and survives the costs."
+
+
+def make_run(team, now, version, *, author=None, done=True, **changes):
+    """A run of a version with figures, as the worker leaves it."""
+    from apps.backtests.models import Run
+
+    request = {"universe": "sp500-sample", "instruments": [], "costs": {}, "finalize": False}
+    request["costs"] = {"fee_bps": 5.0, "slippage_bps": 5.0}
+    result = {
+        "metrics": {"sharpe": 1.4, "max_drawdown": 0.2},
+        "trade_figures": {"closed": 120, "count": 125},
+        "benchmark": {"label": "SPY", "metrics": {}},
+        "tail_losses": {"historical_95": {"var": 0.02, "es": 0.03}},
+        "bars": 2500,
+        "first": "2010-01-04",
+        "last": "2019-12-31",
+    }
+    fields = {
+        "version_id": version.id,
+        "title": version.label,
+        "strategy": version.name,
+        "params": version.params,
+        "request": request,
+        "fill": "next_open",
+        "result": result,
+        "digest": "d" * 64,
+        "data_digest": "e" * 64,
+        "engine_version": "1",
+        "created_by": author or "user:0",
+        "created_at": now,
+        "finished_at": now if done else None,
+    }
+    return Run.objects.create(team_id=team.pk, **{**fields, **changes})
