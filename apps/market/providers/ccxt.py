@@ -216,8 +216,8 @@ class CcxtProvider:
         table = np.concatenate(rows)
         closed = table[closes_of(table[:, 0], timeframe) <= high]
         size = float(market["contractSize"]) if side.candles.contracts else 1.0
-        ts = closed[:, 0].astype(np.int64) * 1000
-        return Columns(ts, *closed[:, 1:5].T.copy(), closed[:, 5] * size)
+        ts, values = closed[:, 0].astype(np.int64) * 1000, closed[:, 1:].T.copy()
+        return Columns(ts, values[0], values[1], values[2], values[3], values[4] * size)
 
     def _pages(
         self, side: Side, market: Market, timeframe: str, low: int, high: int
