@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -72,6 +74,9 @@ class Series(models.Model):
     rows = models.IntegerField(default=0)
     first_at = models.DateTimeField(null=True)
     last_at = models.DateTimeField(null=True)
+    # Another one whenever bars, actions or figures of it changed; never seen twice, so that what
+    # was kept under it elsewhere (the panel cache) holds for as long as it stands.
+    stamp = models.UUIDField(default=uuid.uuid4)
     health = models.JSONField(default=dict)
     checked_at = models.DateTimeField(null=True)
 
