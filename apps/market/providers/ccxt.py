@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -91,6 +92,17 @@ class CcxtProvider:
             limits=self.venue.limits,
         )
 
+    @property
+    def pacer(self) -> Pacer:
+        """The tokens of the venue, which counts by address: the same for all teams."""
+        return Pacer(self.name, self.venue.limits, {}, self.timing)
+
+    def with_timing(self, timing: Timing) -> CcxtProvider:
+        """Return the provider with another gate for its limits, its connections shared."""
+        found = copy.copy(self)
+        found.timing = timing
+        return found
+
     def section(self, name: str) -> Section:
         """Describe a section. Raises ``NotFound``."""
         self._side(name)
@@ -166,15 +178,14 @@ class CcxtProvider:
     def _line(self, side: Side) -> Line:
         with self.lock:
             if id(side) not in self.lines:
-                pacer = Pacer(self.name, self.venue.limits, {}, self.timing)
-                line = Line(side, self.base_url, self.timeout, pacer, self.venue.cost)
+                line = Line(side, self.base_url, self.timeout, self.pacer, self.venue.cost)
                 self.lines[id(side)] = line
             return self.lines[id(side)]
 
     def _markets(self, section: str) -> dict[str, Market]:
         side = self._side(section)
         found: dict[str, Market] = {}
-        for market in self._line(side).markets().values():
+        for market in self._line(side).markets(self.pacer).values():
             if market["spot"] if section == "spot" else market["swap"] and market["linear"]:
                 found.setdefault(f"{market['base']}{market['quote']}", market)
         return dict(sorted(found.items()))
@@ -253,7 +264,9 @@ class CcxtProvider:
             count = None
         args = (market["symbol"], NAMES.get(timeframe, timeframe), low, count)
         line = self._line(side)
-        found = line.ask("fetch_ohlcv", *args, bounds.get(how.bound, {}), cost=how.cost)
+        found = line.ask(
+            self.pacer, "fetch_ohlcv", *args, bounds.get(how.bound, {}), cost=how.cost
+        )
         return self._clean(found, low, high)
 
     def _clean(self, found: Sequence[Sequence[Any]], low: int, high: int) -> Rows:
@@ -282,7 +295,9 @@ class CcxtProvider:
         def page(since: int | None, params: dict[str, Any]) -> Pairs:
             self._own_pace("funding", how)
             args = (market["symbol"], since, how.page or None, params)
-            found = self._line(side).ask("fetch_funding_rate_history", *args, cost=how.cost)
+            found = self._line(side).ask(
+                self.pacer, "fetch_funding_rate_history", *args, cost=how.cost
+            )
             return self._pairs((row["timestamp"], row["fundingRate"]) for row in found)
 
         # A minute more, for what was booked late.
@@ -324,11 +339,11 @@ class CcxtProvider:
                 "limit": "100",
             }
             method = "publicGetRubikStatContractsOpenInterestHistory"
-            rows = line.ask(method, asked, cost=how.cost)["data"]
+            rows = line.ask(self.pacer, method, asked, cost=how.cost)["data"]
             pairs = self._pairs((row[0], row[2]) for row in rows)
         else:
             args = (market["symbol"], period, low, how.page, {"until": high - 1})
-            rows = line.ask("fetch_open_interest_history", *args, cost=how.cost)
+            rows = line.ask(self.pacer, "fetch_open_interest_history", *args, cost=how.cost)
             pairs = self._pairs((row["timestamp"], row["openInterestAmount"]) for row in rows)
         return [(ts, value) for ts, value in pairs if low <= ts < high]
 

@@ -43,11 +43,12 @@ class Line:
         self.send = self.exchange.fetch
         self.exchange.fetch = self._paced
         self.exchange.on_rest_response = self._noted
-        self.exchange.milliseconds = lambda: int(pacer.timing.now().timestamp() * 1000)
+        self.exchange.milliseconds = lambda: int(self.pacer.timing.now().timestamp() * 1000)
 
-    def ask(self, method: str, *args: Any, cost: int = 0) -> Any:
+    def ask(self, pacer: Pacer, method: str, *args: Any, cost: int = 0) -> Any:
         """Call a method of the exchange. Raises typed errors only."""
         with self.lock:
+            self.pacer = pacer
             self.cost = cost or self.usual
             self.loading = method == "load_markets"
             self.status = 0
@@ -60,12 +61,12 @@ class Line:
             finally:
                 self.cost = self.usual
 
-    def markets(self) -> Mapping[str, Market]:
+    def markets(self, pacer: Pacer) -> Mapping[str, Market]:
         """Return the markets of the venue, asked for anew after some hours."""
-        now = self.pacer.timing.now().timestamp()
+        now = pacer.timing.now().timestamp()
         with self.lock:
             if now - self.loaded_at > MARKETS_FOR:
-                self.ask("load_markets", True)  # noqa: FBT003 ccxt counts by place
+                self.ask(pacer, "load_markets", True)  # noqa: FBT003 ccxt counts by place
                 self.loaded_at = now
             found: Mapping[str, Market] = self.exchange.markets
             return found
