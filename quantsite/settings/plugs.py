@@ -16,6 +16,15 @@ MARKET_PROVIDERS: dict[str, dict[str, object]] = {
         "CLASS": "apps.market.providers.fmp.FmpProvider",
         "OPTIONS": {"base_url": env.text("FMP_URL", "https://financialmodelingprep.com")},
     },
+    "alpaca": {
+        "CLASS": "apps.market.providers.alpaca.AlpacaProvider",
+        "OPTIONS": {
+            "base_url": env.text("ALPACA_DATA_URL", "https://data.alpaca.markets"),
+            "trading_url": env.text("ALPACA_TRADING_URL", "https://paper-api.alpaca.markets"),
+            "stream_url": env.text("ALPACA_STREAM_URL", "wss://stream.data.alpaca.markets/v2"),
+            "feed": env.text("ALPACA_FEED", "iex"),
+        },
+    },
     "upload": {"CLASS": "apps.market.providers.upload.UploadProvider"},
     "binance": {"CLASS": CCXT, "OPTIONS": {"venue": "binance"}},
     "binanceusdm": {"CLASS": CCXT, "OPTIONS": {"venue": "binanceusdm"}},
