@@ -38,6 +38,8 @@ class Line:
         }
         self.exchange = getattr(ccxt, side.exchange)(settings)
         self.exchange.has["fetchCurrencies"] = False
+        kinds = {code: getattr(ccxt, kind) for code, kind in side.errors.items()}
+        self.exchange.exceptions["exact"].update(kinds)
         if base_url:
             self.exchange.urls["api"] = _moved(self.exchange.urls["api"], base_url)
         self.send = self.exchange.fetch

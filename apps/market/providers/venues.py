@@ -81,7 +81,8 @@ class Interest:
 class Side:
     """One market of a venue: a class of ccxt, and how it is asked.
 
-    ``envelope`` is a name that every answer of the venue has, for venues that answer with objects.
+    ``envelope`` is a name that every answer of the venue has, for venues that answer with objects;
+    ``errors`` are codes of the venue that ccxt does not tell apart, by the name of its exception.
     """
 
     exchange: str
@@ -90,6 +91,7 @@ class Side:
     options: Mapping[str, Any] = field(default_factory=dict)
     funding: Funding | None = None
     interest: Interest | None = None
+    errors: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +214,13 @@ VENUES: dict[str, Venue] = {
         title="MEXC",
         began=1_514_764_800_000,
         sides={
-            "spot": Side("mexc", Candles(499, "last")),
+            "spot": Side("mexc", Candles(499, "last"), errors={"510": "RateLimitExceeded"}),
             "perpetuals": Side(
                 "mexc",
                 Candles(1999, "last", contracts=True),
                 "success",
                 funding=Funding("numbered", 100),
+                errors={"510": "RateLimitExceeded"},
             ),
         },
         limits=(Limit(18, 2.0),),
@@ -228,7 +231,12 @@ VENUES: dict[str, Venue] = {
         title="Kraken",
         began=1_378_857_600_000,
         sides={
-            "spot": Side("kraken", Candles(720, "newest", depth=720), "error"),
+            "spot": Side(
+                "kraken",
+                Candles(720, "newest", depth=720),
+                "error",
+                errors={"EQuery:Unknown asset pair": "BadSymbol"},
+            ),
             "perpetuals": Side("krakenfutures", Candles(1999, "count"), funding=Funding("whole")),
         },
         limits=(Limit(1, 1.0),),
