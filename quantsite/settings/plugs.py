@@ -25,6 +25,10 @@ MARKET_PROVIDERS: dict[str, dict[str, object]] = {
             "feed": env.text("ALPACA_FEED", "iex"),
         },
     },
+    "firi": {
+        "CLASS": "apps.market.providers.firi.FiriProvider",
+        "OPTIONS": {"base_url": env.text("FIRI_URL", "https://api.firi.com")},
+    },
     "upload": {"CLASS": "apps.market.providers.upload.UploadProvider"},
     "binance": {"CLASS": CCXT, "OPTIONS": {"venue": "binance"}},
     "binanceusdm": {"CLASS": CCXT, "OPTIONS": {"venue": "binanceusdm"}},

@@ -11,7 +11,8 @@ from apps.core import clock
 from apps.core.errors import Denied, LabError, NotFound, Unavailable
 from apps.core.kernel.limits import Gate, Limit, LocalGate
 
-PATIENCE_SECONDS = 30.0
+# Longer than the minute in which most vendors count, shorter than what a job may be silent for.
+PATIENCE_SECONDS = 70.0
 RETRY_SECONDS = 5.0
 MAX_RETRY_SECONDS = 86_400.0
 
