@@ -1,21 +1,27 @@
 """Bars in and out of the real database: equal to the bit, nothing foreign, nothing twice."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import psycopg.errors
 import pytest
-from django.db import IntegrityError, ProgrammingError, connection, transaction
+from django.db import IntegrityError, ProgrammingError, connection, connections, transaction
 
+from apps.core import tenancy
 from apps.core.errors import Denied, Invalid, NotFound
 from apps.market import selectors, store
+from apps.market.kernel.columns import empty_columns
 from apps.market.kernel.periods import EARLIEST, LATEST, micros
-from apps.market.models import Batch, Dataset, Instrument, Series
+from apps.market.models import Action, Batch, Dataset, Instrument, Series
 from apps.market.providers.base import Task
+from tests.conftest import NOW
 from tests.factories.market import SAMPLE, columns, sample_table
 
 pytestmark = pytest.mark.store
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -31,18 +37,37 @@ def place(team, now):
     return dataset, batch, series
 
 
-def write(place, bars, team_id=None):
+def write(place, bars, team_id=None, at=NOW):
     dataset, batch, series = place
     return store.write_bars(
         team_id=dataset.team_id if team_id is None else team_id,
         dataset_id=dataset.pk,
         batch_id=batch.pk,
         blocks=[(series.pk, bars)],
+        now=at,
     )
 
 
-def read(place):
-    return store.read_bars([place[2].pk], EARLIEST, LATEST)[place[2].pk]
+def another_batch(place, at):
+    batch = Batch.objects.create(
+        dataset=place[0], provider="t", source="t", sha256="", created_at=at, created_by="t"
+    )
+    return place[0], batch, place[2]
+
+
+def read(place, as_of=None):
+    found = store.read_bars([place[2].pk], EARLIEST, LATEST, as_of=as_of)
+    return found.get(place[2].pk, empty_columns())
+
+
+def history(place):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT close, batch_id, superseded_by, superseded_at FROM market_bar_history"
+            " WHERE series_id = %s ORDER BY ts, superseded_at",
+            [place[2].pk],
+        )
+        return cursor.fetchall()
 
 
 def test_bars_come_back_equal_to_the_bit(place):
@@ -63,8 +88,178 @@ def test_the_same_bars_again_add_nothing_and_changed_ones_are_told(place):
     assert write(place, bars) == store.Written(50, 0, 0)
     close = bars.close.copy()
     close[7] = (bars.high[7] + bars.low[7]) / 2
-    assert write(place, replace(bars, close=close)) == store.Written(50, 0, 1)
+    first, last = int(bars.ts[7]), int(bars.ts[7])
+    told = ((place[2].pk, 1, first, last),)
+    assert write(place, replace(bars, close=close)) == store.Written(50, 0, 1, told)
     assert read(place).close[7] == close[7]
+    assert history(place) == [], "a batch that corrects itself leaves no trace"
+
+
+def test_a_superseded_bar_moves_to_the_history(place):
+    bars = columns(np.linspace(10, 20, 5))
+    write(place, bars)
+    before = Series.objects.get(pk=place[2].pk)
+    later = another_batch(place, NOW + DAY)
+    close = bars.close.copy()
+    close[[1, 3]] = bars.low[[1, 3]]
+    written = write(later, replace(bars, close=close), at=NOW + DAY)
+    told = (place[2].pk, 2, int(bars.ts[1]), int(bars.ts[3]))
+    assert (written.added, written.changed, written.revisions) == (0, 2, (told,))
+    assert history(place) == [
+        (bars.close[row], place[1].pk, later[1].pk, NOW + DAY) for row in (1, 3)
+    ]
+    after = Series.objects.get(pk=place[2].pk)
+    assert (after.rows, after.first_at, after.last_at) == (5, before.first_at, before.last_at)
+    assert after.stamp != before.stamp
+    assert write(later, replace(bars, close=close), at=NOW + 2 * DAY).changed == 0
+    assert Series.objects.get(pk=place[2].pk).stamp == after.stamp, "nothing changed, same stamp"
+
+
+def test_bars_around_and_inside_of_stored_ones_are_added(place):
+    bars = columns(np.linspace(10, 20, 40))
+    inner = np.zeros(40, bool)
+    inner[10:20] = True
+    inner[14] = False
+    assert write(place, bars.take(inner)).added == 9
+    assert write(place, bars) == store.Written(40, 31, 0)
+    assert np.array_equal(read(place).close, bars.close)
+    assert Series.objects.get(pk=place[2].pk).rows == 40
+
+
+def test_few_bars_into_a_long_series_are_compared_in_the_database(place, monkeypatch):
+    monkeypatch.setattr(store.bars, "COMPARED_ALWAYS", 0)
+    bars = columns(np.linspace(10, 20, 50))
+    write(place, bars.take(slice(0, 49)))
+    ends = np.array([0, 7, 49])
+    close = bars.close.copy()
+    close[7] = bars.low[7]
+    later = another_batch(place, NOW + DAY)
+    written = write(later, replace(bars, close=close).take(ends), at=NOW + DAY)
+    assert (written.added, written.changed) == (1, 1)
+    assert [row[0] for row in history(place)] == [bars.close[7]]
+    assert Series.objects.get(pk=place[2].pk).rows == 50
+
+
+def test_three_versions_of_a_bar_are_each_read_as_of_their_time(place):
+    bars = columns([10.0, 11.0, 12.0])
+    write(place, bars)
+    closes = [float(bars.close[1])]
+    for version in (1, 2):
+        close = bars.close.copy()
+        close[1] = bars.high[1] - (bars.high[1] - bars.low[1]) * version / 2
+        at = NOW + version * 2 * DAY
+        write(another_batch(place, at), replace(bars, close=close), at=at)
+        closes.append(float(close[1]))
+    assert len(set(closes)) == 3
+    before = read(place, as_of=NOW - DAY)
+    assert len(before) == 0, "nothing was known before the first batch"
+    for day, expected in ((0, 0), (1, 0), (2, 1), (3, 1), (4, 2), (9, 2)):
+        known = read(place, as_of=NOW + day * DAY)
+        assert known.close.tolist() == [bars.close[0], closes[expected], bars.close[2]], day
+    assert read(place).close[1] == closes[2]
+
+
+def test_withdrawn_bars_are_gone_and_still_known_as_of_before(place):
+    bars = columns([10.0, 11.0, 12.0])
+    write(place, bars)
+    stamp = Series.objects.get(pk=place[2].pk).stamp
+    repair = another_batch(place, NOW + DAY)
+    asked = {"dataset_id": place[0].pk, "series_id": place[2].pk, "batch_id": repair[1].pk}
+    gone = store.withdraw_bars(team_id=place[0].team_id, ts=bars.ts[2:], now=NOW + DAY, **asked)
+    assert gone == 1
+    assert read(place).close.tolist() == bars.close[:2].tolist()
+    series = Series.objects.get(pk=place[2].pk)
+    assert (series.rows, micros(series.last_at)) == (2, int(bars.ts[1]))
+    assert series.stamp != stamp
+    assert len(read(place, as_of=NOW)) == 3
+    assert len(read(place, as_of=NOW + DAY)) == 2
+    again = another_batch(place, NOW + 3 * DAY)
+    assert write(again, bars, at=NOW + 3 * DAY).added == 1
+    assert [len(read(place, as_of=NOW + day * DAY)) for day in (0, 2, 3)] == [3, 2, 3]
+
+
+def test_a_foreign_dataset_is_neither_read_nor_written(place, other_team):
+    bars = columns([10.0, 11.0])
+    write(place, bars)
+    mine = {"dataset_id": place[0].pk, "batch_id": place[1].pk, "now": NOW}
+    series_id, instrument_id = place[2].pk, place[2].instrument_id
+    figures = [store.Figures(instrument_id, bars.ts, bars.close)]
+    with tenancy.team(other_team.pk):
+        for team_id in (other_team.pk, place[0].team_id):
+            with pytest.raises(Denied):
+                store.write_bars(team_id=team_id, blocks=[(series_id, bars)], **mine)
+            with pytest.raises(Denied):
+                store.withdraw_bars(team_id=team_id, series_id=series_id, ts=bars.ts, **mine)
+        with pytest.raises(Denied):
+            store.read_bars([series_id], EARLIEST, LATEST)
+        with pytest.raises(Denied):
+            store.read_bars([series_id], EARLIEST, LATEST, as_of=NOW)
+        with pytest.raises(Denied):
+            store.read_metric([instrument_id], "funding", EARLIEST, LATEST)
+        with pytest.raises(Denied):
+            store.write_metric("funding", figures, place[1].pk)
+    assert len(read(place)) == 2
+    with tenancy.team(place[0].team_id):
+        assert len(store.read_bars([series_id], EARLIEST, LATEST)[series_id]) == 2
+        store.write_metric("funding", figures, place[1].pk)
+        assert len(store.read_metric([instrument_id], "funding", EARLIEST, LATEST)) == 1
+
+
+def test_a_shared_series_is_read_but_not_written_by_a_team(sample, db, team):
+    series = Series.objects.filter(instrument__dataset__team=None).first()
+    batch = Batch.objects.filter(dataset=series.instrument.dataset).first()
+    figures = [store.Figures(series.instrument_id, np.array([0]), np.array([1.0]))]
+    with tenancy.team(team.pk):
+        assert len(store.read_bars([series.pk], EARLIEST, LATEST)[series.pk]) == series.rows
+        with pytest.raises(Denied):
+            store.write_metric("funding", figures, batch.pk)
+
+
+def test_figures_and_actions_change_the_stamp_of_their_series(place):
+    def stamp():
+        return Series.objects.get(pk=place[2].pk).stamp
+
+    seen = {stamp()}
+    figures = [store.Figures(place[2].instrument_id, np.array([0]), np.array([1.0]))]
+    store.write_metric("funding", figures, place[1].pk)
+    seen.add(stamp())
+    store.write_metric("funding", figures, place[1].pk)
+    assert len(seen | {stamp()}) == 2, "the same figures again change nothing"
+    facts = {"instrument": place[2].instrument, "kind": "split", "on": "2020-01-02"}
+    action = Action.objects.create(value=2, factor=0.5, **facts)
+    seen.add(stamp())
+    Action.objects.filter(pk=action.pk).update(value=2)
+    assert len(seen | {stamp()}) == 3, "the same action again changes nothing"
+    Action.objects.filter(pk=action.pk).update(value=4, factor=0.25)
+    seen.add(stamp())
+    action.delete()
+    assert len(seen | {stamp()}) == 5
+
+
+def test_writes_into_one_dataset_wait_for_each_other(live_db, team, now):
+    """Two runs over the same range: the second finds the bars of the first and adds none."""
+    bars = columns(np.linspace(10, 20, 500))
+    dataset = Dataset.objects.create(team=team, name="two", title="", source="t", created_at=now)
+    batch = Batch.objects.create(
+        dataset=dataset, provider="t", source="t", sha256="", created_at=now, created_by="t"
+    )
+    instrument = Instrument.objects.create(dataset=dataset, symbol="AAPL")
+    place = dataset, batch, Series.objects.create(instrument=instrument, timeframe="1d")
+    together = threading.Barrier(2, timeout=30)
+
+    def once():
+        try:
+            with transaction.atomic():
+                together.wait()
+                return write(place, bars)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        done = [future.result(60) for future in [pool.submit(once), pool.submit(once)]]
+    assert sorted(written.added for written in done) == [0, 500]
+    assert {written.changed for written in done} == {0}
+    assert Series.objects.get(pk=place[2].pk).rows == 500
 
 
 def test_extreme_figures_survive(place):

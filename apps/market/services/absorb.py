@@ -35,12 +35,18 @@ def absorb(
     """
     for item in fetched:
         _check_bars(item.listing.symbol, item.bars)
+    # First of all, so that two runs over the same symbols wait here and nowhere else.
+    store.lock_dataset(dataset.pk)
     instruments = _instruments(dataset, fetched)
     with_bars = [item for item in fetched if len(item.bars)]
     series = _series(instruments, with_bars, timeframe)
     blocks = [(series[item.listing.symbol].pk, item.bars) for item in with_bars]
     written = store.write_bars(
-        team_id=dataset.team_id, dataset_id=dataset.pk, batch_id=batch.pk, blocks=blocks
+        team_id=dataset.team_id,
+        dataset_id=dataset.pk,
+        batch_id=batch.pk,
+        blocks=blocks,
+        now=now,
     )
     _write_actions(instruments, fetched)
     _write_figures(instruments, fetched, batch.pk)

@@ -1,0 +1,61 @@
+"""Binary COPY over this thread's connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from django.db import connection
+from numpy.typing import NDArray
+
+from apps.market.kernel import copy_format
+from apps.market.kernel.columns import Columns
+
+VALUES = ("open", "high", "low", "close", "volume")
+
+
+def copy_in(statement: str, stream: bytes) -> None:
+    """Send a binary stream to ``COPY … FROM STDIN``."""
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(stream)
+
+
+def copy_out(statement: str, params: Sequence[object]) -> bytes:
+    """Return what ``COPY … TO STDOUT`` answers."""
+    with connection.cursor() as cursor, cursor.copy(statement, params) as copy:
+        return b"".join(copy)
+
+
+def stream_of(blocks: Sequence[tuple[int, Columns]], batch_id: int) -> bytes:
+    """Return bars by series id as a binary COPY stream of ``BAR_FIELDS``."""
+    sizes = [len(bars) for _, bars in blocks]
+    series = np.repeat(np.array([series_id for series_id, _ in blocks], np.int32), sizes)
+    ts = copy_format.to_server(np.concatenate([bars.ts for _, bars in blocks]))
+    values = [np.concatenate([getattr(bars, name) for _, bars in blocks]) for name in VALUES]
+    batch = np.full(len(series), batch_id, np.int32)
+    return copy_format.pack([series, ts, *values, batch])
+
+
+def bars_from(stream: bytes) -> dict[int, Columns]:
+    """Return bars by series id from packed rows: id, times, then one field per figure."""
+    found: dict[int, Columns] = {}
+    for key, ts, *values in copy_format.unpack(stream):
+        times = copy_format.from_server(copy_format.integers(ts))
+        bars = Columns(times, *map(copy_format.floats, values))
+        found[int(copy_format.integers(key)[0])] = in_order(bars)
+    return found
+
+
+def in_order(bars: Columns) -> Columns:
+    """Return bars in time order; a server may hand on groups in any order."""
+    if np.all(bars.ts[1:] > bars.ts[:-1]):
+        return bars
+    return bars.take(np.argsort(bars.ts, kind="stable"))
+
+
+def in_time_order(
+    ts: NDArray[np.int64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return times and values in time order."""
+    order = np.argsort(ts, kind="stable")
+    return ts[order], values[order]

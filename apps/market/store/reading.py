@@ -1,0 +1,87 @@
+"""Bars out of the database as arrays: the current ones, or those known at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from apps.market.kernel.columns import Columns
+from apps.market.kernel.periods import moment_of
+from apps.market.store.access import check_readable
+from apps.market.store.copying import bars_from, copy_out
+
+# One row per series, each figure as the bytes of its values one after another.
+PACKED = """
+COPY (
+    SELECT int8send(series_id), string_agg(timestamptz_send(ts), ''),
+        string_agg(float8send(open), ''), string_agg(float8send(high), ''),
+        string_agg(float8send(low), ''), string_agg(float8send(close), ''),
+        string_agg(float8send(volume), '')
+    FROM ({bars}) bars GROUP BY series_id
+) TO STDOUT (FORMAT BINARY)
+"""
+CURRENT = """
+    SELECT * FROM market_bar
+    WHERE series_id = ANY(%s) AND ts >= %s AND ts <= %s
+    ORDER BY series_id, ts
+"""
+IN_RANGES = """
+    SELECT b.* FROM unnest(%s::int4[], %s::timestamptz[], %s::timestamptz[]) AS q (id, low, high)
+    JOIN market_bar b ON b.series_id = q.id AND b.ts >= q.low AND b.ts <= q.high
+    ORDER BY b.series_id, b.ts
+"""
+# Of the versions of a bar the one that was superseded first after the time asked for held then,
+# unless its batch came later still: then there was no bar.
+AS_OF = """
+    SELECT v.* FROM (
+        SELECT DISTINCT ON (series_id, ts) * FROM (
+            SELECT *, timestamptz 'infinity' AS until FROM market_bar
+            WHERE series_id = ANY(%s) AND ts >= %s AND ts <= %s
+            UNION ALL
+            SELECT series_id, ts, open, high, low, close, volume, batch_id, superseded_at
+            FROM market_bar_history
+            WHERE series_id = ANY(%s) AND ts >= %s AND ts <= %s AND superseded_at > %s
+        ) versions ORDER BY series_id, ts, until
+    ) v JOIN market_batch k ON k.id = v.batch_id AND k.created_at <= %s
+    ORDER BY v.series_id, v.ts
+"""
+
+
+def read_bars(
+    series_ids: Sequence[int], start: int, end: int, as_of: datetime | None = None
+) -> dict[int, Columns]:
+    """Return the bars of each series with ``start <= ts <= end`` (microseconds since 1970).
+
+    Parameters
+    ----------
+    as_of
+        The bars as they were known at this time: a bar is known from its batch's ``created_at``
+        until it is superseded. None is what is known now.
+
+    Raises
+    ------
+    Denied
+        ``dataset.foreign_series`` for a series that may not be seen from here.
+    """
+    if not series_ids:
+        return {}
+    check_readable(series_ids)
+    asked = [list(series_ids), moment_of(start), moment_of(end)]
+    if as_of is None:
+        return bars_from(copy_out(PACKED.format(bars=CURRENT), asked))
+    return bars_from(copy_out(PACKED.format(bars=AS_OF), [*asked, *asked, as_of, as_of]))
+
+
+def read_ranges(ranges: Sequence[tuple[int, int, int]]) -> dict[int, Columns]:
+    """Return the current bars of each series in its own range: id, first and last open.
+
+    For the store itself: whoever calls has made sure that the series may be read.
+    """
+    if not ranges:
+        return {}
+    ids = [series_id for series_id, *_ in ranges]
+    lows, highs = (
+        [moment_of(low) for _, low, _ in ranges],
+        [moment_of(high) for *_, high in ranges],
+    )
+    return bars_from(copy_out(PACKED.format(bars=IN_RANGES), [ids, lows, highs]))
