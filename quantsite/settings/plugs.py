@@ -29,6 +29,10 @@ MARKET_PROVIDERS: dict[str, dict[str, object]] = {
         "CLASS": "apps.market.providers.firi.FiriProvider",
         "OPTIONS": {"base_url": env.text("FIRI_URL", "https://api.firi.com")},
     },
+    "taapi": {
+        "CLASS": "apps.market.providers.taapi.TaapiProvider",
+        "OPTIONS": {"base_url": env.text("TAAPI_URL", "https://v2.taapi.io")},
+    },
     "upload": {"CLASS": "apps.market.providers.upload.UploadProvider"},
     "binance": {"CLASS": CCXT, "OPTIONS": {"venue": "binance"}},
     "binanceusdm": {"CLASS": CCXT, "OPTIONS": {"venue": "binanceusdm"}},
@@ -38,6 +42,10 @@ MARKET_PROVIDERS: dict[str, dict[str, object]] = {
     "mexc": {"CLASS": CCXT, "OPTIONS": {"venue": "mexc"}},
     "kraken": {"CLASS": CCXT, "OPTIONS": {"venue": "kraken"}},
     "hyperliquid": {"CLASS": CCXT, "OPTIONS": {"venue": "hyperliquid"}},
+    "coinalyze": {
+        "CLASS": "apps.market.providers.coinalyze.CoinalyzeProvider",
+        "OPTIONS": {"base_url": env.text("COINALYZE_URL", "https://api.coinalyze.net")},
+    },
 }
 BROKERS: dict[str, dict[str, object]] = {
     "paper": {"CLASS": "apps.trading.brokers.paper.PaperBroker"},

@@ -8,9 +8,11 @@ import pytest
 from apps.core.errors import Denied, Invalid, LabError, NotFound, Unavailable
 from apps.core.kernel.timeframes import seconds_of
 from apps.market.providers.ccxt import CcxtProvider
+from apps.market.providers.coinalyze import CoinalyzeProvider
 from tests.contract.provider_suite import FIELDS, VendorContract
 from tests.servers.binance_server import BinanceServer
 from tests.servers.bybit_server import BybitServer
+from tests.servers.coinalyze_server import CoinalyzeServer
 from tests.servers.crypto import DAY, HOUR, NOW
 from tests.servers.hyperliquid_server import HyperliquidServer
 from tests.servers.kraken_server import KrakenServer
@@ -239,3 +241,44 @@ class TestHyperliquidSpot(HyperliquidWords, VenueContract):
 
 class TestHyperliquid(HyperliquidWords, VenueContract):
     name, symbol, server_class = "hyperliquid", "BTCUSDC", HyperliquidServer
+
+
+class TestCoinalyze(VendorContract):
+    name, section, timeframe = "coinalyze", "perpetuals", "1h"
+    symbol = "BTCUSDT_PERP.A"
+
+    def make_server(self, twin=""):
+        return CoinalyzeServer(twin)
+
+    def connect(self, server, key=None, timeout=20.0):
+        key = server.key if key is None else key
+        return CoinalyzeProvider(server.url, timeout, key, self.time.timing)
+
+    def test_the_key_travels_in_a_header_and_in_no_address(self, provider, server):
+        self.fetch(provider)
+        key = server.key["api_key"]
+        assert all(call.headers["api_key"] == key for call in server.requests)
+        assert not [call for call in server.requests if key in str(call.query) + call.path]
+
+    def test_days_and_four_hours_are_the_vendors_own(self, provider, server):
+        for timeframe in ("4h", "1d"):
+            truth = server.truth[self.symbol, timeframe]
+            found = self.fetch(provider, timeframe=timeframe)
+            assert np.array_equal(found.bars.ts, truth.bars.ts)
+            assert np.array_equal(found.bars.volume, truth.bars.volume)
+            for kind, (ts, values) in truth.figures.items():
+                assert np.array_equal(found.figures[kind][0], ts)
+                assert np.array_equal(found.figures[kind][1], values)
+
+    def test_every_length_of_bars_is_one_the_vendor_knows(self, provider):
+        for timeframe in provider.capabilities.timeframes:
+            self.fetch(provider, timeframe=timeframe, since=(NOW - DAY) * 1000)
+
+    def test_what_is_not_counted_in_coins_is_not_offered(self, provider):
+        offered = {listing.symbol for listing in provider.listings(self.section)}
+        assert offered == {"BTCUSDT_PERP.A", "ETHUSDT_PERP.A"}
+
+    def test_rates_in_force_are_not_settlements(self, provider):
+        found = self.fetch(provider).figures
+        assert "funding" not in found  # what is summed over bars
+        assert np.abs(found["funding_rate"][1]).max() < 0.01
