@@ -190,6 +190,17 @@ def get_team(team_id: int) -> TeamView:
     return _team_view(team)
 
 
+def list_team_ids() -> list[int]:
+    """Return every team of the lab."""
+    return list(Team.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def get_founders() -> TeamView | None:
+    """Return the lab's first team, which runs what all teams share; None in an empty lab."""
+    team = Team.objects.order_by("pk").first()
+    return _team_view(team) if team else None
+
+
 def _team_view(team: Team, role: str = "") -> TeamView:
     return TeamView(team.pk, team.name, team.slug, team.base_currency, role)
 

@@ -301,6 +301,23 @@ def test_a_feed_pauses_ends_and_starts_anew(sample, actor, now, db):
         services.restart_feed(actor=actor("viewer"), name=name, now=now)
 
 
+def test_a_shared_feed_is_steered_by_the_first_team_alone(
+    sample, actor, team, other_team, now, db
+):
+    name = "sp500-daily"
+    before = selectors.feed_state(name)
+    stranger = actor("admin", of=other_team)
+    for act in (services.pause_feed, services.resume_feed, services.restart_feed):
+        with pytest.raises(Denied, match=team.name) as caught:
+            act(actor=stranger, name=name, now=now)
+        assert caught.value.code == "feed.shared"
+    assert selectors.feed_state(name) == before
+    services.pause_feed(actor=actor("admin"), name=name, now=now)
+    with pytest.raises(Denied):
+        services.resume_feed(actor=stranger, name=name, now=now)
+    assert selectors.feed_state(name).status == "paused"
+
+
 def test_a_split_in_the_feed_is_no_loss(sample, now, db):
     """AAPL split 4 for 1 on 2020-08-31."""
     feed = selectors.feed_state("sp500-daily")

@@ -10,10 +10,11 @@ import numpy as np
 from django.db import connection, transaction
 from numpy.typing import NDArray
 
+from apps.accounts import selectors as accounts
 from apps.audit import services as audit
 from apps.core import events
 from apps.core.actors import Actor
-from apps.core.errors import Conflict, Invalid, NotFound
+from apps.core.errors import Conflict, Denied, Invalid, NotFound
 from apps.core.kernel.timeframes import seconds_of
 from apps.market.models import FeedSession, Series, Universe
 from apps.market.selectors.feeds import FeedState, state_of
@@ -213,12 +214,15 @@ def _tell(kind: str, row: FeedSession, more: dict[str, Any]) -> None:
 
 
 def pause_feed(*, actor: Actor, name: str, now: datetime) -> FeedState:
-    """Stop a running feed. Raises ``NotFound``, or ``Conflict`` when it is not running."""
+    """Stop a running feed, for every team on it: only the team that runs the lab may.
+
+    Raises ``NotFound``, ``Denied``, or ``Conflict`` when it is not running.
+    """
     return _change(actor, name, FeedSession.Status.PAUSED, {FeedSession.Status.RUNNING}, now)
 
 
 def resume_feed(*, actor: Actor, name: str, now: datetime) -> FeedState:
-    """Let a paused feed go on. Raises ``NotFound``, or ``Conflict`` when it is not paused."""
+    """Let a paused feed go on. Raises ``NotFound``, ``Denied``, ``Conflict`` when not paused."""
     return _change(actor, name, FeedSession.Status.RUNNING, {FeedSession.Status.PAUSED}, now)
 
 
@@ -229,6 +233,8 @@ def restart_feed(
 
     Raises
     ------
+    Denied
+        For every team but the one that runs the lab.
     Invalid
         ``feed.speed``.
     """
@@ -239,6 +245,7 @@ def restart_feed(
         raise Invalid(message, code="feed.speed", details={"field": "seconds_per_bar"})
     with transaction.atomic():
         row = _locked(name)
+        _check_runs_it(actor, name)
         row.epoch += 1
         row.position_at = None
         row.bars_done = 0
@@ -252,11 +259,25 @@ def _change(
     actor.require("ops.manage")
     with transaction.atomic():
         row = _locked(name)
+        _check_runs_it(actor, name)
         if row.status not in allowed:
             expected = ", ".join(sorted(allowed))
             message = f"Feed {name} is {row.status}, not {expected}; restart it to begin anew."
             raise Conflict(message, code="feed.status")
         return _save(actor, row, status, f"feed.{status}", now)
+
+
+def _check_runs_it(actor: Actor, name: str) -> None:
+    """Refuse every team but one: a feed moves the accounts of all the teams on it."""
+    founders = accounts.get_founders()
+    is_lab = actor.role == "system"
+    if is_lab or founders is None or actor.team == founders.id:
+        return
+    message = (
+        f"Feed {name} moves the accounts of every team on it; only {founders.name}, the lab's "
+        "first team, pauses or restarts it. Ask one of its admins."
+    )
+    raise Denied(message, code="feed.shared")
 
 
 def _locked(name: str) -> FeedSession:
