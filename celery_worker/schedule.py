@@ -6,6 +6,7 @@ PERIODIC = (
     ("sweep jobs", "core.sweep_jobs", 5.0, "io"),
     ("forget old answers and sessions", "core.forget_old", 3600.0, "io"),
     ("sample health", "ops.sample_health", 15.0, "io"),
+    ("finish halts", "trading.finish_halts", 5.0, "trading"),
     ("expire proposals", "approvals.expire", 600.0, "io"),
 )
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
+
 from apps.core.errors import Invalid, NotFound
 from apps.core.kernel.timeframes import seconds_of
 from apps.market import selectors as market
@@ -31,6 +33,7 @@ SPARK_BARS = 30
 SHOWN_ORDERS = 60
 SHOWN_DEPLOYMENTS = 50
 MAX_POINTS = 20_000
+MINUTE = timedelta(seconds=60)
 EPOCH_START = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
@@ -167,15 +170,35 @@ def holdings_of(
         positions=dict(held),
         prices=last,
         pending=dict(pending),
-        orders_last_minute=count_recent(account.pk, now),
+        orders_last_minute=count_by_hand(account, now),
     )
 
 
-def count_recent(account_id: int, now: datetime) -> int:
-    """Return how many orders the account made in the last minute, refused ones left out."""
-    since = now - timedelta(seconds=60)
-    rows = Order.objects.filter(account_id=account_id, created_at__gt=since)
+def count_at_bar(account: Account, closed_at: datetime, now: datetime) -> int:
+    """Return the orders of the minute that ends at a bar's close, refused ones left out.
+
+    Strategies live on the feed's clock: bars that are stepped late, many at once, count each for
+    its own minute. Orders by hand count for the last minute of the real clock.
+    """
+    of_strategies = Q(
+        deployment__isnull=False,
+        epoch=account.epoch,
+        bar_at__gt=closed_at - MINUTE,
+        bar_at__lte=closed_at,
+    )
+    by_hand = Q(deployment=None, created_at__gt=now - MINUTE)
+    rows = Order.objects.filter(of_strategies | by_hand, account=account)
     return rows.exclude(state="refused").count()
+
+
+def count_by_hand(account: Account, now: datetime) -> int:
+    """Return the orders that count for one made by hand now, refused ones left out.
+
+    Those of the last minute; of strategies only what was decided at the newest bar.
+    """
+    newest = Q(epoch=account.epoch, bar_at__gt=account.last_bar_at or now)
+    rows = Order.objects.filter(Q(deployment=None) | newest, account=account)
+    return rows.filter(created_at__gt=now - MINUTE).exclude(state="refused").count()
 
 
 def equity_json(

@@ -2,7 +2,7 @@
 
 from apps.trading.services.accounts import create_account, ensure_demo_accounts
 from apps.trading.services.deployments import deploy, stop_deployment
-from apps.trading.services.halts import halt, resume
+from apps.trading.services.halts import finish_halts, halt, resume
 from apps.trading.services.orders import cancel_order, place_order
 from apps.trading.services.sending import send_intents
 from apps.trading.services.stepping import catch_up, step_deployments
@@ -13,6 +13,7 @@ __all__ = [
     "create_account",
     "deploy",
     "ensure_demo_accounts",
+    "finish_halts",
     "halt",
     "place_order",
     "resume",

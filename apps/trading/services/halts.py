@@ -9,9 +9,10 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
+from apps.accounts import selectors as accounts
 from apps.audit import services as audit
 from apps.core import events
-from apps.core.actors import Actor
+from apps.core.actors import Actor, system
 from apps.core.errors import Conflict, Denied, Invalid, NotFound
 from apps.core.plugs import load_plug
 from apps.trading import selectors, store
@@ -45,16 +46,36 @@ def halt(*, actor: Actor, scope: str, reason: str, now: datetime) -> Halt:
     found, words = _check(actor, scope, reason, "halt.reason")
     with transaction.atomic():
         store.close_fence()
-        row = _set_halted(actor, found, words, now)
+        _set_halted(actor, found, words, now)
         _mark_deployments(found, now)
-    cancelled = _cancel_open(found, now)
+    return _finish(actor, found, now)
+
+
+def _finish(actor: Actor, scope: Scope, now: datetime) -> Halt:
+    """Cancel what is open in a halted scope and read it back; may be repeated."""
+    cancelled = _cancel_open(scope, now)
     with transaction.atomic():
-        row.cancelled_orders = cancelled
-        row.open_after = _open_orders(found).count()
+        row = Halt.objects.select_for_update().get(scope=str(scope))
+        row.cancelled_orders += cancelled
+        row.open_after = _open_orders(scope).count()
         row.save(update_fields=["cancelled_orders", "open_after"])
         body = {"scope": row.scope, "cancelled": cancelled, "still_open": row.open_after}
         _record(actor, row, "halt.read_back", body, now)
     return row
+
+
+def finish_halts(*, now: datetime) -> int:
+    """Finish halts whose process died between the fence and the read-back; return how many.
+
+    Nothing is done, and nothing filed, for a halt that left no more open than it read back.
+    """
+    finished = 0
+    for row in Halt.objects.filter(is_halted=True).order_by("id"):
+        scope = parse_scope(row.scope)
+        if row.open_after is None or _open_orders(scope).count() > row.open_after:
+            _finish(system("halts", row.team_id), scope, now)
+            finished += 1
+    return finished
 
 
 def _check(actor: Actor, scope: str, reason: str, code: str) -> tuple[Scope, str]:
@@ -76,7 +97,7 @@ def _check(actor: Actor, scope: str, reason: str, code: str) -> tuple[Scope, str
     return found, words[:500]
 
 
-def _set_halted(actor: Actor, scope: Scope, reason: str, now: datetime) -> Halt:
+def _set_halted(actor: Actor, scope: Scope, reason: str, now: datetime) -> None:
     row, _ = Halt.objects.get_or_create(
         scope=str(scope),
         defaults={
@@ -93,7 +114,6 @@ def _set_halted(actor: Actor, scope: Scope, reason: str, now: datetime) -> Halt:
     row.resume_reason, row.resumed_by, row.resumed_at = "", "", None
     row.save()
     _record(actor, row, "halt.set", {"reason": reason, "fence": row.fence}, now)
-    return row
 
 
 def _record(actor: Actor, row: Halt, action: str, body: dict[str, Any], now: datetime) -> None:
@@ -102,7 +122,8 @@ def _record(actor: Actor, row: Halt, action: str, body: dict[str, Any], now: dat
     audit.record(actor=mine, action=action, subject=f"halt:{row.scope}", body=body, now=now)
     data = {"scope": row.scope, "is_halted": row.is_halted, "reason": row.reason}
     kind = "trading.halt.changed"
-    events.emit(team_id=row.team_id, topic="alerts", kind=kind, data=data)
+    for team_id in accounts.list_team_ids() if row.team_id is None else [row.team_id]:
+        events.emit(team_id=team_id, topic="alerts", kind=kind, data=data)
 
 
 def _covered(rows: QuerySet[Any], scope: Scope) -> QuerySet[Any]:

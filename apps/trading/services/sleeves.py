@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import structlog
+from django.db.models import QuerySet
 from numpy.typing import NDArray
 
 from apps.backtests.kernel.engine import Book, Fills
@@ -55,6 +58,15 @@ class Readied:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a strategy wants, and remembers; no memory when it had nothing to decide on."""
+
+    weights: Floats | None = None
+    memory: dict[str, Any] | None = None
+    error: str = ""
+
+
 @dataclass(slots=True)
 class Sleeve:
     """A deployment with its book, its working orders and what was filled at this bar."""
@@ -90,12 +102,19 @@ def _ready(row: Deployment, panel: Panel, bar: Bar) -> Readied:
 
 
 def settle(
-    account: Account, row: Deployment, bar: Bar, broker: Broker, *, halted: bool, now: datetime
+    account: Account,
+    row: Deployment,
+    bar: Bar,
+    broker: Broker,
+    waiting: Sequence[Order],
+    *,
+    halted: bool,
+    now: datetime,
 ) -> Sleeve:
-    """Fill what was accepted at the bar's open and mark at its close."""
+    """Fill what was accepted (``waiting``) at the bar's open and mark at its close, in memory."""
     at = {symbol: column for column, symbol in enumerate(bar.symbols)}
     columns = np.array([at[symbol] for symbol in row.symbols], dtype=np.int64)
-    orders, replaced = _accepted(row, now)
+    orders, replaced = _newest(waiting, now)
     wanted = np.full(len(columns), np.nan)
     if not halted:
         for a, symbol in enumerate(row.symbols):
@@ -113,17 +132,22 @@ def settle(
     return sleeve
 
 
-def _accepted(row: Deployment, now: datetime) -> tuple[dict[str, Order], list[Order]]:
+def accepted_orders(rows: Sequence[Deployment]) -> QuerySet[Order]:
+    """Return the orders that wait for the next open, the oldest first."""
+    found = Order.objects.filter(
+        deployment__in=rows, state=order_states.ACCEPTED, kind=Order.Kind.TARGET
+    )
+    return found.order_by("bar_at", "created_at", "id")
+
+
+def _newest(waiting: Sequence[Order], now: datetime) -> tuple[dict[str, Order], list[Order]]:
     """Return the order that waits for each symbol, and older ones that it replaces.
 
     There are two when a sender died half-way and its order was sent again after a later decision.
     """
-    rows = Order.objects.select_for_update().filter(
-        deployment=row, state=order_states.ACCEPTED, kind=Order.Kind.TARGET
-    )
     newest: dict[str, Order] = {}
     replaced = []
-    for order in rows.order_by("bar_at", "created_at", "id"):
+    for order in waiting:
         if (before := newest.get(order.symbol)) is not None:
             change(before, "cancel", now, [("order.replaced", "A later decision replaced it.")])
             replaced.append(before)
@@ -159,12 +183,12 @@ def _expire_met(sleeve: Sleeve, bar: Bar, now: datetime) -> None:
             sleeve.changed.append(order)
 
 
-def decide(sleeve: Sleeve, readied: Readied) -> str:
-    """Let the strategy decide on its book; return an error's words, or nothing."""
+def decide(sleeve: Sleeve, readied: Readied) -> Decision:
+    """Let the strategy decide on its book; nothing of the sleeve is changed."""
     row = sleeve.row
     if readied.error or readied.i < 0:
-        return readied.error
-    memory: dict[str, Any] = dict(row.state["memory"])
+        return Decision(error=readied.error)
+    memory: dict[str, Any] = deepcopy(row.state["memory"])
     view = View(
         readied.i,
         readied.ts,
@@ -175,6 +199,19 @@ def decide(sleeve: Sleeve, readied: Readied) -> str:
     )
     try:
         weights = strategies.get_strategy(row.strategy).decide(view, row.params)
+        found = plain_memory(memory)
+    except Exception as error:
+        log.exception("deployment.decide_failed", deployment_id=row.pk)
+        return Decision(error=f"{type(error).__name__}: {error}")
+    return Decision(weights=weights, memory=found)
+
+
+def follow(sleeve: Sleeve, decision: Decision) -> str:
+    """Give the sleeve the targets decided on; return an error's words, or nothing."""
+    row, weights = sleeve.row, decision.weights
+    if decision.error or decision.memory is None:
+        return decision.error
+    try:
         if weights is None and row.state.get("restate"):
             # A halt cancelled what was under way: take the last targets up again.
             weights = np.array(row.state["targets"], dtype=np.float64)
@@ -182,9 +219,9 @@ def decide(sleeve: Sleeve, readied: Readied) -> str:
             sleeve.book.set_targets(weights)
             row.state["targets"] = _merged(row.state.get("targets"), weights)
     except Exception as error:
-        log.exception("deployment.decide_failed", deployment_id=row.pk)
+        log.exception("deployment.targets_failed", deployment_id=row.pk)
         return f"{type(error).__name__}: {error}"
-    row.state["memory"] = plain_memory(memory)
+    row.state["memory"] = decision.memory
     row.state["restate"] = False
     return ""
 

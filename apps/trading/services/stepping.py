@@ -1,8 +1,9 @@
 """The decision loop: at each closed bar of a feed, every account on it moves on by one step.
 
-A step is one transaction per account and bar: yesterday's accepted orders are filled at this
-bar's open, all is marked at its close, strategies decide, the guard checks, intents are stored.
-What was stored is sent afterwards. A step that was cut off left nothing; one that committed is
+First strategies decide, on a rehearsal of the bar that holds no lock. A step is then one
+transaction per account and bar: yesterday's accepted orders are filled at this bar's open, all is
+marked at its close, the decisions are followed, the guard checks, intents are stored. What was
+stored is sent afterwards. A step that was cut off left nothing; one that committed is
 never done again, since the account remembers its last bar. Bars missed while the process was
 away are stepped in order from the store.
 """
@@ -16,6 +17,7 @@ import numpy as np
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
+from apps.core.errors import Conflict
 from apps.core.kernel.timeframes import seconds_of
 from apps.market import selectors as market
 from apps.market.kernel.bars import FIELDS, Panel
@@ -25,6 +27,7 @@ from apps.strategies import selectors as strategies
 from apps.trading import selectors, store
 from apps.trading.models import Account
 from apps.trading.selectors.windows import take_batch
+from apps.trading.services.deciding import Decided, Stale, decide_all
 from apps.trading.services.restarts import settle_epoch
 from apps.trading.services.sending import send_intents
 from apps.trading.services.sleeves import Bar, Readied, ready_decisions
@@ -33,6 +36,7 @@ from apps.trading.services.steps import step_account
 log = structlog.get_logger(__name__)
 
 MAX_CATCH_UP = 5000
+MAX_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +93,13 @@ def _advance(account_id: int, feed: FeedState, now: datetime) -> tuple[int, int]
     if panel is None:
         return 0, 0
     steps = sent = 0
-    for i in _new_rows(panel, account.last_bar_at):
+    for late, i in enumerate(_new_rows(panel, account.last_bar_at)):
         bar = _bar(panel, feed, i)
-        if _step(account_id, panel, bar, now):
+        # Bars caught up with in one go keep their order in every list.
+        at = now + late * timedelta.resolution
+        if _step(account_id, panel, bar, at):
             steps += 1
-            sent += send_intents(account_id=account_id, now=now)
+            sent += send_intents(account_id=account_id, now=at)
     return steps, sent
 
 
@@ -134,10 +140,21 @@ def _bar(panel: Panel, feed: FeedState, i: int) -> Bar:
 def _step(account_id: int, panel: Panel, bar: Bar, now: datetime) -> bool:
     """Take one step; False when another process has taken it already."""
     readied: dict[int, Readied] = ready_decisions(account_id, panel, bar)
+    for _ in range(MAX_TRIES):
+        decided = decide_all(account_id, bar, readied, now)
+        try:
+            return _book(account_id, panel, bar, decided, now)
+        except Stale:
+            log.info("account.decided_anew", account_id=account_id, bar=bar.opened_at.isoformat())
+    message = f"Account {account_id} changed {MAX_TRIES} times while its strategies decided."
+    raise Conflict(message, code="account.busy")
+
+
+def _book(account_id: int, panel: Panel, bar: Bar, decided: Decided, now: datetime) -> bool:
     with transaction.atomic():
         store.pass_fence()
         account = Account.objects.select_for_update().get(pk=account_id)
         if account.last_bar_at is not None and account.last_bar_at >= bar.opened_at:
             return False
-        step_account(account, panel, bar, readied, now)
+        step_account(account, panel, bar, decided, now)
     return True

@@ -24,11 +24,12 @@ from apps.trading.kernel.money import to_money, to_quantity
 from apps.trading.kernel.scopes import covering
 from apps.trading.kernel.sleeves import Intent, intents_of
 from apps.trading.models import Account, Deployment, Fill, Halt, Order
-from apps.trading.selectors.snapshots import count_recent
+from apps.trading.selectors.snapshots import count_at_bar
 from apps.trading.services import sleeves as at_bar
 from apps.trading.services.by_hand import Own, settle_own
 from apps.trading.services.changes import FILLED_FIELDS, change
-from apps.trading.services.sleeves import Bar, Readied, Sleeve
+from apps.trading.services.deciding import Decided, Stale, basis_of, by_deployment, scopes_of
+from apps.trading.services.sleeves import Bar, Decision, Sleeve
 from apps.trading.services.telling import tell_step
 
 BROKERS = "BROKERS"
@@ -55,25 +56,46 @@ class Desk:
             self.book = replace(self.book, pending=pending, orders_last_minute=sent)
         return refusals
 
+    def release(self, order: Order) -> None:
+        """Forget a working order that ended before it was filled."""
+        pending = dict(self.book.pending)
+        signed = float(order.quantity) * (1.0 if order.side == BUY else -1.0)
+        pending[order.symbol] = pending.get(order.symbol, 0.0) - signed
+        self.book = replace(self.book, pending=pending)
+
 
 def step_account(
-    account: Account, panel: Panel, bar: Bar, readied: Mapping[int, Readied], now: datetime
+    account: Account, panel: Panel, bar: Bar, decided: Decided, now: datetime
 ) -> None:
-    """Fill, mark, decide, guard and store: everything of one bar."""
+    """Fill, mark, follow the decisions, guard and store: everything of one bar.
+
+    Raises ``Stale`` when what the decisions rest on has changed since.
+    """
     actor = system(ACTOR, account.team_id)
     broker: Broker = load_plug(BROKERS, account.broker)
     rows = _lock_deployments(account)
-    halted = _halted(account, rows)
+    waiting = list(at_bar.accepted_orders(rows).select_for_update(of=("self",)))
+    if basis_of(account, rows, waiting) != decided.basis:
+        raise Stale
+    halted, orders = _halted(account, rows), by_deployment(waiting)
     own = settle_own(account, bar, broker, halted=_is_halted(account, None, halted), now=now)
     settled = [
-        at_bar.settle(account, row, bar, broker, halted=_is_halted(account, row, halted), now=now)
+        at_bar.settle(
+            account,
+            row,
+            bar,
+            broker,
+            orders[row.pk],
+            halted=_is_halted(account, row, halted),
+            now=now,
+        )
         for row in rows
     ]
     _mark_account(account, bar, own, settled)
-    desk = _desk(account, own, settled, now)
+    desk = _desk(account, own, settled, bar, now)
     for sleeve in settled:
-        if sleeve.row.status == Deployment.Status.RUNNING and sleeve.row.pk in readied:
-            _decide(actor, desk, sleeve, readied[sleeve.row.pk], bar)
+        if sleeve.row.pk in decided.decisions:
+            _follow(actor, desk, sleeve, decided.decisions[sleeve.row.pk], bar)
     _store_trades(actor, account, own, settled, bar, now)
     points = [at_bar.save(sleeve, bar, now) for sleeve in settled]
     store.add_points([_total(account, bar, settled), *points])
@@ -89,9 +111,7 @@ def _lock_deployments(account: Account) -> list[Deployment]:
 
 
 def _halted(account: Account, rows: list[Deployment]) -> dict[str, Halt]:
-    scopes = covering(team_id=account.team_id, account_id=account.pk)
-    found = selectors.halted_among([*scopes, *(f"deployment:{row.pk}" for row in rows)])
-    return {halt.scope: halt for halt in found}
+    return {halt.scope: halt for halt in selectors.halted_among(scopes_of(account, rows))}
 
 
 def _is_halted(account: Account, row: Deployment | None, halted: Mapping[str, Halt]) -> bool:
@@ -111,7 +131,7 @@ def _mark_account(account: Account, bar: Bar, own: Own, settled: list[Sleeve]) -
     account.peak_equity = max(account.peak_equity, account.equity)
 
 
-def _desk(account: Account, own: Own, settled: list[Sleeve], now: datetime) -> Desk:
+def _desk(account: Account, own: Own, settled: list[Sleeve], bar: Bar, now: datetime) -> Desk:
     held: dict[str, float] = defaultdict(float, own.positions)
     prices = dict(own.prices)
     for sleeve in settled:
@@ -125,7 +145,7 @@ def _desk(account: Account, own: Own, settled: list[Sleeve], now: datetime) -> D
         positions=dict(held),
         prices=prices,
         pending=_pending(settled, own),
-        orders_last_minute=count_recent(account.pk, now),
+        orders_last_minute=count_at_bar(account, bar.closed_at, now),
     )
     limits = risk.get_limits(team_id=account.team_id, subject=f"account:{account.pk}").limits
     scopes = covering(team_id=account.team_id, account_id=account.pk)
@@ -141,12 +161,12 @@ def _pending(settled: list[Sleeve], own: Own) -> dict[str, float]:
     return dict(pending)
 
 
-def _decide(actor: Actor, desk: Desk, sleeve: Sleeve, readied: Readied, bar: Bar) -> None:
-    error = at_bar.decide(sleeve, readied)
+def _follow(actor: Actor, desk: Desk, sleeve: Sleeve, decision: Decision, bar: Bar) -> None:
+    error = at_bar.follow(sleeve, decision)
     if error:
         _stop_failing(actor, sleeve.row, error, desk.now)
         return
-    _drop_replaced(sleeve, desk.now)
+    _drop_replaced(desk, sleeve)
     made: list[Order] = []
     for intent in intents_of(sleeve.book, sleeve.row.symbols):
         order = _intend(desk, sleeve, intent, bar)
@@ -157,12 +177,14 @@ def _decide(actor: Actor, desk: Desk, sleeve: Sleeve, readied: Readied, bar: Bar
         _record_intents(actor, sleeve.row, made, bar, desk.now)
 
 
-def _drop_replaced(sleeve: Sleeve, now: datetime) -> None:
+def _drop_replaced(desk: Desk, sleeve: Sleeve) -> None:
     """End orders that waited for a bar and that a later decision has replaced."""
+    words = [("order.replaced", "A later decision replaced it.")]
     for symbol, order in list(sleeve.orders.items()):
         wanted = sleeve.book.wanted[sleeve.row.symbols.index(symbol)]
         if wanted != order.target_weight:
-            change(order, "cancel", now, [("order.replaced", "A later decision replaced it.")])
+            change(order, "cancel", desk.now, words)
+            desk.release(order)
             sleeve.changed.append(sleeve.orders.pop(symbol))
 
 

@@ -97,6 +97,8 @@ class Stream:
             return
         self.looked = now
         close_old_connections()
+        # A strategy that hangs can hold up this process; the workers finish halts as well.
+        services.finish_halts(now=clock.now())
         self.feeds = {feed.id: feed for feed in market.list_running_feeds()}
         for feed in self.feeds.values():
             if feed.id not in self.due:
