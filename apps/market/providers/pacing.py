@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 from apps.core import clock
 from apps.core.errors import Denied, LabError, NotFound, Unavailable
@@ -56,7 +57,8 @@ class Pacer:
         """Return the error of an HTTP status; after 429 the pause has begun."""
         name, said = self.provider, scrub(said, self.key)
         if status == 429:
-            seconds = retry_seconds(retry_after)
+            shortest = min((limit.seconds for limit in self.limits), default=RETRY_SECONDS)
+            seconds = retry_seconds(retry_after, self.timing.now(), shortest)
             self.pause(seconds)
             message = f"{name} takes no more requests for {seconds:.0f} s. {said}".strip()
             return Unavailable(message, code="provider.limited", retry_after=seconds)
@@ -68,7 +70,7 @@ class Pacer:
             return Denied(message.strip(), code="provider.auth")
         if status == 404:
             return NotFound(f"{name} does not know this. {said}".strip(), code="symbol.unknown")
-        return down(name, f"answered HTTP {status}", retry_seconds(retry_after))
+        return down(name, f"answered HTTP {status}", retry_seconds(retry_after, self.timing.now()))
 
 
 def down(provider: str, what: str, retry_after: float = RETRY_SECONDS) -> Unavailable:
@@ -77,13 +79,24 @@ def down(provider: str, what: str, retry_after: float = RETRY_SECONDS) -> Unavai
     return Unavailable(message, code="provider.down", retry_after=retry_after)
 
 
-def retry_seconds(text: str | None) -> float:
-    """Return the seconds of a Retry-After header; 5 without one that can be read."""
+def retry_seconds(
+    text: str | None, now: datetime | None = None, otherwise: float = RETRY_SECONDS
+) -> float:
+    """Return the wait of a Retry-After header, seconds or a date; ``otherwise`` without one."""
     try:
-        seconds = float(text or RETRY_SECONDS)
+        seconds = float(text or otherwise)
     except ValueError:
-        return RETRY_SECONDS
-    return min(max(seconds, 0.0), MAX_RETRY_SECONDS) if seconds == seconds else RETRY_SECONDS
+        seconds = _until(text or "", now, otherwise)
+    return min(max(seconds, 0.0), MAX_RETRY_SECONDS) if seconds == seconds else otherwise
+
+
+def _until(text: str, now: datetime | None, otherwise: float) -> float:
+    if now is None:
+        return otherwise
+    try:
+        return (parsedate_to_datetime(text) - now).total_seconds()
+    except (TypeError, ValueError):
+        return otherwise
 
 
 def scrub(text: str, key: Mapping[str, str]) -> str:
