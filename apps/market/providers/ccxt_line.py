@@ -98,7 +98,7 @@ class Line:
     def _typed(self, error: Exception) -> LabError:
         ccxt, name = self.ccxt, self.pacer.provider
         headers = self.exchange.last_response_headers or {}
-        after = headers.get("Retry-After")
+        after, now = headers.get("Retry-After"), self.pacer.timing.now()
         said = " ".join(str(error).split())[:200]
         if isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection) or self.status == 429:
             return self.pacer.refusal(429, said, after)
@@ -106,7 +106,7 @@ class Line:
             message = f"{name} doesn't serve the place this lab runs at. {said}"
             return Denied(message, code="provider.region")
         if isinstance(error, ccxt.NetworkError) or self.status >= 500:
-            return down(name, f"can't answer ({type(error).__name__})", retry_seconds(after))
+            return down(name, f"can't answer ({type(error).__name__})", retry_seconds(after, now))
         if isinstance(error, ccxt.BadSymbol):
             return NotFound(f"{name} has no such symbol. {said}", code="symbol.unknown")
         if isinstance(error, ccxt.AuthenticationError):
