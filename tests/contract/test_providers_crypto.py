@@ -55,6 +55,22 @@ class VenueContract(VendorContract):
             since = (NOW - HOUR) * 1000 - seconds_of(timeframe) * 2_000_000
             self.fetch(provider, timeframe=timeframe, since=since)
 
+    @pytest.mark.parametrize("seed", [1, 2, 3])
+    def test_any_stretch_is_what_the_venue_has_of_it(self, provider, server, seed):
+        rng = np.random.default_rng(seed)
+        truth = self.truth(server)
+        first = int(truth.bars.ts[0]) - 400 * HOUR * 1000
+        since, until = sorted(int(moment) for moment in rng.integers(first, server.now, 2))
+        found = self.fetch(provider, since=since, until=until)
+        bars = truth.bars
+        inside = (bars.ts >= since) & (bars.ts + HOUR * 1000 <= until)
+        assert np.array_equal(found.bars.ts, bars.ts[inside])
+        assert np.array_equal(found.bars.close, bars.close[inside])
+        for kind, (ts, values) in truth.figures.items():
+            inside = (ts >= since) & (ts <= until)
+            assert np.array_equal(found.figures[kind][0], ts[inside]), kind
+            assert np.array_equal(found.figures[kind][1], values[inside]), kind
+
     def test_funding_is_per_interval_and_by_the_minute(self, provider, server):
         found = self.fetch(provider).figures.get("funding")
         if not server.has_funding or self.section == "spot":
@@ -212,7 +228,7 @@ class TestKrakenSpot(VenueContract):
     def test_no_more_than_the_newest_720_can_be_had(self, provider, server):
         old = self.fetch(provider, until=(NOW - 40 * DAY) * 1000)
         assert len(old.bars) == 0
-        assert len(server.bars("BTC", "1h")) > 2000
+        assert len(server.bars("BTC", "1h")) > 1000
 
 
 class TestKraken(VenueContract):

@@ -64,7 +64,9 @@ class CoinalyzeServer(VendorServer):
         if interval not in STEPS:
             return hours("crypto-binance", coin, 2400).take(slice(0, 0))
         found = joined(hours("crypto-binance", coin, 2400), NAMES[interval])
-        return found if interval == "daily" else found.take(slice(-KEPT, None))
+        if interval == "daily":
+            return found
+        return found.take(found.ts // 1000 > NOW - KEPT * STEPS[interval])
 
     def figures(self, coin, interval):
         """Figures of each bar by name."""

@@ -1,7 +1,8 @@
 """What local servers of crypto venues share: real bars, cut and resampled as a venue has them.
 
-The bars and the funding are those of the bundled sample, the same for every venue but Bybit, with
-an outage of 30 hours. Open interest is made up from volume. Each venue's own file has its formats.
+The bars and the funding are those of the bundled sample, the same for every venue but Bybit, less
+an outage of 500 hours, longer than the pages of some venues. Open interest is made up from volume.
+Each venue's own file has its formats.
 """
 
 from functools import cache
@@ -18,6 +19,7 @@ DAY = 24 * HOUR
 NOW = 1_767_614_400_000  # 2026-01-05T12:00Z
 COINS = ("BTC", "ETH")
 LISTED = 1_569_398_400_000
+OUTAGE = (300, 800)  # hours after the first bar
 STEPS = {"1h": HOUR, "4h": 4 * HOUR, "1d": DAY, "1w": 7 * DAY}
 MONDAY = 4 * DAY  # 1970-01-05
 PRICES = ("open", "high", "low", "close")
@@ -34,8 +36,8 @@ def hours(source, coin, count):
     bars = SAMPLE.fetch(Task(source, coin, "1h")).bars
     bars = bars.take(bars.ts <= NOW * 1000)
     bars = bars.take(slice(len(bars) - count, None))
-    outage = np.arange(len(bars))
-    return bars.take((outage < 200) | (outage >= 230))
+    row = np.arange(len(bars))
+    return bars.take((row < OUTAGE[0]) | (row >= OUTAGE[1]))
 
 
 @cache

@@ -155,15 +155,15 @@ class CcxtProvider:
         until = now if task.until is None else min(task.until, now)
         since = self._began(market) * 1000 if task.since is None else task.since
         low, high = -(-since // 1000), until // 1000
+        bars = self._bars(side, market, task.timeframe, low, high)
         figures: Figures = {}
         if side.funding:
             figures["funding"] = self._funding(side, side.funding, market, low, high)
         if side.interest:
-            period = period_of(task.timeframe)
+            opens = bars.ts // 1000
             figures["open_interest"] = self._interest(
-                side, side.interest, market, period, low, high
+                side, side.interest, market, task.timeframe, opens, low, high
             )
-        bars = self._bars(side, market, task.timeframe, low, high)
         return Fetched(self._listing(task.symbol, market), bars, figures=figures)
 
     # Markets.
@@ -306,10 +306,20 @@ class CcxtProvider:
         return figure_of(minutes, low, high)
 
     def _interest(
-        self, side: Side, how: Interest, market: Market, period: str, low: int, high: int
+        self,
+        side: Side,
+        how: Interest,
+        market: Market,
+        timeframe: str,
+        opens: NDArray[np.int64],
+        low: int,
+        high: int,
     ) -> Figure:
-        """Return open interest in the base coin, from the newest page back to an empty one."""
-        step = step_of(period)
+        """Return open interest in the base coin, from the newest page back.
+
+        Where there are bars and yet no open interest, the venue keeps no more of it.
+        """
+        period = period_of(timeframe)
         if how.days:
             now = int(self.timing.now().timestamp() * 1000)
             low = max(low, now - how.days * DAY + MINUTE)
@@ -317,18 +327,22 @@ class CcxtProvider:
         found: Pairs = []
         end = high + 1
         while end > low:
-            start = max(end - how.page * step, low)
-            self._own_pace("interest", how)
-            rows = self._interest_page(side, how, market, period, start, end)
-            if not rows:
+            start = max(end - how.page * step_of(period), low)
+            traded = np.any((opens >= start - step_of(timeframe)) & (opens < end))
+            if traded or end > high:
+                rows = self._interest_page(side, how, market, period, start, end)
+                if traded and not rows:
+                    break
+                found.extend((ts, value * size) for ts, value in rows)
+            if not np.any(opens < start):
                 break
-            found.extend((ts, value * size) for ts, value in rows)
             end = start
         return figure_of(found, low, high)
 
     def _interest_page(
         self, side: Side, how: Interest, market: Market, period: str, low: int, high: int
     ) -> Pairs:
+        self._own_pace("interest", how)
         line = self._line(side)
         if side.exchange == "okx":  # ccxt knows only the sum over all contracts of a coin
             asked = {
