@@ -18,6 +18,7 @@ from apps.market import charts, schemas, selectors, services
 
 router = Router(tags=["market"])
 JSON = "application/json"
+FILE: Any = File(None)  # type: ignore[type-arg]
 
 
 @router.get("/instruments", response=Page[schemas.InstrumentOut])
@@ -132,36 +133,39 @@ def retry_ingest(request: HttpRequest, ingest_id: UUID) -> Any:
     return Status(202, {"id": str(run.pk), "job": jobs.as_dict(job, now)})
 
 
-def _upload(file: UploadedFile, form: schemas.UploadIn) -> services.Upload:
-    return services.Upload(
-        content=file.read(),
-        name=file.name or "file",
-        mapping=form.mapping,
-        **form.dict(include={"dataset", "timeframe", "calendar", "symbol"}),
-    )
-
-
-@router.post("/uploads", response={201: schemas.UploadOut})
+@router.post("/uploads", response={201: schemas.UploadOut, 202: schemas.Started})
 @permission("data.write")
 def upload_bars(
     request: HttpRequest,
     form: Form[schemas.UploadIn],
-    file: File[UploadedFile],
+    file: UploadedFile | None = FILE,
 ) -> Any:
-    """Store the bars of a CSV or Parquet file: all of them, or nothing."""
+    """Store a file of bars, actions, figures or reference data: all of it, or nothing.
+
+    CSV or Parquet, plain, gz or several in a zip. A large file is stored by a job (202).
+    """
     actor, now = signed_in(request), clock.now()
-    return Status(201, services.upload_bars(actor=actor, upload=_upload(file, form), now=now))
+    asked = services.Upload(sent=file, **form.wanted)
+    result, job = services.store_upload(actor=actor, upload=asked, now=now)
+    if job is not None:
+        return Status(202, {"id": str(job.pk), "job": jobs.as_dict(job, now)})
+    return Status(201, result)
 
 
 @router.post("/uploads/preview", response=schemas.UploadPreview)
 @permission("data.write")
 def preview_upload(
-    request: HttpRequest,  # noqa: ARG001
+    request: HttpRequest,
     form: Form[schemas.UploadIn],
-    file: File[UploadedFile],
+    file: UploadedFile | None = FILE,
 ) -> Any:
-    """Check a file and show what it holds; nothing is stored."""
-    return services.preview_upload(upload=_upload(file, form))
+    """Check a file and show what it holds; nothing is stored.
+
+    The answer names the file under ``upload``, so that it need not be sent again to be stored.
+    """
+    team_id, now = signed_in(request).team, clock.now()
+    asked = services.Upload(sent=file, **form.wanted)
+    return services.preview_upload(team_id=team_id, upload=asked, now=now)
 
 
 @router.get("/feeds", response=list[schemas.FeedOut])

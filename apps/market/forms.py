@@ -11,9 +11,83 @@ from apps.core.kernel.timeframes import SECONDS
 from apps.market.selectors.rankings import MEASURES, Rule
 
 TIMEFRAMES = [("", "as stored"), *((name, name) for name in SECONDS)]
-CALENDARS = [("XNYS", "New York sessions"), ("24/7", "around the clock")]
+CALENDARS = [
+    ("XNYS", "New York sessions"),
+    ("24/7", "around the clock"),
+    ("24/5", "around the clock on weekdays"),
+    ("XLON", "London sessions"),
+    ("XETR", "Xetra sessions"),
+    ("XPAR", "Paris sessions"),
+    ("XOSL", "Oslo sessions"),
+    ("XTKS", "Tokyo sessions"),
+    ("XHKG", "Hong Kong sessions"),
+    ("CMES", "Chicago futures sessions"),
+]
+FOUND_OUT = ("", "found out from the file")
+UPLOAD_TIMEFRAMES = [FOUND_OUT, *TIMEFRAMES[1:]]
+UPLOAD_CALENDARS = [FOUND_OUT, *CALENDARS]
+UPLOAD_KINDS = [
+    FOUND_OUT,
+    ("bars", "bars"),
+    ("actions", "dividends and splits"),
+    ("metrics", "figures by time"),
+    ("members", "members of an index"),
+    ("renames", "ticker changes"),
+]
+PRICE_MODES = [
+    FOUND_OUT,
+    ("raw", "raw, as traded"),
+    ("split", "joined across splits"),
+    ("total_return", "joined across splits and dividends"),
+]
+STAMPS = [("", "the open of a bar"), ("close", "the close of a bar")]
+DEFECTS = [
+    ("", "set aside when they are few"),
+    ("refuse", "refuse the file"),
+    ("set_aside", "set aside, however many"),
+]
+DELIMITERS = [FOUND_OUT, (",", "comma"), (";", "semicolon"), ("tab", "tab"), ("|", "bar |")]
+DECIMALS = [FOUND_OUT, (".", "point"), (",", "comma")]
+UPLOAD_CHOICES = {
+    "kind": UPLOAD_KINDS,
+    "timeframe": UPLOAD_TIMEFRAMES,
+    "calendar": UPLOAD_CALENDARS,
+    "price_mode": PRICE_MODES,
+    "stamp": STAMPS,
+    "defects": DEFECTS,
+    "delimiter": DELIMITERS,
+    "decimal": DECIMALS,
+}
+ROLE = "role:"
+COLUMN_ROLES = [
+    ("ts", "time"),
+    ("symbol", "symbol"),
+    ("venue", "venue"),
+    ("open", "open"),
+    ("high", "high"),
+    ("low", "low"),
+    ("close", "close"),
+    ("volume", "volume"),
+    ("adj_close", "adjusted close"),
+    ("adj_factor", "adjustment factor"),
+    ("dividend", "dividend"),
+    ("split", "split"),
+    ("figure", "figure under its own name"),
+    ("kind", "kind of figure or action"),
+    ("value", "value"),
+    ("name", "name"),
+    ("sector", "sector"),
+    ("joined", "joined on"),
+    ("left", "left on"),
+    ("before", "ticker before"),
+    ("after", "ticker after"),
+    ("price_factor", "Lean price factor"),
+    ("split_factor", "Lean split factor"),
+    ("reference_price", "Lean reference price"),
+    ("permtick", "Lean permanent ticker"),
+    ("omit", "left out"),
+]
 MEASURE_CHOICES = [(name, name) for name in MEASURES]
-MAPPED = ("ts", "symbol", "open", "high", "low", "close", "volume")
 
 
 def split_symbols(text: str) -> list[str]:
@@ -47,33 +121,44 @@ class IngestForm(forms.Form):
 
 
 class UploadForm(forms.Form):
-    """A file and how to read it."""
+    """A file and how to read it; the roles of columns come as ``role:NAME OF THE COLUMN``."""
 
-    file = forms.FileField()
+    file = forms.FileField(required=False)
+    upload = forms.CharField(required=False, max_length=64)
     dataset = forms.CharField(max_length=64)
-    timeframe = forms.ChoiceField(choices=TIMEFRAMES[1:], initial="1d")
-    calendar = forms.ChoiceField(choices=CALENDARS)
+    kind = forms.ChoiceField(choices=UPLOAD_KINDS, required=False)
+    timeframe = forms.ChoiceField(choices=UPLOAD_TIMEFRAMES, required=False)
+    calendar = forms.ChoiceField(choices=UPLOAD_CALENDARS, required=False)
+    price_mode = forms.ChoiceField(choices=PRICE_MODES, required=False)
+    stamp = forms.ChoiceField(choices=STAMPS, required=False)
+    defects = forms.ChoiceField(choices=DEFECTS, required=False)
+    delimiter = forms.ChoiceField(choices=DELIMITERS, required=False)
+    decimal = forms.ChoiceField(choices=DECIMALS, required=False)
     symbol = forms.CharField(required=False, max_length=40)
-    ts_column = forms.CharField(required=False)
-    symbol_column = forms.CharField(required=False)
-    open_column = forms.CharField(required=False)
-    high_column = forms.CharField(required=False)
-    low_column = forms.CharField(required=False)
-    close_column = forms.CharField(required=False)
-    volume_column = forms.CharField(required=False)
+    metric = forms.CharField(required=False, max_length=60)
+    index = forms.CharField(required=False, max_length=40)
+
+    def clean(self) -> dict[str, Any]:
+        """Check that there is a file, sent now or before."""
+        data = dict(super().clean() or {})
+        if not data.get("file") and not data.get("upload"):
+            self.add_error("file", "Choose a file.")
+        return data
 
     def wanted(self) -> dict[str, Any]:
         """Return the arguments of an upload."""
-        data = self.cleaned_data
-        return {
-            "content": data["file"].read(),
-            "name": data["file"].name,
-            "dataset": data["dataset"],
-            "timeframe": data["timeframe"],
-            "calendar": data["calendar"],
-            "symbol": data["symbol"].strip().upper(),
-            "mapping": {name: data[f"{name}_column"].strip() for name in MAPPED},
+        data = dict(self.cleaned_data)
+        sent, file_id = data.pop("file"), data.pop("upload")
+        columns = {
+            name.removeprefix(ROLE): str(role)
+            for name, role in self.data.items()
+            if name.startswith(ROLE) and role
         }
+        if sent:  # another file than the one whose columns were shown
+            file_id, columns = "", columns if not file_id else {}
+        delimiter = "\t" if data["delimiter"] == "tab" else data["delimiter"]
+        known = {**data, "delimiter": delimiter, "symbol": data["symbol"].strip()}
+        return {**known, "sent": sent or None, "file_id": file_id, "columns": columns}
 
 
 class UniverseForm(forms.Form):

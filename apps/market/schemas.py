@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
 from typing import Any
 
 from ninja import Field, Schema
 
+from apps.core.errors import Invalid
 from apps.core.rest import Paging
 
 
@@ -107,6 +109,7 @@ class BarsQuery(Paging):
     end: str | None = None
     price_mode: str = "raw"
     dataset: str = ""
+    as_of: str | None = Field(None, description="bars as they were known then; now by default")
     format: str = Field("rows", pattern="^(rows|arrays)$")
 
 
@@ -219,12 +222,26 @@ class Started(Schema):
 
 
 class UploadIn(Schema):
-    """How to read an uploaded file; columns are found by name unless mapped."""
+    """How to read an uploaded file; what is left out is found out from the file.
+
+    ``columns`` is JSON: name of a column in the file to its role (ts, symbol, open, …, figure,
+    omit). ``upload`` names a file that was sent for a preview, in place of sending it again.
+    """
 
     dataset: str = Field(max_length=64)
-    timeframe: str = "1d"
-    calendar: str = "XNYS"
+    upload: str = Field("", max_length=64)
+    kind: str = ""
+    timeframe: str = ""
+    calendar: str = ""
+    price_mode: str = ""
+    stamp: str = ""
+    defects: str = ""
     symbol: str = Field("", max_length=40)
+    metric: str = Field("", max_length=60)
+    index: str = Field("", max_length=40)
+    delimiter: str = ""
+    decimal: str = ""
+    columns: str = ""
     ts_column: str = ""
     symbol_column: str = ""
     open_column: str = ""
@@ -234,31 +251,57 @@ class UploadIn(Schema):
     volume_column: str = ""
 
     @property
-    def mapping(self) -> dict[str, str]:
-        """House name of a column to its name in the file."""
+    def wanted(self) -> dict[str, Any]:
+        """The arguments of an upload but for the file."""
         names = ("ts", "symbol", "open", "high", "low", "close", "volume")
-        return {name: getattr(self, f"{name}_column") for name in names}
+        fields = self.dict(exclude={"upload", *(f"{name}_column" for name in names)})
+        mapping = {name: getattr(self, f"{name}_column") for name in names}
+        fields |= {"columns": _roles(self.columns), "mapping": mapping}
+        return {**fields, "file_id": self.upload}
+
+
+def _roles(text: str) -> dict[str, str]:
+    """Return the roles of columns from JSON. Raises ``Invalid``."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    if isinstance(found, dict) and all(isinstance(role, str) for role in found.values()):
+        return found
+    message = 'columns is no JSON such as {"Close/Last": "close", "note": "omit"}.'
+    raise Invalid(message, code="upload.columns", details={"field": "columns"})
 
 
 class UploadOut(Schema):
     """What an upload stored."""
 
     dataset: str
+    file: str
     batch: int
     sha256: str
     symbols: list[str]
+    symbol_count: int
     rows_received: int
     rows_added: int
     rows_changed: int
+    figures: int
+    actions: int
+    reference: int
+    quarantined: int
+    timeframes: list[str]
+    tables: list[dict[str, Any]]
 
 
 class UploadPreview(Schema):
-    """What a file holds; nothing is stored."""
+    """What a file holds, table by table, and where it would go; nothing is stored."""
 
+    upload: str
     file: str
+    bytes: int
+    seconds: float
+    peak_mb: float
     rows: int
-    symbols: list[dict[str, Any]]
-    head: list[dict[str, Any]]
+    tables: list[dict[str, Any]]
 
 
 class FeedOut(Schema):

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import shared_task
 
-from apps.core import jobs
+from apps.core import clock, jobs
 from apps.market import services
 
 
@@ -14,3 +14,21 @@ from apps.market import services
 def ingest(self: Any, job_id: str) -> str:
     """Run an ingestion."""
     return jobs.execute(job_id, services.run_ingest, worker=self.request.hostname or "worker")
+
+
+@shared_task(name="market.upload", bind=True)
+def upload(self: Any, job_id: str) -> str:
+    """Store an uploaded file."""
+    return jobs.execute(job_id, services.run_upload, worker=self.request.hostname or "worker")
+
+
+@shared_task(name="market.recheck", bind=True)
+def recheck(self: Any, job_id: str) -> str:
+    """Judge the series of a universe."""
+    return jobs.execute(job_id, services.run_recheck, worker=self.request.hostname or "worker")
+
+
+@shared_task(name="market.recheck_due")
+def recheck_due() -> dict[str, int]:
+    """Judge what changed since, and note how universes are."""
+    return services.recheck_due(now=clock.now())

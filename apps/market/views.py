@@ -7,10 +7,11 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from apps.core import clock
+from apps.core import clock, jobs
 from apps.core.doors import permission, signed_in
 from apps.core.errors import LabError
 from apps.market import forms, selectors, services
@@ -116,13 +117,15 @@ def retry_ingest(request: HttpRequest, ingest_id: str) -> HttpResponse:
 @require_GET
 @permission("data.write")
 def upload(request: HttpRequest) -> HttpResponse:
-    """Show the form for a file of bars."""
-    return _upload(request, forms.UploadForm(), {})
+    """Show the form for a file, and the upload whose job ``?job=`` names."""
+    job_id, team_id = request.GET.get("job", ""), signed_in(request).team
+    found = {"job": jobs.find_job(job_id, team_id=team_id)} if job_id else {}
+    return _upload(request, forms.UploadForm(), found)
 
 
 def _upload(request: HttpRequest, form: forms.UploadForm, found: dict[str, Any]) -> HttpResponse:
     error = found.get("error")
-    context = {"form": form, "timeframes": forms.TIMEFRAMES[1:], "calendars": forms.CALENDARS}
+    context = {"form": form, "roles": forms.COLUMN_ROLES, "choices": forms.UPLOAD_CHOICES}
     status = error.status if error else 200
     return render(request, "market/upload.html", {**context, **found}, status=status)
 
@@ -130,23 +133,25 @@ def _upload(request: HttpRequest, form: forms.UploadForm, found: dict[str, Any])
 @require_POST
 @permission("data.write")
 def send_upload(request: HttpRequest) -> HttpResponse:
-    """Check a file, or store its bars: all of them, or nothing."""
+    """Check a file, or store what it holds: all of it, or nothing."""
     form = forms.UploadForm(request.POST, request.FILES)
     if not form.is_valid():
         return _upload(request, form, {})
-    asked = services.Upload(**form.wanted())
     try:
-        found = _check_or_store(request, asked)
+        found = _check_or_store(request, services.Upload(**form.wanted()))
     except LabError as error:
         found = {"error": error}
+    if found.get("job"):
+        return redirect(f"{reverse('market:upload')}?job={found['job'].pk}")
     return _upload(request, form, found)
 
 
 def _check_or_store(request: HttpRequest, asked: services.Upload) -> dict[str, Any]:
-    if request.POST.get("act") == "check":
-        return {"preview": services.preview_upload(upload=asked)}
     actor, now = signed_in(request), clock.now()
-    return {"stored": services.upload_bars(actor=actor, upload=asked, now=now)}
+    if request.POST.get("act") == "check":
+        return {"preview": services.preview_upload(team_id=actor.team, upload=asked, now=now)}
+    stored, job = services.store_upload(actor=actor, upload=asked, now=now)
+    return {"stored": stored, "job": job}
 
 
 @require_POST

@@ -164,6 +164,12 @@ STORAGES = {
 }
 MEDIA_ROOT = LAB_HOME / "media"
 
+# Panels that were read once, as files; the oldest go when they take more. 0 keeps none.
+PANEL_CACHE = LAB_HOME / "cache" / "panels"
+PANEL_CACHE_MB = env.number("PANEL_CACHE_MB", 2048)
+UPLOAD_ROOT = LAB_HOME / "uploads"
+UPLOAD_MAX_BYTES = env.number("UPLOAD_MAX_BYTES", 512 * 2**20)
+
 CACHES = {"default": {"BACKEND": "apps.core.caches.FallbackCache", "LOCATION": REDIS_URL}}
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_HTTPONLY = True

@@ -1,5 +1,8 @@
 """Tests: real PostgreSQL and Redis started by ``tests/conftest.py``, cheap passwords."""
 
+import tempfile
+from pathlib import Path
+
 from quantsite import env
 from quantsite.settings.base import *
 
@@ -13,4 +16,7 @@ STORAGES = {
 }
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # A folder that exists, so that nothing warns; with a LAB_HOME files are collected there.
+UPLOAD_ROOT = Path(tempfile.gettempdir()) / "quantsite-test-uploads"
 STATIC_ROOT = LAB_HOME / "static" if env.text("LAB_HOME") else BASE_DIR / "data"
+# Tests that are about kept panels choose a folder of their own.
+PANEL_CACHE_MB = env.number("PANEL_CACHE_MB", 2048 if env.text("LAB_HOME") else 0)

@@ -190,7 +190,7 @@ def test_every_page_of_the_data_room_opens(sample, client_as):
         ("/data/instruments/BTC/", "crypto-binance"),
         ("/data/instruments/SMB/", "only figures"),
         ("/data/ingest/", "What to fetch"),
-        ("/data/upload/", "Store the bars"),
+        ("/data/upload/", "Store it"),
     ]:
         answer = client.get(page)
         assert answer.status_code == 200, page

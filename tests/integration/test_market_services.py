@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 
 from apps.core import jobs
@@ -156,7 +157,7 @@ def test_who_may_not_write_data_is_refused(actor, now, db, role):
     with pytest.raises(Denied, match=r"data\.write"):
         ingest(actor(role), now)
     with pytest.raises(Denied, match=r"data\.write"):
-        services.upload_bars(actor=actor(role), upload=upload(b"x"), now=now)
+        services.store_upload(actor=actor(role), upload=upload(b"x"), now=now)
 
 
 def csv_of(bars: Columns, symbol="ACME"):
@@ -167,22 +168,28 @@ def csv_of(bars: Columns, symbol="ACME"):
     return "\n".join(lines).encode()
 
 
-def upload(content, **changes):
-    wanted = {"content": content, "name": "bars.csv", "dataset": "uploaded"}
+def upload(content, name="bars.csv", **changes):
+    wanted = {"sent": SimpleUploadedFile(name, content), "dataset": "uploaded"}
     return services.Upload(**{**wanted, **changes})
+
+
+def store(actor, content, now, **changes):
+    result, job = services.store_upload(actor=actor, upload=upload(content, **changes), now=now)
+    assert job is None
+    return result
 
 
 def test_an_upload_is_stored_with_its_digest(actor, now, db):
     mine = actor()
     bars = columns(np.linspace(10, 12, 20))
-    result = services.upload_bars(actor=mine, upload=upload(csv_of(bars)), now=now)
+    result = store(mine, csv_of(bars), now)
     assert (result["rows_added"], result["symbols"]) == (20, ["ACME"])
     panel = selectors.read_panel(
         team_id=mine.team_id, instruments=["uploaded:ACME"], price_mode="raw"
     )
     assert np.array_equal(panel.close[:, 0], bars.close)
     assert events("bars.uploaded") == 1
-    again = services.upload_bars(actor=mine, upload=upload(csv_of(bars)), now=now)
+    again = store(mine, csv_of(bars), now)
     assert again["rows_added"] == 0
 
 
@@ -212,7 +219,7 @@ def test_a_bad_upload_is_refused_by_row_and_column_with_nothing_stored(
     actor, now, db, content, row, column
 ):
     with pytest.raises(Invalid) as caught:
-        services.upload_bars(actor=actor(), upload=upload(content), now=now)
+        store(actor(), content, now)
     assert f"row {row}, column {column}" in caught.value.message
     assert caught.value.details["row"] == row
     assert caught.value.code == "upload.values"
@@ -224,8 +231,8 @@ def test_a_bad_upload_is_refused_by_row_and_column_with_nothing_stored(
     ("changes", "words"),
     [
         ({"content": b""}, "empty"),
-        ({"content": b"\x00\xff\x00garbage"}, "lacks|neither"),
-        ({"content": b"a,b\n1,2"}, "lacks symbol, ts"),
+        ({"content": b"\x00\xff\x00garbage"}, "binary"),
+        ({"content": b"a,b\n1,2"}, "lacks what bars"),
         ({"timeframe": "1w"}, "too soon for 1w"),
         ({"timeframe": "9d"}, "choose one of"),
         ({"calendar": "MARS"}, "choose XNYS"),
@@ -235,20 +242,21 @@ def test_a_bad_upload_is_refused_by_row_and_column_with_nothing_stored(
 def test_uploads_that_cannot_be_read_say_why(actor, now, db, changes, words):
     content = csv_of(columns([1.0, 2.0, 3.0]))
     with pytest.raises(Invalid, match=words):
-        services.upload_bars(
-            actor=actor(), upload=upload(**{"content": content, **changes}), now=now
-        )
+        store(actor(), changes.pop("content", content), now, **changes)
 
 
-def test_columns_can_be_mapped_and_one_symbol_given(actor, now, db):
+def test_columns_can_be_mapped_and_one_symbol_given(team, now, db):
     bars = columns([10.0, 11.0, 12.0])
     text = csv_of(bars).decode().replace("symbol,date,open", "junk,When,O")
     preview = services.preview_upload(
-        upload=upload(text.encode(), mapping={"ts": "When", "open": "O"}, symbol="XYZ")
+        team_id=team.pk,
+        upload=upload(text.encode(), mapping={"ts": "When", "open": "O"}, symbol="XYZ"),
+        now=now,
     )
     assert preview["rows"] == 3
-    assert preview["symbols"][0]["symbol"] == "XYZ"
-    assert preview["head"][2]["close"] == 12.0
+    table = preview["tables"][0]
+    assert table["symbols"][0]["symbol"] == "XYZ"
+    assert table["head"][2]["close"] == 12.0
 
 
 def test_universes_are_versioned_and_need_a_word_on_survivorship(sample, actor, now, db):

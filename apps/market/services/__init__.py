@@ -8,36 +8,56 @@ from apps.market.services.feeds import (
     restart_feed,
     resume_feed,
 )
+from apps.market.services.health import (
+    acknowledge,
+    check_up,
+    recheck_due,
+    run_recheck,
+    start_recheck,
+)
 from apps.market.services.ingests import retry_ingest, run_ingest, start_ingest
+from apps.market.services.judging import recheck
 from apps.market.services.keys import (
     check_provider_key,
     delete_provider_key,
     save_provider_key,
 )
+from apps.market.services.quarantine import drop, keep_out, release, withdraw
 from apps.market.services.readers import register_reader
 from apps.market.services.revisions import note_revisions
 from apps.market.services.sample import load_sample
 from apps.market.services.universes import create_universe
-from apps.market.services.uploads import Upload, preview_upload, upload_bars
+from apps.market.services.uploads import Upload, preview_upload, run_upload, store_upload
 
 __all__ = [
     "FeedBatch",
     "Upload",
+    "acknowledge",
     "advance_feed",
     "check_provider_key",
+    "check_up",
     "create_universe",
     "delete_provider_key",
+    "drop",
     "ensure_demo_feeds",
+    "keep_out",
     "load_sample",
     "note_revisions",
     "pause_feed",
     "preview_upload",
+    "recheck",
+    "recheck_due",
     "register_reader",
+    "release",
     "restart_feed",
     "resume_feed",
     "retry_ingest",
     "run_ingest",
+    "run_recheck",
+    "run_upload",
     "save_provider_key",
     "start_ingest",
-    "upload_bars",
+    "start_recheck",
+    "store_upload",
+    "withdraw",
 ]

@@ -1,0 +1,1 @@
+"""Files somebody uploads: read by a child process, bars, actions, metrics, reference data."""

@@ -1,0 +1,294 @@
+"""Gathered columns as bars: in order, once each, the impossible ones set aside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.core.errors import Invalid
+from apps.core.kernel.timeframes import SECONDS
+from apps.market.kernel.cleaning import Defect
+from apps.market.providers.uploads import tables
+from apps.market.providers.uploads.gather import Gathered
+from apps.market.providers.uploads.roles import PRICES
+
+MICROS = 1_000_000
+DAY = 86_400 * MICROS
+VALUES = (*PRICES, "volume")
+MAX_ASIDE = 20_000
+ASIDE_SHARE = 0.02  # above it the columns are mistaken rather than some bars bad
+ENOUGH = 20  # bars from which on a symbol tells its own timeframe
+REASONS = {
+    "price": "every price above zero",
+    "volume": "a volume of zero or more",
+    "high": "a high that is the highest price of the bar",
+    "low": "a low that is the lowest price of the bar",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How bars are to be read: empty values are found out."""
+
+    timeframe: str = ""
+    calendar: str = ""
+    stamp: str = "open"
+    defects: str = ""
+    price_mode: str = ""
+
+
+@dataclass(slots=True)
+class Shaped:
+    """What came of a file: the facts for the report, the arrays on disk."""
+
+    facts: dict[str, Any]
+    arrays: dict[str, str] = field(default_factory=dict)
+
+
+def shape_bars(found: Gathered, terms: Terms, file: str, headers: dict[str, str]) -> Shaped:
+    """Put bars in order and write them, with the actions and figures beside them.
+
+    Raises
+    ------
+    Invalid
+        ``upload.values`` for two bars at one time, or for impossible bars when they are to be
+        refused; ``upload.timeframe``.
+    """
+    spool, notes = found.spool, found.notes
+    if "volume" not in found.fields:
+        spool.put("volume", np.zeros(found.rows))
+        notes.append("The file has no volume: it is stored as zero.")
+    order = _order(spool, notes)
+    keep, aside = _sift(found, order, terms, file, headers)
+    codes, ts = spool.get("codes")[order][keep], spool.get("ts")[order][keep]
+    ends = _ends(codes)
+    frames = _timeframes(codes, ts, ends, found.names.all, terms.timeframe)
+    if terms.stamp == "close":
+        lengths = np.array([SECONDS[frames[int(codes[a])]] * MICROS for a, _ in ends], np.int64)
+        ts = ts - np.repeat(lengths, [b - a for a, b in ends])
+        notes.append("Times name the close of bars; they are stored under their open.")
+    spool.put("codes", codes)
+    spool.put("ts", ts)
+    for name in found.fields.keys() | {"volume"}:
+        spool.put(name, spool.get(name)[order][keep])
+    facts = {
+        "aside": aside,
+        "calendar": terms.calendar or _calendar(ts, frames),
+        "timeframes": frames,
+        "symbols": _spans(codes, ts, ends, found.names.all, frames),
+        "price_mode": terms.price_mode or _price_mode(found),
+        "figures": sorted(found.fields.keys() - {*VALUES, "dividend", "split"}),
+        "head": _head(spool, found, 10),
+    }
+    return Shaped(facts, {name: str(spool.path(name)) for name in spool.dtypes})
+
+
+def _order(spool: tables.Spool, notes: list[str]) -> NDArray[np.intp]:
+    codes, ts = spool.get("codes"), spool.get("ts")
+    same = codes[1:] == codes[:-1]
+    if bool(np.all((codes[1:] > codes[:-1]) | (same & (ts[1:] >= ts[:-1])))):
+        return np.arange(len(ts), dtype=np.intp)
+    order = np.lexsort((ts, codes))
+    if np.any(same & (np.diff(ts) < 0)):
+        notes.append("Rows were not in order of time; they were put in order.")
+    return order
+
+
+def _sift(
+    found: Gathered,
+    order: NDArray[np.intp],
+    terms: Terms,
+    file: str,
+    headers: dict[str, str],
+) -> tuple[NDArray[np.bool_], list[dict[str, Any]]]:
+    """Return which of the ordered rows are stored, and the rows that are set aside."""
+    spool = found.spool
+    bars = {name: spool.get(name)[order] for name in VALUES}
+    keep, reason = ~_repeated(found, bars, order, file, headers), _impossible(bars)
+    bad = np.flatnonzero((reason != "") & keep)
+    if not len(bad):
+        return keep, []
+    few = len(bad) <= min(ASIDE_SHARE * len(order), MAX_ASIDE)
+    if terms.defects == "refuse" or not (few or terms.defects == "set_aside"):
+        raise tables.refusal(_defects(bars, reason, bad, order), file, headers)
+    if len(bad) > MAX_ASIDE:
+        raise tables.unreadable(f"{file} has {len(bad):,} impossible bars")
+    keep[bad] = False
+    codes, ts, names = spool.get("codes")[order], spool.get("ts")[order], found.names.all
+    aside = [
+        {
+            "row": int(order[at]) + 1,
+            "symbol": names[codes[at]],
+            "ts": int(ts[at]),
+            "values": {name: repr(float(bars[name][at])) for name in VALUES},
+            "reason": str(reason[at]),
+            "message": f"row {order[at] + 1} of {file}: expected {REASONS[reason[at]]}"[:300],
+        }
+        for at in bad
+    ]
+    found.notes.append(f"{len(bad):,} impossible bars are set aside in quarantine, not stored.")
+    return keep, aside
+
+
+def _repeated(
+    found: Gathered,
+    bars: dict[str, NDArray[np.float64]],
+    order: NDArray[np.intp],
+    file: str,
+    headers: dict[str, str],
+) -> NDArray[np.bool_]:
+    """Return which rows repeat the row before. Raises ``Invalid`` when they say something else."""
+    codes, ts = found.spool.get("codes")[order], found.spool.get("ts")[order]
+    again = np.zeros(len(ts), bool)
+    again[1:] = (codes[1:] == codes[:-1]) & (ts[1:] == ts[:-1])
+    if not again.any():
+        return again
+    differs = np.zeros(len(ts), bool)
+    for values in bars.values():
+        differs[1:] |= values[1:] != values[:-1]
+    clash = np.flatnonzero(again & differs)
+    if len(clash):
+        row = int(np.maximum(order[clash], order[clash - 1]).min())
+        at = int(np.flatnonzero(order == row)[0])
+        when = f"{np.datetime64(int(ts[at]), 'us')}Z for {found.names.all[codes[at]]}"
+        defect = Defect(row, "ts", when, "a time that no other row of the symbol has")
+        raise tables.refusal([defect], file, headers)
+    found.notes.append(f"{int(again.sum()):,} rows repeat another one; each is stored once.")
+    return again
+
+
+def _impossible(bars: dict[str, NDArray[np.float64]]) -> NDArray[np.str_]:
+    opened, high, low, close, volume = (bars[name] for name in VALUES)
+    reason = np.full(len(high), "", "U6")
+    reason[low > np.minimum(opened, close)] = "low"
+    reason[high < np.maximum(np.maximum(opened, close), low)] = "high"
+    reason[(volume < 0) | (np.signbit(volume) & (volume == 0))] = "volume"
+    for name in PRICES:
+        reason[bars[name] <= 0] = "price"
+    return reason
+
+
+def _defects(
+    bars: dict[str, NDArray[np.float64]],
+    reason: NDArray[np.str_],
+    bad: NDArray[np.intp],
+    order: NDArray[np.intp],
+) -> list[Defect]:
+    defects = []
+    for at in bad[np.argsort(order[bad])][:20]:
+        column = str(reason[at])
+        if column == "price":
+            column = next(name for name in PRICES if bars[name][at] <= 0)
+        found = str(float(bars[column][at]))
+        defects.append(Defect(int(order[at]), column, found, REASONS[str(reason[at])]))
+    return defects
+
+
+def _ends(codes: NDArray[np.int32]) -> list[tuple[int, int]]:
+    cuts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
+    return list(pairwise(cuts)) if len(codes) else []
+
+
+def _timeframes(
+    codes: NDArray[np.int32],
+    ts: NDArray[np.int64],
+    ends: list[tuple[int, int]],
+    names: list[str],
+    wanted: str,
+) -> dict[int, str]:
+    """Return the timeframe of each symbol by its number. Raises ``Invalid``."""
+    rest = timeframe_of(np.concatenate([np.diff(ts[a:b]) for a, b in ends])) if ends else ""
+    found: dict[int, str] = {}
+    for a, b in ends:
+        steps, symbol = np.diff(ts[a:b]), names[codes[a]]
+        frame = wanted or (timeframe_of(steps) if b - a >= ENOUGH else "") or rest
+        if not frame:
+            message = (
+                f"{symbol}: the time between its bars is that of no timeframe; choose one of "
+                f"{', '.join(SECONDS)}. Nothing was stored."
+            )
+            raise Invalid(message, code="upload.timeframe", details={"field": "timeframe"})
+        _check_spacing(steps, ts[a:b], symbol, frame)
+        found[int(codes[a])] = frame
+    return found
+
+
+def timeframe_of(steps: NDArray[np.int64]) -> str:
+    """Return the timeframe whose length the commonest step has; nothing when there is none."""
+    if not len(steps):
+        return ""
+    sizes, counts = np.unique(steps, return_counts=True)
+    common = float(sizes[np.argmax(counts)]) / MICROS
+    near = [name for name, length in SECONDS.items() if abs(common / length - 1) < 0.1]
+    return near[0] if near else ""
+
+
+def _check_spacing(
+    steps: NDArray[np.int64], ts: NDArray[np.int64], symbol: str, timeframe: str
+) -> None:
+    length = SECONDS[timeframe] * MICROS
+    if len(steps) and steps.min() < 0.9 * length:
+        at = int(np.argmin(steps)) + 1
+        when = np.datetime64(int(ts[at]), "us").astype("M8[s]")
+        message = (
+            f"{symbol}: the bar at {when}Z comes {steps.min() / MICROS:,.0f} s after the one "
+            f"before, too soon for {timeframe}; choose the timeframe of the file. "
+            "Nothing was stored."
+        )
+        details: dict[str, object] = {"field": "timeframe", "symbol": symbol}
+        raise Invalid(message, code="upload.timeframe", details=details)
+
+
+def _calendar(ts: NDArray[np.int64], frames: dict[int, str]) -> str:
+    """Return ``24/7`` when bars come at week-ends as well, else New York sessions."""
+    if {*frames.values()} & {"1w", "1mo"}:
+        return "XNYS"
+    weekday = (ts // DAY + 3) % 7
+    return "24/7" if np.mean(weekday >= 5) > 0.1 else "XNYS"
+
+
+def _price_mode(found: Gathered) -> str:
+    """Return how prices are adjusted, as far as the columns tell."""
+    if "adj_close" in found.fields and "split" not in found.fields:
+        return "split"  # as Yahoo writes them: joined across splits, dividends apart
+    return "raw"
+
+
+def _spans(
+    codes: NDArray[np.int32],
+    ts: NDArray[np.int64],
+    ends: list[tuple[int, int]],
+    names: list[str],
+    frames: dict[int, str],
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "symbol": names[codes[a]],
+            "rows": b - a,
+            "first": int(ts[a]),
+            "last": int(ts[b - 1]),
+            "timeframe": frames[int(codes[a])],
+        }
+        for a, b in ends
+    ]
+
+
+def _head(spool: tables.Spool, found: Gathered, rows: int) -> list[dict[str, Any]]:
+    names = found.names.all
+    shown = {name: spool.get(name)[:rows] for name in ("codes", "ts", *VALUES, *found.fields)}
+    return [
+        {
+            "symbol": names[shown["codes"][row]],
+            "ts": int(shown["ts"][row]),
+            **{
+                name: float(values[row]) if np.isfinite(values[row]) else None
+                for name, values in shown.items()
+                if name not in {"codes", "ts"}
+            },
+        }
+        for row in range(len(shown["ts"]))
+    ]
