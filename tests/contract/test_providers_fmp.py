@@ -23,12 +23,23 @@ class Fmp(VendorContract):
             timeout=timeout,
             key=key or server.key,
             timing=self.time.timing,
-            page=server.page,
         )
 
 
 class TestFmpDaily(Fmp):
     section, timeframe = "us-daily", "1d"
+
+    def test_todays_members_are_a_section(self, provider, server):
+        listed = provider.listings("sp500")
+        assert [(item.symbol, item.name) for item in listed] == [
+            ("AAPL", "Apple Inc."),
+            ("MSFT", "Microsoft Corporation"),
+        ]
+        tasks = provider.plan(Request("sp500", until=server.now))
+        assert [task.symbol for task in tasks] == ["AAPL", "MSFT"]
+        assert np.array_equal(
+            provider.fetch(tasks[1]).bars.close, server.truth["MSFT", "1d"].bars.close
+        )
 
     def test_members_of_an_index_come_with_their_days(self, provider):
         assert provider.memberships("sp500") == [
@@ -55,10 +66,6 @@ class TestFmpDaily(Fmp):
     def test_raw_prices_jump_where_the_split_is(self, provider):
         found = self.fetch(provider)
         assert found.bars.ts[SPLIT_AT] in found.actions.ts[found.actions.split == 4.0]
-
-
-class TestFmpMembers(Fmp):
-    section, timeframe = "sp500", "1d"
 
 
 class TestFmpIntraday(Fmp):

@@ -6,8 +6,9 @@ import orjson
 import pytest
 
 from apps.audit.selectors import list_events
-from apps.core import buckets, secrets
+from apps.core import buckets, jobs, secrets
 from apps.core.errors import Denied, Invalid, NotFound, Unavailable
+from apps.core.models import Job
 from apps.core.plugs import load_plug
 from apps.market import selectors, services
 from apps.market.models import ProviderKey
@@ -176,3 +177,31 @@ def test_a_viewer_sees_providers_without_forms(fmp, client_as):
 def test_a_key_that_is_not_there_is_told(db, actor, now):
     with pytest.raises(NotFound):
         services.check_provider_key(actor=actor("admin"), provider="fmp", now=now)
+
+
+def test_an_ingestion_runs_with_the_key_and_stores_it_nowhere(stored, fmp, actor, now, caplog):
+    caplog.set_level(logging.DEBUG)
+    wanted = {"provider": "fmp", "section": "us-daily", "symbols": ["AAPL", "NOBODY"]}
+    run, job = services.start_ingest(actor=actor(), now=now, **wanted)
+    Job.objects.filter(pk=job.pk).update(status="running", attempt=1)
+    result = services.run_ingest(jobs.Progress(job.pk, job.team_id, 1, job.payload))
+    assert (result["symbols"], result["failed"]) == (1, 1)
+    assert result["rows_added"] == len(fmp.raw["AAPL"]) == 131
+    run.refresh_from_db()
+    job.refresh_from_db()
+    told = [run.request, run.failed, job.payload, job.result, job.error, job.title, result]
+    assert KEY not in str(told) + caplog.text
+    found = selectors.get_instrument(team_id=run.team_id, symbol="AAPL", dataset="fmp-us-daily")
+    assert [(a["kind"], a["value"]) for a in found.actions] == [
+        ("dividend", 0.24),
+        ("split", 4.0),
+        ("dividend", 0.24),
+    ]
+
+
+def test_without_a_key_an_ingestion_does_not_begin(fmp, db, actor, now):
+    wanted = {"provider": "fmp", "section": "us-daily", "symbols": ["AAPL"]}
+    with pytest.raises(Denied) as caught:
+        services.start_ingest(actor=actor(), now=now, **wanted)
+    assert caught.value.code == "provider.no_key"
+    assert fmp.requests == []

@@ -56,7 +56,8 @@ class FiriServer(VendorServer):
         super().__init__(twin)
         self.trades = {symbol: trades_of(symbol) for symbol in ("BTCNOK", "ETHNOK")}
         for symbol, trades in self.trades.items():
-            self.truth[symbol, "1h"] = Truth(bars_of(trades).take(slice(0, -1)))
+            # The first hour may have begun before the first trade told, the last is not over.
+            self.truth[symbol, "1h"] = Truth(bars_of(trades).take(slice(1, -1)))
         self.now = self.trades["BTCNOK"][-1][0] + 1000
 
     def allowed(self, call):  # noqa: ARG002

@@ -112,19 +112,18 @@ class FiriProvider:
         """Return time, price and amount of trades, the oldest first; from a whole bar on."""
         rows: list[dict[str, Any]] = []
         for count in self.counts:
-            rows = self._newest(task.symbol, count)
+            known, rows = len(rows), self._newest(task.symbol, count)
             with answers.reading("firi"):
                 ts = answers.iso_times([row["created_at"] for row in rows])
-            if len(rows) < count or (task.since is not None and ts.min() < task.since):
+            far_enough = task.since is not None and len(rows) > 0 and ts.min() < task.since
+            if far_enough or len(rows) <= known:
                 break
         with answers.reading("firi"):
             price = np.array([float(row["price"]) for row in rows], np.float64)
             amount = np.array([float(row["amount"]) for row in rows], np.float64)
         # The vendor tells the newest first, also within one moment.
         order = len(ts) - 1 - np.argsort(ts[::-1], kind="stable")
-        begins = _first_whole(ts, task) if len(rows) >= count else None
-        if begins is not None:
-            order = order[ts[order] >= begins]
+        order = order[ts[order] >= _first_whole(ts, task)]
         return ts[order], price[order], amount[order]
 
     def _newest(self, symbol: str, count: int) -> list[dict[str, Any]]:
@@ -141,7 +140,9 @@ def _listing(market: str) -> Listing:
 
 
 def _first_whole(ts: NDArray[np.int64], task: Task) -> int:
-    """Return the open of the first bar that the trades tell whole."""
+    """Return the open of the first bar that the trades tell whole: not the one they begin in."""
+    if not len(ts):
+        return 0
     length = seconds_of(task.timeframe) * answers.MICROS
     return int((ts.min() // length + 1) * length)
 

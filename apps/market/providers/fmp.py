@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from apps.core.errors import NotFound
 from apps.market.kernel.columns import Actions, Columns, no_actions
 from apps.market.providers import answers
@@ -61,13 +63,7 @@ FIRST_DAY = "1970-01-01"
 
 @dataclass(frozen=True)
 class FmpProvider:
-    """Asks Financial Modeling Prep with a team's key, which travels in a header.
-
-    Parameters
-    ----------
-    page
-        Rows the vendor answers at most; older ones are asked for by date.
-    """
+    """Asks Financial Modeling Prep with a team's key, which travels in a header."""
 
     capabilities = Capabilities(
         name="fmp",
@@ -88,7 +84,6 @@ class FmpProvider:
     timeout: float = 20.0
     key: Mapping[str, str] = field(default_factory=dict, repr=False)
     timing: Timing = field(default_factory=Timing)
-    page: int = 5000
 
     def with_key(self, key: Mapping[str, str]) -> FmpProvider:
         """Return the provider with a key."""
@@ -192,11 +187,12 @@ class FmpProvider:
                 f"/stable/historical-price-eod/{path}", symbol=task.symbol, **_span(first, last)
             )
             rows += page
-            if len(page) < self.page:
-                break
             with answers.reading("fmp"):
-                oldest = min(answers.days_of([row["date"] for row in page]))
-            last = answers.day_text(int(oldest) - answers.DAY)
+                days = [str(row["date"])[:10] for row in page]
+            # How many rows make a full page is the vendor's affair: ask until nothing is older.
+            if not days or np.busday_count(first, min(days)) <= 0:
+                break
+            last = str(np.datetime64(min(days)) - 1)
         with answers.reading("fmp"):
             return answers.columns_of(rows, answers.days_of([row["date"] for row in rows]), names)
 

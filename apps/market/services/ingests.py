@@ -23,6 +23,7 @@ from apps.market.kernel.columns import Columns
 from apps.market.kernel.periods import EARLIEST, LATEST, bounds
 from apps.market.models import Batch, Dataset, IngestRun, Universe
 from apps.market.providers.base import Fetched, Provider, Request, Section, Task
+from apps.market.selectors.keys import provider_for
 from apps.market.selectors.lists import get_ingest
 from apps.market.services.absorb import absorb
 
@@ -53,7 +54,7 @@ def start_ingest(
         ``dates.reversed``, ``timeframe.unknown``, ``provider.timeframe``, ``dataset.name``.
     """
     actor.require("data.write")
-    plug: Provider = load_plug("MARKET_PROVIDERS", provider)
+    plug = provider_for(team_id=actor.team, name=provider)
     if section not in plug.capabilities.sections:
         known = ", ".join(plug.capabilities.sections) or "none to ingest from"
         message = f"{provider} has no section {section!r}; it has {known}."
@@ -192,7 +193,7 @@ def run_ingest(progress: jobs.Progress) -> dict[str, Any]:
     A symbol that fails is noted and passed by; ``Unavailable`` stops the run for another attempt.
     """
     run = IngestRun.objects.select_related("dataset").get(pk=progress.payload["ingest_id"])
-    plug: Provider = load_plug("MARKET_PROVIDERS", run.provider)
+    plug = provider_for(team_id=run.team_id, name=run.provider)
     tasks = plug.plan(_request(run.request, run.created_at))
     finished = {*run.done}
     left = [task for task in tasks if task.key not in finished]
