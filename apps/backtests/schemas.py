@@ -36,6 +36,7 @@ class BacktestIn(Schema):
     timeframe: str | None = Field(None, description="1m to 1mo; the universe's by default")
     start: str | None = Field(None, description="2015-01-02, inclusive")
     end: str | None = None
+    as_of: str | None = Field(None, description="bars as they were known then; now by default")
     cash: float = 100_000.0
     costs: CostsIn = Field(default_factory=CostsIn)
     fill: str = Field("next_open", description="next_open, next_close, or close (to compare)")

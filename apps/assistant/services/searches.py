@@ -119,6 +119,7 @@ def run_search(progress: jobs.Progress) -> dict[str, Any]:
         start=search.start_on,
         end=search.end_on,
         universe=search.universe,
+        cached=True,
     )
     cut = cut_of(panel.n_bars, plan.split)
     ideas = _ideas(actor, search, plan, panel, cut, progress)
@@ -267,7 +268,11 @@ def _keep(
         locked.save(update_fields=["trials", "summary", "data_digest", "finished_at"])
         subject = f"search:{locked.pk}"
         market_services.register_reader(
-            subject=subject, digest=locked.data_digest, now=now, team_id=locked.team_id
+            subject=subject,
+            digest=locked.data_digest,
+            now=now,
+            team_id=locked.team_id,
+            panel=panel,
         )
         body = {
             "trials": locked.trials,

@@ -13,7 +13,7 @@ from apps.backtests.kernel.limits import limits_from
 from apps.core.errors import Invalid
 from apps.core.kernel.timeframes import seconds_of
 from apps.market.kernel.bars import PRICE_MODES
-from apps.market.kernel.periods import bounds
+from apps.market.kernel.periods import bounds, known_at
 
 BENCHMARKS = ("equal_weight", "SPY", "none")
 MAX_SEED = 2**63
@@ -45,6 +45,7 @@ class Request:
     title: str = ""
     labels: tuple[str, ...] = ()
     study: str = ""
+    as_of: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the request in the shape of the REST body."""
@@ -60,7 +61,8 @@ class Request:
     def terms(self) -> dict[str, Any]:
         """Return what the result depends on beside data, strategy and parameters."""
         names = ("cash", "fee_bps", "slippage_bps", "fill", "units", "seed", "finalize", "limits")
-        return {name: getattr(self, name) for name in names}
+        terms = {name: getattr(self, name) for name in names}
+        return terms | {"as_of": self.as_of} if self.as_of else terms
 
 
 def read_request(body: Mapping[str, Any], *, panel_given: bool = False) -> Request:
@@ -102,6 +104,7 @@ def read_request(body: Mapping[str, Any], *, panel_given: bool = False) -> Reque
         title=_text(values, "title")[:200],
         labels=_names(values, "labels", MAX_LABELS),
         study=_text(values, "study"),
+        as_of=_text(values, "as_of") or None,
     )
     _check(request, panel_given=panel_given)
     return request
@@ -120,6 +123,7 @@ def _check(request: Request, *, panel_given: bool) -> None:
     if request.timeframe:
         seconds_of(request.timeframe)
     bounds(request.start, request.end)
+    known_at(request.as_of)
     if panel_given:
         return
     if bool(request.universe) == bool(request.instruments):

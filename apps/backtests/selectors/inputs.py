@@ -16,6 +16,7 @@ from apps.core.errors import Invalid
 from apps.market import selectors as market
 from apps.market.kernel.bars import Panel
 from apps.market.kernel.periods import bounds
+from apps.market.selectors.locations import check_symbols
 from apps.strategies.kernel.interface import check_params
 from apps.strategies.selectors import VersionView, get_strategy, get_version
 
@@ -26,9 +27,7 @@ def check_assets(asked: Request, team_id: int) -> None:
     """Raise ``NotFound`` for an unknown universe or symbol, before anything is stored."""
     if asked.universe:
         market.get_universe(team_id=team_id, name=asked.universe)
-    for symbol in asked.instruments:
-        dataset, _, name = symbol.rpartition(":")
-        market.get_instrument(team_id=team_id, symbol=name, dataset=dataset)
+    check_symbols(team_id=team_id, symbols=asked.instruments)
 
 
 def title_of(asked: Request, strategy_title: str) -> str:
@@ -50,6 +49,8 @@ def panel_of(asked: Request, team_id: int | None, inputs: Sequence[str] = ()) ->
         instruments=asked.instruments or None,
         price_mode=asked.price_mode,
         inputs=inputs,
+        as_of=asked.as_of,
+        cached=True,
     )
 
 
@@ -63,6 +64,8 @@ def benchmark_of(asked: Request, team_id: int | None, panel: Panel) -> Benchmark
         instruments=["SPY"],
         dataset=SPY_DATASET,
         price_mode="total_return",
+        as_of=asked.as_of,
+        cached=True,
     )
     value = on_times(panel.ts, spy.ts, spy.close[:, 0])
     if not np.isfinite(value).any():

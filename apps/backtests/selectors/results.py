@@ -104,6 +104,7 @@ def price_panel(run: Run, symbol: str) -> Panel:
         instruments=given or [symbol],
         price_mode=asked.price_mode,
         dataset=universe.dataset if universe else "",
+        as_of=asked.as_of,
     )
 
 

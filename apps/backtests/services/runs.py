@@ -24,6 +24,7 @@ from apps.core import jobs
 from apps.core.actors import Actor, system
 from apps.core.errors import LabError
 from apps.core.models import Job
+from apps.market.kernel.periods import known_at
 from apps.market.services import register_reader
 from apps.strategies.selectors import VersionView, get_strategy, get_version
 from apps.strategies.services import ensure_version
@@ -156,7 +157,12 @@ def _compute(run: Run, progress: jobs.Progress) -> tuple[Report, Request]:
     strategy = get_strategy(version.name)
     panel = selectors.panel_of(asked, run.team_id, strategy.spec.inputs)
     register_reader(
-        subject=_subject(run), digest=panel.digest, now=progress.now(), team_id=run.team_id
+        subject=_subject(run),
+        digest=panel.digest,
+        now=progress.now(),
+        team_id=run.team_id,
+        panel=panel,
+        as_of=known_at(asked.as_of),
     )
     benchmark = selectors.benchmark_of(asked, run.team_id, panel)
 

@@ -40,6 +40,10 @@ class Panel:
         A sentence on who is missing, printed on every result that used the panel.
     extras
         Further ``(n_bars, n_assets)`` inputs by name, such as ``funding``.
+    series_ids
+        Where the bars are stored, in column order; none when they come from elsewhere.
+    known_digest
+        The digest, when it is known already.
     """
 
     symbols: tuple[str, ...]
@@ -54,6 +58,8 @@ class Panel:
     continuous: bool = False
     survivorship: str = ""
     extras: dict[str, Floats] = field(default_factory=dict)
+    series_ids: tuple[int, ...] = ()
+    known_digest: str = ""
 
     @property
     def n_bars(self) -> int:
@@ -68,6 +74,8 @@ class Panel:
     @property
     def digest(self) -> str:
         """The sha-256 of everything a result can depend on."""
+        if self.known_digest:
+            return self.known_digest
         arrays = {name: getattr(self, name) for name in FIELDS}
         names = np.array([*self.symbols, self.timeframe, self.price_mode], dtype=np.str_)
         extras = {f"extra_{name}": array for name, array in self.extras.items()}
@@ -89,6 +97,7 @@ class Panel:
             continuous=self.continuous,
             survivorship=self.survivorship,
             extras={name: array[cut] for name, array in self.extras.items()},
+            series_ids=self.series_ids,
         )
 
 

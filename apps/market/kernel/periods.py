@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 
 import numpy as np
 
@@ -62,3 +62,17 @@ def bounds(start: Moment, end: Moment) -> tuple[int, int]:
         message = f"The dates are reversed: start {start} is after end {end}; swap them."
         raise Invalid(message, code="dates.reversed", details={"field": "start"})
     return low, high
+
+
+def known_at(moment: Moment) -> datetime | None:
+    """Return the time up to which something was known; a date means its end.
+
+    Raises
+    ------
+    Invalid
+        ``dates.unreadable``.
+    """
+    found = parse(moment, "as_of")
+    if found is None or isinstance(found, datetime):
+        return found
+    return datetime.combine(found, time.max, UTC)

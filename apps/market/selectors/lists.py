@@ -18,7 +18,8 @@ from apps.market.kernel.bars import FIELDS, Panel
 from apps.market.kernel.health import iso
 from apps.market.kernel.periods import Moment
 from apps.market.models import Batch, Dataset, IngestRun, Instrument, Reader, Series
-from apps.market.selectors.panels import read_panel, unknown_symbol
+from apps.market.selectors.locations import unknown_symbol
+from apps.market.selectors.panels import read_panel
 
 PAGE_OF_INSTRUMENTS = """
 WITH page AS MATERIALIZED (
@@ -208,6 +209,7 @@ def bars_of(
     end: Moment = None,
     price_mode: str = "raw",
     dataset: str = "",
+    as_of: Moment = None,
 ) -> Panel:
     """Return the bars of one instrument as a panel of one. Raises as ``read_panel`` does."""
     if not symbol:
@@ -221,6 +223,7 @@ def bars_of(
         instruments=[symbol],
         price_mode=price_mode,
         dataset=dataset,
+        as_of=as_of,
     )
 
 

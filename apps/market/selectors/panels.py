@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -13,34 +12,69 @@ from django.db.models import Q
 from numpy.typing import NDArray
 
 from apps.core.errors import Invalid, NotFound
+from apps.core.kernel.hashing import digest_json
 from apps.core.kernel.timeframes import seconds_of
 from apps.market import store
 from apps.market.kernel import adjust
 from apps.market.kernel.bars import FIELDS, Panel
 from apps.market.kernel.columns import Columns
 from apps.market.kernel.grid import lay_out, sum_into_bars, time_axis
-from apps.market.kernel.periods import EARLIEST, LATEST, Moment, bounds, micros, moment_of
-from apps.market.kernel.resample import MICROS, finer_than, resample
-from apps.market.models import Action, Dataset, Instrument, Series
+from apps.market.kernel.periods import (
+    EARLIEST,
+    LATEST,
+    Moment,
+    bounds,
+    known_at,
+    micros,
+    moment_of,
+)
+from apps.market.kernel.resample import MICROS, resample
+from apps.market.models import Action, Dataset, Series
+from apps.market.selectors.locations import Found, locate
 from apps.market.selectors.universes import UniverseView, get_universe
 
 Factors = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
 FIGURES = ("funding",)
 NEIGHBOURS = 2 * 86_400 * MICROS
+# Part of the key of what is kept: another number when the same bars give another panel.
+LAYOUT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Where the bars of a symbol are stored, and at which timeframe."""
+class _Question:
+    """Everything that decides which figures a panel holds."""
 
-    symbol: str
-    series_id: int
-    instrument_id: int
-    dataset_id: int
-    calendar: str
+    found: tuple[Found, ...]
     timeframe: str
-    first_at: datetime | None
-    last_at: datetime | None
+    price_mode: str
+    low: int
+    high: int
+    extras: tuple[str, ...]
+    as_of: datetime | None
+
+    @property
+    def key(self) -> str:
+        """Return what the answer is kept under; the stamps change with the data."""
+        series = [
+            [item.symbol, item.series_id, str(item.stamp), item.calendar] for item in self.found
+        ]
+        return digest_json(
+            {
+                "layout": LAYOUT,
+                "series": series,
+                "sources": [item.timeframe for item in self.found],
+                "timeframe": self.timeframe,
+                "price_mode": self.price_mode,
+                "between": [str(self.low), str(self.high)],
+                "extras": list(self.extras),
+                "as_of": self.as_of and self.as_of.isoformat(),
+            }
+        )
+
+    @property
+    def series_ids(self) -> tuple[int, ...]:
+        """Return the series that are read, in column order."""
+        return tuple(item.series_id for item in self.found)
 
 
 def read_panel(
@@ -54,6 +88,8 @@ def read_panel(
     price_mode: str = "total_return",
     inputs: Sequence[str] = (),
     dataset: str = "",
+    as_of: Moment = None,
+    cached: bool = False,
 ) -> Panel:
     """Return the bars of a universe, or of instruments by symbol, on one time axis.
 
@@ -72,6 +108,12 @@ def read_panel(
         the stretch for which rates are known. Names of price fields are ignored.
     dataset
         Read symbols from this dataset only.
+    as_of
+        The bars as they were known at this time; a date means its end. None is now. Dividends
+        and splits are always those known now.
+    cached
+        Ask the panel cache before the database, and keep the answer there: for reads that are
+        likely to be repeated to the letter.
 
     Raises
     ------
@@ -96,23 +138,57 @@ def read_panel(
         dataset=dataset,
         dataset_id=universe.dataset_id if universe and not instruments else None,
     )
-    series = _read(found, timeframe, price_mode, low, high)
-    axis = time_axis(series)
-    opened, high_, low_, close, volume = (lay_out(axis, series, name) for name in FIELDS)
-    return Panel(
-        symbols=tuple(item.symbol for item in found),
-        ts=axis,
-        open=opened,
-        high=high_,
-        low=low_,
-        close=close,
-        volume=volume,
-        timeframe=timeframe,
-        price_mode=price_mode,
+    known = known_at(as_of)
+    asked = _Question(tuple(found), timeframe, price_mode, low, high, tuple(extras), known)
+    laid = _kept(asked) if cached else _laid_out(asked)
+    return replace(
+        _panel(asked, laid),
         continuous=all(item.calendar == "24/7" for item in found),
         survivorship=_survivorship(universe, found),
-        extras={kind: _figure(found, kind, axis, timeframe) for kind in extras},
+        known_digest=laid.digest,
     )
+
+
+def _panel(asked: _Question, laid: store.Laid) -> Panel:
+    opened, high, low, close, volume = (laid.arrays[name] for name in FIELDS)
+    return Panel(
+        symbols=tuple(item.symbol for item in asked.found),
+        ts=laid.ts,
+        open=opened,
+        high=high,
+        low=low,
+        close=close,
+        volume=volume,
+        timeframe=asked.timeframe,
+        price_mode=asked.price_mode,
+        extras={kind: laid.arrays[kind] for kind in asked.extras},
+        series_ids=asked.series_ids,
+    )
+
+
+def _laid_out(asked: _Question) -> store.Laid:
+    """Read the bars and lay them on one axis."""
+    series = _read(asked)
+    axis = time_axis(series)
+    arrays = {name: lay_out(axis, series, name) for name in FIELDS}
+    for kind in asked.extras:
+        arrays[kind] = _figure(asked.found, kind, axis, asked.timeframe)
+    return store.Laid(axis, arrays)
+
+
+def _kept(asked: _Question) -> store.Laid:
+    """Return the answer from the cache, else read it and keep it."""
+    laid = store.find_panel(asked.key)
+    if laid is not None:
+        return laid
+    laid = _laid_out(asked)
+    # What was written meanwhile has made new stamps, and may be in what was read.
+    now = dict(Series.objects.filter(pk__in=asked.series_ids).values_list("pk", "stamp"))
+    if any(now.get(item.series_id) != item.stamp for item in asked.found):
+        return laid
+    laid = replace(laid, digest=_panel(asked, laid).digest)
+    store.keep_panel(asked.key, laid)
+    return laid
 
 
 def _check_inputs(inputs: Sequence[str]) -> list[str]:
@@ -132,148 +208,23 @@ def _survivorship(universe: UniverseView | None, found: Sequence[Found]) -> str:
     return f"Instruments picked by hand from {titles}: the choice itself may flatter results."
 
 
-def locate(
-    *,
-    team_id: int | None,
-    symbols: Sequence[str],
-    timeframe: str,
-    dataset: str = "",
-    dataset_id: int | None = None,
-) -> list[Found]:
-    """Return where each symbol is stored: the team's own data first, then one shared dataset.
-
-    A dataset that holds all symbols is preferred to several that hold some.
-
-    Raises
-    ------
-    NotFound
-        ``symbol.unknown``, ``dataset.unknown``.
-    Invalid
-        ``panel.no_symbols``, ``panel.no_timeframe``.
-    """
-    if not symbols:
-        message = "No instruments were named; give a universe or at least one symbol."
-        raise Invalid(message, code="panel.no_symbols", details={"field": "instruments"})
-    repeated = sorted(symbol for symbol, times in Counter(symbols).items() if times > 1)
-    if repeated:
-        message = f"{', '.join(repeated)} is named more than once; name each instrument once."
-        raise Invalid(message, code="panel.repeated", details={"field": "instruments"})
-    wanted = [_split(symbol, dataset) for symbol in symbols]
-    options = _options(team_id, wanted, timeframe, dataset_id)
-    held: dict[int, int] = defaultdict(int)
-    for choices in options.values():
-        for item in {choice.dataset_id: choice for choice in choices}.values():
-            held[item.dataset_id] += 1
-    return [
-        _choose(team_id, symbol, place, options.get((symbol, place), []), held, timeframe)
-        for symbol, place in wanted
-    ]
-
-
-def _split(symbol: str, dataset: str) -> tuple[str, str]:
-    place, colon, rest = symbol.partition(":")
-    return (rest, place) if colon else (symbol, dataset)
-
-
-def _options(
-    team_id: int | None,
-    wanted: Sequence[tuple[str, str]],
-    timeframe: str,
-    dataset_id: int | None,
-) -> dict[tuple[str, str], list[Found]]:
-    """Return the series that could serve each symbol, the best first."""
-    usable = {name: rank for rank, name in enumerate([timeframe, *finer_than(timeframe)])}
-    rows = Series.objects.filter(
-        Q(instrument__dataset__team_id=team_id) | Q(instrument__dataset__team=None),
-        instrument__symbol__in={symbol for symbol, _ in wanted},
-        timeframe__in=usable,
-    )
-    if dataset_id is not None:
-        rows = rows.filter(instrument__dataset_id=dataset_id)
-    values = rows.values_list(
-        "instrument__symbol",
-        "id",
-        "instrument_id",
-        "instrument__dataset_id",
-        "instrument__dataset__calendar",
-        "timeframe",
-        "first_at",
-        "last_at",
-        "instrument__dataset__name",
-        "instrument__dataset__team_id",
-    )
-    options: dict[tuple[str, str], list[tuple[tuple[bool, int, int], Found]]] = defaultdict(list)
-    places: dict[str, set[str]] = defaultdict(set)
-    for symbol, place in wanted:
-        places[symbol].add(place)
-    for row in values:
-        item = Found(*row[:8])
-        rank = (row[9] is None, usable[item.timeframe], item.dataset_id)
-        for place in places[item.symbol]:
-            if place in {"", row[8]}:
-                options[item.symbol, place].append((rank, item))
-    return {
-        key: [item for _, item in sorted(found, key=lambda pair: pair[0])]
-        for key, found in options.items()
-    }
-
-
-def _choose(
-    team_id: int | None,
-    symbol: str,
-    place: str,
-    options: Sequence[Found],
-    held: dict[int, int],
-    timeframe: str,
-) -> Found:
-    if not options:
-        raise unknown_symbol(team_id, symbol, place, timeframe)
-    return max(options, key=lambda item: (held[item.dataset_id], -options.index(item)))
-
-
-def unknown_symbol(
-    team_id: int | None, symbol: str, place: str = "", timeframe: str = ""
-) -> NotFound | Invalid:
-    """Return the error for a symbol that has no bars, with what comes close."""
-    rows = Instrument.objects.filter(Q(dataset__team_id=team_id) | Q(dataset__team=None))
-    if place:
-        rows = rows.filter(dataset__name=place)
-    known = sorted(set(rows.values_list("symbol", flat=True)))
-    where = f" in {place}" if place else ""
-    if symbol in known:
-        frames = Series.objects.filter(instrument__in=rows.filter(symbol=symbol))
-        stored = ", ".join(sorted(set(frames.values_list("timeframe", flat=True)))) or "no bars"
-        message = (
-            f"{symbol}{where} has no bars from which {timeframe} can be made; it has {stored}."
-        )
-        details: dict[str, object] = {"field": "timeframe", "symbol": symbol}
-        return Invalid(message, code="panel.no_timeframe", details=details)
-    close = difflib.get_close_matches(symbol.upper(), known, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(close)}?" if close else "; see the list of instruments."
-    message = f"There is no instrument {symbol!r}{where}{hint}"
-    details = {"field": "instruments", "symbol": symbol, "close": close}
-    return NotFound(message, code="symbol.unknown", details=details)
-
-
-def _read(
-    found: Sequence[Found], timeframe: str, price_mode: str, low: int, high: int
-) -> list[Columns]:
-    stored = store.read_bars([item.series_id for item in found], low, high)
+def _read(asked: _Question) -> list[Columns]:
+    stored = store.read_bars(asked.series_ids, asked.low, asked.high, asked.as_of)
     if not stored:
-        raise _no_bars(found, low, high)
-    factors = _factors([item.instrument_id for item in found], price_mode)
+        raise _no_bars(asked)
+    factors = _factors([item.instrument_id for item in asked.found], asked.price_mode)
     series: list[Columns] = []
-    for item in found:
+    for item in asked.found:
         bars = stored.get(item.series_id)
         if bars is None:
             series.append(_none(stored))
             continue
         if item.instrument_id in factors:
-            bars = _adjusted(bars, factors[item.instrument_id], price_mode)
+            bars = _adjusted(bars, factors[item.instrument_id], asked.price_mode)
         complete = item.calendar == "24/7"
-        series.append(resample(bars, timeframe, source=item.timeframe, complete=complete))
+        series.append(resample(bars, asked.timeframe, source=item.timeframe, complete=complete))
     if not any(len(bars) for bars in series):
-        raise _no_bars(found, low, high)
+        raise _no_bars(asked)
     return series
 
 
@@ -281,14 +232,16 @@ def _none(stored: dict[int, Columns]) -> Columns:
     return next(iter(stored.values())).take(slice(0, 0))
 
 
-def _no_bars(found: Sequence[Found], low: int, high: int) -> Invalid:
+def _no_bars(asked: _Question) -> Invalid:
+    found, low, high = asked.found, asked.low, asked.high
     firsts = [item.first_at for item in found if item.first_at is not None]
     lasts = [item.last_at for item in found if item.last_at is not None]
-    asked = f"from {_day(low)} to {_day(high)}"
+    where = f"from {_day(low)} to {_day(high)}"
+    where += f" as known at {asked.as_of:%Y-%m-%d %H:%M}" if asked.as_of else ""
     stored = f"{min(firsts):%Y-%m-%d} to {max(lasts):%Y-%m-%d}" if firsts else "none at all"
     names = ", ".join(item.symbol for item in found[:5])
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    message = f"{names}{more} have no bars {asked}; stored are {stored}. Choose dates in there."
+    message = f"{names}{more} have no bars {where}; stored are {stored}. Choose dates in there."
     return Invalid(message, code="panel.no_bars", details={"field": "start"})
 
 

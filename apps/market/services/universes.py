@@ -16,7 +16,7 @@ from apps.core.errors import Invalid
 from apps.core.kernel.hashing import digest_json
 from apps.core.kernel.timeframes import seconds_of
 from apps.market.models import Universe
-from apps.market.selectors.panels import locate
+from apps.market.selectors.locations import locate
 from apps.market.selectors.rankings import Rule, pick
 from apps.market.selectors.universes import UniverseView, view_of
 
