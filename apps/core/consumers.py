@@ -8,9 +8,10 @@ from typing import Any
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
-from apps.core.live import QUEUE_SIZE, hub, topic_of
+from apps.core.live import QUEUE_SIZE, Frames, hub, topic_of
 
 TOPIC = re.compile(r"[a-z]+(\.[a-z0-9-]+)?")
+MESSAGE_ID = re.compile(r"\d{1,18}-\d{1,18}")
 SHARED = frozenset({"feed", "health"})
 MAX_TOPICS = 32
 
@@ -23,7 +24,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
 
     async def connect(self) -> None:
         """Accept people who belong to a team."""
-        self.queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_SIZE)
+        self.queue: Frames = asyncio.Queue(QUEUE_SIZE)
         self.topics: set[str] = set()
         self.sender: asyncio.Task[None] | None = None
         if self.scope.get("actor") is None:
@@ -54,17 +55,10 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             return
         full = topic_of(None if topic in SHARED else self.scope["actor"].team_id, topic)
         self.topics.add(full)
-        hub.subscribe(full, self.queue)
-        missed = await hub.missed(full, last) if re.fullmatch(r"\d+-\d+", last) else None
-        await self._catch_up(topic, missed)
-
-    async def _catch_up(self, topic: str, missed: list[bytes] | None) -> None:
-        for text in missed or ():
-            await self.send(text_data=text.decode())
-        state = "resync" if missed is None else "current"
-        await self.send_json({"op": "subscribed", "topic": topic, "state": state})
+        await hub.subscribe(full, self.queue, last if MESSAGE_ID.fullmatch(last) else "")
 
     async def _send_queued(self) -> None:
-        while (text := await self.queue.get()) is not None:
-            await self.send(text_data=text.decode())
+        while (texts := await self.queue.get()) is not None:
+            for text in texts:
+                await self.send(text_data=text.decode())
         await self.close(code=4408)
