@@ -227,6 +227,15 @@ def list_members(request: HttpRequest, name: str, on: date) -> Any:
     return {"index": name, "on": on, "symbols": found}
 
 
+@router.post("/indices/{name}/members", response={202: schemas.Started})
+@permission("data.write")
+def ask_for_members(request: HttpRequest, name: str, body: schemas.MembersIn) -> Any:
+    """Start fetching who was in an index, from when until when, from a provider."""
+    actor, now = signed_in(request), clock.now()
+    job = services.ask_for_members(actor=actor, index=name, now=now, **body.dict())
+    return Status(202, {"id": str(job.pk), "job": jobs.as_dict(job, now)})
+
+
 @router.get("/renames", response=list[schemas.RenameOut])
 @permission("team.read")
 def list_renames(request: HttpRequest, symbol: str = "") -> Any:
@@ -272,3 +281,143 @@ def delete_provider_key(request: HttpRequest, provider: str) -> Any:
     actor, now = signed_in(request), clock.now()
     services.delete_provider_key(actor=actor, provider=provider, now=now)
     return Status(204, None)
+
+
+@router.get("/universes/{name}/health")
+@permission("team.read")
+def get_universe_health(request: HttpRequest, name: str) -> Any:
+    """Show how whole the bars of a universe are: score, coverage, findings by kind, by symbol."""
+    return selectors.universe_health(team_id=signed_in(request).team, name=name)
+
+
+@router.get("/universes/{name}/health/map")
+@permission("team.read")
+def draw_gap_map(request: HttpRequest, name: str) -> Any:
+    """Answer the gap map of a universe, symbols by time, as Plotly JSON."""
+    return charts.gap_map(selectors.gap_map(team_id=signed_in(request).team, name=name))
+
+
+@router.get("/universes/{name}/health/findings", response=Page[schemas.UniverseFindingOut])
+@permission("team.read")
+def list_findings(request: HttpRequest, name: str, query: Query[schemas.FindingQuery]) -> Any:
+    """List what looks wrong in a universe, by symbol and time."""
+    team_id = signed_in(request).team
+    rows = selectors.list_findings(team_id=team_id, name=name, **query.dict())
+    rows.sort(key=lambda item: (item["symbol"], item["at"], item["kind"]))
+    return page(rows, request, order=("symbol", "at", "kind"))
+
+
+@router.get("/universes/{name}/health/history", response=list[schemas.CheckupOut])
+@permission("team.read")
+def list_checkups(request: HttpRequest, name: str) -> Any:
+    """List how the health of a universe went, the newest first."""
+    return selectors.list_checkups(team_id=signed_in(request).team, name=name)
+
+
+@router.post("/universes/{name}/health/check", response={202: schemas.Started})
+@permission("data.write")
+def check_universe(request: HttpRequest, name: str) -> Any:
+    """Start judging the bars of a universe anew."""
+    actor, now = signed_in(request), clock.now()
+    job = services.start_recheck(actor=actor, universe=name, now=now)
+    return Status(202, {"id": str(job.pk), "job": jobs.as_dict(job, now)})
+
+
+@router.get("/instruments/{symbol}/health", response=schemas.SeriesHealthOut)
+@permission("team.read")
+def get_instrument_health(
+    request: HttpRequest, symbol: str, query: Query[schemas.SeriesQuery]
+) -> Any:
+    """Show gaps and findings of an instrument's bars, with what people said about them."""
+    team_id = signed_in(request).team
+    return selectors.instrument_health(team_id=team_id, symbol=symbol, **query.dict())
+
+
+@router.get("/instruments/{symbol}/health/bars")
+@permission("team.read")
+def list_bars_around(request: HttpRequest, symbol: str, query: Query[schemas.AroundQuery]) -> Any:
+    """List the raw bars on either side of a moment."""
+    team_id = signed_in(request).team
+    found = selectors.bars_around(team_id=team_id, symbol=symbol, **query.dict())
+    return selectors.around_dict(*found)
+
+
+@router.get("/instruments/{symbol}/health/figure")
+@permission("team.read")
+def draw_bars_around(request: HttpRequest, symbol: str, query: Query[schemas.AroundQuery]) -> Any:
+    """Answer the candles on either side of a moment as Plotly JSON."""
+    team_id = signed_in(request).team
+    panel, marked = selectors.bars_around(team_id=team_id, symbol=symbol, **query.dict())
+    return charts.around(panel, marked)
+
+
+@router.post("/instruments/{symbol}/health/acknowledge", response=schemas.SeriesHealthOut)
+@permission("data.write")
+def acknowledge_finding(request: HttpRequest, symbol: str, body: schemas.AcknowledgeIn) -> Any:
+    """Say that a finding is a real event; it stays listed and weighs nothing."""
+    actor, now = signed_in(request), clock.now()
+    services.acknowledge(actor=actor, symbol=symbol, now=now, **body.dict())
+    asked = body.dict(include={"dataset", "timeframe"})
+    return selectors.instrument_health(team_id=actor.team, symbol=symbol, **asked)
+
+
+@router.get("/instruments/{symbol}/provenance")
+@permission("team.read")
+def list_provenance(request: HttpRequest, symbol: str, query: Query[schemas.SeriesQuery]) -> Any:
+    """List which batch each stretch of bars came from, the newest bars first."""
+    team_id = signed_in(request).team
+    return selectors.provenance_of(team_id=team_id, symbol=symbol, **query.dict())
+
+
+@router.get("/quarantine", response=Page[schemas.QuarantinedOut])
+@permission("team.read")
+def list_quarantined(request: HttpRequest, query: Query[schemas.QuarantineQuery]) -> Any:
+    """List bars that were kept out, the newest first."""
+    asked = query.dict(include={"status", "dataset", "symbol"})
+    rows = selectors.list_quarantined(team_id=signed_in(request).team, **asked)
+    return page(rows, request, limit=query.limit, row=selectors.quarantined_dict)
+
+
+@router.post("/quarantine", response={201: list[schemas.QuarantinedOut]})
+@permission("data.write")
+def withdraw_bars(request: HttpRequest, body: schemas.WithdrawIn) -> Any:
+    """Take stored bars out of the data; they stay readable as of before."""
+    actor, now = signed_in(request), clock.now()
+    rows = services.withdraw(actor=actor, now=now, **body.dict())
+    return Status(201, [selectors.quarantined_dict(row) for row in rows])
+
+
+@router.post("/quarantine/{quarantined_id}/release", response=schemas.QuarantinedOut)
+@permission("data.write")
+def release_bar(request: HttpRequest, quarantined_id: int, body: schemas.ReleaseIn) -> Any:
+    """Store a bar after all, as received or with corrected figures."""
+    actor, now = signed_in(request), clock.now()
+    row = services.release(actor=actor, quarantined_id=quarantined_id, now=now, **body.dict())
+    return selectors.quarantined_dict(row)
+
+
+@router.post("/quarantine/{quarantined_id}/drop", response=schemas.QuarantinedOut)
+@permission("data.write")
+def drop_bar(request: HttpRequest, quarantined_id: int, body: schemas.DropIn) -> Any:
+    """Leave a bar out for good."""
+    actor, now = signed_in(request), clock.now()
+    row = services.drop(actor=actor, quarantined_id=quarantined_id, note=body.note, now=now)
+    return selectors.quarantined_dict(row)
+
+
+@router.get("/revisions", response=Page[schemas.RevisionOut])
+@permission("team.read")
+def list_revisions(request: HttpRequest) -> Any:
+    """List the batches that changed stored bars, the newest first."""
+    rows = selectors.list_revisions(team_id=signed_in(request).team)
+    return page(rows, request, row=selectors.revision_dict)
+
+
+@router.get("/revisions/{batch_id}/bars", response=schemas.RevisionBars)
+@permission("team.read")
+def list_revised_bars(
+    request: HttpRequest, batch_id: int, query: Query[schemas.ChangesQuery]
+) -> Any:
+    """List the bars that a batch changed, before and after."""
+    team_id = signed_in(request).team
+    return selectors.revision_bars(team_id=team_id, batch_id=batch_id, **query.dict())

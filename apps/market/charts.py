@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from apps.market.kernel.bars import Panel
+from apps.market.kernel.findings import KINDS
+from apps.market.kernel.gap_map import GapMap
 from apps.market.kernel.health import iso
 
 MODES = {
@@ -115,3 +117,110 @@ def _mark(
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {"symbol": mark, "size": 7, "color": colour},
     }
+
+
+# Stops of the colours of a gap map; the last is what is whole.
+SHARES = [[0.0, "$down"], [0.5, "$amber"], [0.999, "$amber/60"], [1.0, "$up/40"]]
+MARKS = {
+    "ticker_reuse": "x",
+    "price_unit": "square",
+    "volume_unit": "square-open",
+    "split_missing": "diamond",
+    "split_without_move": "diamond-open",
+    "spike": "triangle-up",
+    "outlier": "triangle-up-open",
+    "frozen": "line-ew-open",
+    "stale": "star",
+    "unfinished": "star-open",
+}
+
+
+def gap_map(found: GapMap) -> dict[str, Any]:
+    """Return symbols by time, each cell the share of its bars that is there, findings marked."""
+    if not found.symbols:
+        return {"data": [], "layout": {"meta": {"empty": "No bars are stored yet."}}}
+    share = np.round(found.share, 4)
+    cells = {
+        "type": "heatmap",
+        "x": found.buckets,
+        "y": found.symbols,
+        "z": [[None if np.isnan(v) else float(v) for v in row] for row in share],
+        "zmin": 0.0,
+        "zmax": 1.0,
+        "xgap": 0,
+        "ygap": 1,
+        "colorscale": SHARES,
+        "colorbar": {
+            "title": {"text": "bars there"},
+            "tickformat": ".0%",
+            "thickness": 10,
+            "len": 0.3,
+            "y": 1,
+            "yanchor": "top",
+        },
+        "hovertemplate": "%{y} %{x}: %{z:.1%} of the bars<extra></extra>",
+        "hoverongaps": False,
+    }
+    return {"data": [cells, *_map_marks(found)], "layout": _map_layout(found)}
+
+
+def _map_marks(found: GapMap) -> list[dict[str, Any]]:
+    traces = []
+    for kind in KINDS:
+        mine = [mark for mark in found.marks if mark[2] == kind]
+        if mine:
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": f"{KINDS[kind].title} ({len(mine)})",
+                    "x": [found.buckets[column] for _, column, _, _ in mine],
+                    "y": [found.symbols[row] for row, _, _, _ in mine],
+                    "text": [words for *_, words in mine],
+                    "hovertemplate": "%{y} %{text}<extra></extra>",
+                    "marker": {
+                        "symbol": MARKS.get(kind, "circle-open"),
+                        "size": 8,
+                        "color": "$text",
+                        "line": {"width": 1.5, "color": "$text"},
+                    },
+                }
+            )
+    return traces
+
+
+def _map_layout(found: GapMap) -> dict[str, Any]:
+    holed = int(np.sum(np.any(found.share < 1, axis=1)))
+    whole = float(np.nanmean(found.share))
+    title = f"{whole:.2%} of the bars are there; {holed} of {len(found.symbols)} symbols have gaps"
+    unit = "month" if len(found.buckets[0]) == len("2020-01") else "day"
+    left = f"; {found.left_out} healthier ones are not shown" if found.left_out else ""
+    return {
+        "title": {
+            "text": title,
+            "subtitle": {"text": f"{found.title}, a column per {unit}, UTC{left}"},
+        },
+        "xaxis": {"type": "category", "nticks": 12, "tickangle": 0},
+        "yaxis": {
+            "type": "category",
+            "autorange": "reversed",
+            "dtick": 1,
+            "tickfont": {"size": 9},
+            "showgrid": False,
+        },
+        "hovermode": "closest",
+        "legend": {"y": -0.02, "yanchor": "top", "x": 0, "xanchor": "left"},
+        "margin": {"l": 64, "b": 90},
+    }
+
+
+def around(panel: Panel, marked: int) -> dict[str, Any]:
+    """Return the candles around a finding, with its bar marked."""
+    figure = candlestick(panel, [], currency="as quoted")
+    if marked < panel.n_bars:
+        at = figure["data"][0]["x"][marked]
+        line = {"color": "$amber", "width": 1, "dash": "dot"}
+        figure["layout"]["shapes"] = [
+            {"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1, "line": line}
+        ]
+    return figure

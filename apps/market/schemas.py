@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from ninja import Field, Schema
 
@@ -371,6 +371,13 @@ class RateOut(Schema):
     rate: float
 
 
+class MembersIn(Schema):
+    """Who is to be asked for the members of an index, and where they go."""
+
+    provider: str
+    dataset: str = Field("", max_length=64)
+
+
 class ProviderKeyIn(Schema):
     """A key by its parts, as ``key_fields`` of the provider names them; it is never read back."""
 
@@ -411,3 +418,186 @@ class VendorOut(Schema):
     units: dict[str, str]
     price_mode: str
     limits: list[LimitOut]
+
+
+class FindingOut(Schema):
+    """Something that looks wrong: opens of its first and last bar, how many, what was seen."""
+
+    kind: str
+    title: str
+    at: datetime
+    until: datetime
+    bars: int
+    size: float
+    note: str
+    weight: float
+    state: str
+    said: str
+    said_by: str
+
+
+class UniverseFindingOut(FindingOut):
+    """A finding and whose bars it is in."""
+
+    symbol: str
+    dataset: str
+    timeframe: str
+
+
+class HoleOut(Schema):
+    """A run of missing bars."""
+
+    first: datetime
+    last: datetime
+    bars: int
+
+
+class SeriesHealthOut(Schema):
+    """How whole the bars of one series are."""
+
+    symbol: str
+    dataset: str
+    timeframe: str
+    shared: bool
+    score: float | None
+    coverage: float | None
+    rows: int
+    missing: int
+    first: datetime | None
+    last: datetime | None
+    checked_at: datetime | None
+    counts: dict[str, int]
+    gaps: list[HoleOut]
+    findings: list[FindingOut]
+
+
+class SeriesQuery(Schema):
+    """Which bars of an instrument; the team's own dataset comes first."""
+
+    dataset: str = ""
+    timeframe: str = ""
+
+
+class AroundQuery(SeriesQuery):
+    """Around which moment."""
+
+    at: datetime
+
+
+class FindingQuery(Schema):
+    """Which findings: of one kind, ``open`` or ``acknowledged``."""
+
+    kind: str = ""
+    state: str = ""
+
+
+class AcknowledgeIn(SeriesQuery):
+    """Which finding is a real event, and why."""
+
+    kind: str
+    at: datetime
+    note: str
+
+
+class WithdrawIn(SeriesQuery):
+    """Which stored bars to take out, by their opens, and why."""
+
+    symbol: str
+    at: list[datetime] = Field(min_length=1)
+    note: str
+
+
+class ReleaseIn(Schema):
+    """Why a bar is stored after all; figures given replace those received."""
+
+    note: str
+    values: dict[Literal["open", "high", "low", "close", "volume"], float] | None = None
+
+
+class DropIn(Schema):
+    """Why a bar stays out."""
+
+    note: str
+
+
+class QuarantineQuery(Paging):
+    """Which bars of the quarantine."""
+
+    status: str = ""
+    dataset: str = ""
+    symbol: str = ""
+
+
+class QuarantinedOut(Schema):
+    """A bar kept out, as it was received, and what was decided."""
+
+    id: int
+    dataset: str
+    symbol: str
+    timeframe: str
+    ts: datetime
+    values: dict[str, str]
+    reason: str
+    message: str
+    provider: str
+    status: str
+    created_at: datetime
+    decided_at: datetime | None
+    decided_by: str
+    note: str
+    batch_id: int | None
+
+
+class RevisionOut(Schema):
+    """What one batch changed: how many bars of how many series, over which stretch of time."""
+
+    batch_id: int
+    dataset: str
+    provider: str
+    source: str
+    created_at: datetime
+    created_by: str
+    series: int
+    bars: int
+    first_at: datetime
+    last_at: datetime
+
+
+class ChangedBar(Schema):
+    """A bar before and after; ``after`` is null when it was withdrawn."""
+
+    symbol: str
+    ts: datetime
+    before: dict[str, float]
+    after: dict[str, float] | None
+
+
+class RevisionBars(Schema):
+    """The bars that a batch changed."""
+
+    batch_id: int
+    dataset: str
+    source: str
+    created_at: datetime
+    created_by: str
+    bars_changed: int
+    symbols: list[str]
+    bars: list[ChangedBar]
+
+
+class ChangesQuery(Schema):
+    """Which changed bars."""
+
+    symbol: str = ""
+    limit: int = Field(200, ge=1, le=1000)
+    offset: int = Field(0, ge=0)
+
+
+class CheckupOut(Schema):
+    """How healthy a universe was at a moment."""
+
+    at: datetime
+    score: float
+    coverage: float
+    findings: int
+    stale: int

@@ -22,6 +22,12 @@ def upload(self: Any, job_id: str) -> str:
     return jobs.execute(job_id, services.run_upload, worker=self.request.hostname or "worker")
 
 
+@shared_task(name="market.members", bind=True)
+def members(self: Any, job_id: str) -> str:
+    """Fetch the members of an index."""
+    return jobs.execute(job_id, services.run_members, worker=self.request.hostname or "worker")
+
+
 @shared_task(name="market.recheck", bind=True)
 def recheck(self: Any, job_id: str) -> str:
     """Judge the series of a universe."""

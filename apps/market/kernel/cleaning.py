@@ -154,3 +154,73 @@ def _kind(bars: Columns, row: int, split: float, dividend: float) -> str:
     if abs(opened - nearest) < OPEN_TOLERANCE and abs(moved - nearest) < SPLIT_TOLERANCE:
         return "split_missing"
     return "jump"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A bar that may not be stored: its row in the order given, and why."""
+
+    row: int
+    reason: str
+    message: str
+
+
+HIGHEST_PRICE = 1e12
+HIGHEST_VOLUME = 1e18
+REASONS = {
+    "not_finite": "a price or the volume is no finite number",
+    "out_of_range": "a price above 10^12 or a volume above 10^18",
+    "not_positive": "a price of zero or less, or a volume below zero",
+    "high_low": "open, high, low and close contradict each other",
+    "duplicate": "another bar of the same time comes before it",
+}
+
+
+def sift(bars: Columns) -> tuple[Columns, list[Rejected]]:
+    """Return the bars that may be stored, in time order, and those that may not.
+
+    Every row is judged by itself, so that one bad bar does not cost the good ones. Of several
+    bars of one time the first sound one stays, unless the others are equal to it.
+    """
+    columns = [getattr(bars, name) for name in PRICES]
+    with np.errstate(invalid="ignore"):
+        finite = np.isfinite(bars.volume)
+        sane, positive = bars.volume <= HIGHEST_VOLUME, bars.volume >= 0
+        for column in columns:
+            finite = finite & np.isfinite(column)
+            sane = sane & (column <= HIGHEST_PRICE)
+            positive = positive & (column > 0)
+        top = np.maximum(np.maximum(bars.open, bars.close), bars.low)
+        shaped = (bars.high >= top) & (bars.low <= np.minimum(bars.open, bars.close))
+    reason = np.full(len(bars), "", dtype="U12")
+    for name, is_good in (
+        ("high_low", shaped),
+        ("not_positive", positive),
+        ("out_of_range", sane),
+        ("not_finite", finite),
+    ):
+        reason[~is_good] = name
+    keep, doubled = _once_each(bars, np.flatnonzero(reason == ""))
+    reason[doubled] = "duplicate"
+    rejected = [
+        Rejected(int(row), str(reason[row]), f"{REASONS[str(reason[row])]}: {_words(bars, row)}")
+        for row in np.flatnonzero(reason != "")
+    ]
+    return bars.take(keep), rejected
+
+
+def _once_each(bars: Columns, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows in time order, one per time, and those that contradict the one kept."""
+    order = rows[np.argsort(bars.ts[rows], kind="stable")]
+    first = np.append(True, bars.ts[order][1:] != bars.ts[order][:-1])[: len(order)]
+    kept = order[np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))]
+    same = np.ones(len(order), np.bool_)
+    for name in (*PRICES, "volume"):
+        column = getattr(bars, name)
+        same &= column[order] == column[kept]
+    return order[first], order[~first & ~same]
+
+
+def _words(bars: Columns, row: int) -> str:
+    figures = " ".join(f"{name[0]} {getattr(bars, name)[row]:g}" for name in PRICES)
+    return f"{figures} v {bars.volume[row]:g}"

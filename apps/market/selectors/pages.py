@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from apps.market.kernel.bars import PRICE_MODES, Panel
 from apps.market.kernel.resample import finer_than
 from apps.market.selectors.feeds import list_feeds
+from apps.market.selectors.health import coverage_of, data_health
 from apps.market.selectors.lists import (
     InstrumentView,
     bars_of,
-    coverage_of,
-    data_health,
     get_instrument,
     ingest_dict,
     list_datasets,
@@ -49,53 +47,11 @@ def recent_ingests(*, team_id: int) -> list[dict[str, Any]]:
 def universe_page(*, team_id: int, name: str) -> dict[str, Any]:
     """Return a universe, its health, and a gap map of its symbols."""
     universe = get_universe(team_id=team_id, name=name)
-    rows = coverage_of(universe=universe)
-    health = data_health(team_id=team_id, universe=universe)
     return {
         "universe": universe,
-        "health": health,
-        "rows": rows,
-        "gap_map": [_gap_row(row, health["first"], health["last"]) for row in rows],
+        "health": data_health(team_id=team_id, universe=universe),
+        "rows": coverage_of(universe=universe, team_id=team_id),
     }
-
-
-def _gap_row(row: dict[str, Any], first: datetime | None, last: datetime | None) -> dict[str, Any]:
-    if not (first and last and row["first"] and row["last"]) or first == last:
-        return {"label": row["symbol"], "spans": [], "note": "no bars"}
-    whole = (last - first).total_seconds()
-
-    def at(moment: datetime | str) -> float:
-        if isinstance(moment, str):
-            moment = datetime.fromisoformat(moment)
-        return (moment - first).total_seconds() / whole
-
-    spans = [
-        {
-            "start": at(row["first"]),
-            "end": at(row["last"]),
-            "kind": "have",
-            "label": f"{row['first']:%Y-%m-%d} to {row['last']:%Y-%m-%d}",
-        }
-    ]
-    spans += [
-        {
-            "start": at(gap["first"]),
-            "end": at(gap["last"]),
-            "kind": "gap",
-            "label": f"{gap['bars']} bars missing from {gap['first'][:10]} to {gap['last'][:10]}",
-        }
-        for gap in row["health"].get("gaps", [])
-    ]
-    spans += [
-        {
-            "start": at(move["at"]),
-            "end": at(move["at"]),
-            "kind": "suspect",
-            "label": f"{move['at'][:10]}: {move['kind'].replace('_', ' ')}, {move['change']:+.1%}",
-        }
-        for move in row["health"].get("suspicions", [])
-    ]
-    return {"label": row["symbol"], "spans": spans, "note": f"{row['health'].get('score', 0):.1f}"}
 
 
 def instrument_page(

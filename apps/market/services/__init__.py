@@ -22,6 +22,7 @@ from apps.market.services.keys import (
     delete_provider_key,
     save_provider_key,
 )
+from apps.market.services.memberships import ask_for_members, run_members
 from apps.market.services.quarantine import drop, keep_out, release, withdraw
 from apps.market.services.readers import register_reader
 from apps.market.services.revisions import note_revisions
@@ -34,6 +35,7 @@ __all__ = [
     "Upload",
     "acknowledge",
     "advance_feed",
+    "ask_for_members",
     "check_provider_key",
     "check_up",
     "create_universe",
@@ -53,6 +55,7 @@ __all__ = [
     "resume_feed",
     "retry_ingest",
     "run_ingest",
+    "run_members",
     "run_recheck",
     "run_upload",
     "save_provider_key",

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
-import numpy as np
-
 from apps.core.errors import Invalid
 from apps.market import store
 from apps.market.kernel.adjust import action_factors
 from apps.market.kernel.cleaning import describe, find_defects
-from apps.market.kernel.columns import Actions, Columns, empty_columns
-from apps.market.kernel.health import judge
-from apps.market.kernel.periods import EARLIEST, LATEST, micros, moment_of
+from apps.market.kernel.columns import Columns
+from apps.market.kernel.periods import moment_of
 from apps.market.models import Action, Batch, Dataset, Instrument, Series
 from apps.market.providers.base import Fetched
+from apps.market.services.judging import forget, recheck
+from apps.market.services.revisions import note_revisions
 
 
 def absorb(
@@ -25,8 +24,12 @@ def absorb(
     timeframe: str,
     fetched: Sequence[Fetched],
     now: datetime,
+    judged: bool = True,
 ) -> store.Written:
-    """Store what was fetched and judge the series anew. Must run inside a transaction.
+    """Store what was fetched, and note which stored bars it changed.
+
+    Must run inside a transaction. ``judged`` False leaves the health of the series to the
+    caller, who calls ``judging.recheck`` once when all is written: judging reads whole series.
 
     Raises
     ------
@@ -50,7 +53,11 @@ def absorb(
     )
     _write_actions(instruments, fetched)
     _write_figures(instruments, fetched, batch.pk)
-    refresh_health(dataset=dataset, series_ids=[series_id for series_id, _ in blocks], now=now)
+    note_revisions(batch=batch, changes=written.revisions, now=now)
+    series_ids = [series_id for series_id, _ in blocks]
+    forget(series_ids=series_ids)
+    if judged:
+        recheck(series_ids=series_ids, now=now)
     store.write_cards([row.pk for row in instruments.values()])
     Batch.objects.filter(pk=batch.pk).update(
         rows=batch.rows + written.added + written.changed,
@@ -141,36 +148,3 @@ def _action(instrument: Instrument, kind: str, on: date, value: float, factor: f
     return Action(
         instrument=instrument, kind=kind, on=on, value=float(value), factor=float(factor)
     )
-
-
-def refresh_health(*, dataset: Dataset, series_ids: Sequence[int], now: datetime) -> None:
-    """Judge series by everything that is stored of them."""
-    stored = store.read_bars(series_ids, EARLIEST, LATEST) if series_ids else {}
-    rows = list(Series.objects.filter(pk__in=series_ids))
-    actions = _read_actions([row.instrument_id for row in rows])
-    for row in rows:
-        row.health = judge(
-            stored.get(row.pk, empty_columns()),
-            actions[row.instrument_id],
-            calendar=dataset.calendar,
-            timeframe=row.timeframe,
-        )
-        row.checked_at = now
-    Series.objects.bulk_update(rows, ["health", "checked_at"], batch_size=200)
-
-
-def _read_actions(instrument_ids: Sequence[int]) -> dict[int, Actions]:
-    """Return the stored actions of each instrument, one entry per day."""
-    by_day: dict[int, dict[int, list[float]]] = {pk: {} for pk in instrument_ids}
-    rows = Action.objects.filter(instrument_id__in=instrument_ids).order_by("on")
-    for pk, on, kind, value in rows.values_list("instrument_id", "on", "kind", "value"):
-        day = by_day[pk].setdefault(micros(on), [0.0, 1.0])
-        day[0 if kind == Action.Kind.DIVIDEND else 1] = value
-    return {
-        pk: Actions(
-            np.array(list(days), np.int64),
-            np.array([day[0] for day in days.values()], np.float64),
-            np.array([day[1] for day in days.values()], np.float64),
-        )
-        for pk, days in by_day.items()
-    }

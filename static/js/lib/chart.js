@@ -206,7 +206,8 @@ function resolved(name) {
 /** Replace "$up" and the like by colours of the theme, anywhere in the figure. */
 function painted(value) {
   if (typeof value === "string") return value.startsWith("$") ? colour(value) : value;
-  if (Array.isArray(value)) return typeof value[0] === "number" ? value : value.map(painted);
+  // A series of numbers is left alone; a stop of a colour scale begins with one and ends with a token.
+  if (Array.isArray(value)) return typeof value[0] === "number" && typeof value.at(-1) !== "string" ? value : value.map(painted);
   if (value && typeof value === "object" && !ArrayBuffer.isView(value)) {
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, painted(inner)]));
   }

@@ -1,0 +1,158 @@
+"""What is kept out, what was changed, and where the bars of a series came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, Max, Min, Q, QuerySet, Sum
+
+from apps.core.errors import Invalid
+from apps.market import store
+from apps.market.models import Batch, Quarantined, Revision
+from apps.market.selectors.health import find_series
+from apps.market.selectors.revisions import get_revision
+
+FIGURES = ("open", "high", "low", "close", "volume")
+
+
+def list_quarantined(
+    *, team_id: int, status: str = "", dataset: str = "", symbol: str = ""
+) -> QuerySet[Quarantined]:
+    """Return bars in quarantine, of the team's datasets, the newest first.
+
+    Raises
+    ------
+    Invalid
+        ``quarantine.status``.
+    """
+    if status and status not in Quarantined.Status.values:
+        known = ", ".join(Quarantined.Status.values)
+        message = f"{status!r} is no state of a bar in quarantine; there are {known}."
+        raise Invalid(message, code="quarantine.status", details={"field": "status"})
+    rows = Quarantined.objects.filter(dataset__team_id=team_id).select_related("dataset")
+    if status:
+        rows = rows.filter(status=status)
+    if dataset:
+        rows = rows.filter(dataset__name=dataset)
+    return rows.filter(symbol=symbol) if symbol else rows
+
+
+def quarantined_dict(row: Quarantined) -> dict[str, Any]:
+    """Return a bar in quarantine as clients see it."""
+    return {
+        "id": row.pk,
+        "dataset": row.dataset.name,
+        "symbol": row.symbol,
+        "timeframe": row.timeframe,
+        "ts": row.ts,
+        "values": row.values,
+        "reason": row.reason,
+        "message": row.message,
+        "provider": row.provider,
+        "status": row.status,
+        "created_at": row.created_at,
+        "decided_at": row.decided_at,
+        "decided_by": row.decided_by,
+        "note": row.note,
+        "batch_id": row.batch_id,
+    }
+
+
+def quarantine_counts(*, team_id: int) -> dict[str, int]:
+    """Return how many bars are in each state of quarantine."""
+    rows = Quarantined.objects.filter(dataset__team_id=team_id).values_list("status")
+    return dict(rows.annotate(n=Count("pk")).order_by("status"))
+
+
+def list_revisions(*, team_id: int) -> QuerySet[Batch]:
+    """Return the batches that changed stored bars, the newest first, with how many of them."""
+    rows = Batch.objects.filter(
+        Q(dataset__team_id=team_id) | Q(dataset__team=None), revisions__isnull=False
+    ).select_related("dataset")
+    return rows.annotate(
+        n_series=Count("revisions__series", distinct=True),
+        n_bars=Sum("revisions__bars"),
+        first=Min("revisions__first_at"),
+        last=Max("revisions__last_at"),
+    ).order_by("-created_at", "-id")
+
+
+def revision_dict(row: Any) -> dict[str, Any]:
+    """Return a batch of ``list_revisions`` as clients see it."""
+    return {
+        "batch_id": row.pk,
+        "dataset": row.dataset.name,
+        "provider": row.provider,
+        "source": row.source,
+        "created_at": row.created_at,
+        "created_by": row.created_by,
+        "series": row.n_series,
+        "bars": row.n_bars,
+        "first_at": row.first,
+        "last_at": row.last,
+    }
+
+
+def revision_bars(
+    *, team_id: int, batch_id: int, symbol: str = "", limit: int = 200, offset: int = 0
+) -> dict[str, Any]:
+    """Return what a batch changed, bar by bar: the figures before and after.
+
+    Raises
+    ------
+    NotFound
+        ``revision.not_found``.
+    """
+    found = get_revision(team_id=team_id, batch_id=batch_id)
+    names = dict(
+        Revision.objects.filter(batch_id=batch_id).values_list(
+            "series_id", "series__instrument__symbol"
+        )
+    )
+    wanted = [pk for pk in found.series_ids if symbol in ("", names[pk])]
+    changes = store.changes_of(batch_id, wanted, limit=limit, offset=offset)
+    return {
+        "batch_id": batch_id,
+        "dataset": found.dataset,
+        "source": found.source,
+        "created_at": found.created_at,
+        "created_by": found.created_by,
+        "bars_changed": found.bars,
+        "symbols": list(found.symbols),
+        "bars": [
+            {
+                "symbol": names[item.series_id],
+                "ts": item.at,
+                "before": dict(zip(FIGURES, item.before, strict=True)),
+                "after": dict(zip(FIGURES, item.after, strict=True)) if item.after else None,
+            }
+            for item in changes
+        ],
+    }
+
+
+def provenance_of(
+    *, team_id: int, symbol: str, dataset: str = "", timeframe: str = ""
+) -> list[dict[str, Any]]:
+    """Return which batch each stretch of a series came from, the newest bars first.
+
+    Raises as ``find_series`` does.
+    """
+    series = find_series(team_id=team_id, symbol=symbol, dataset=dataset, timeframe=timeframe)
+    stretches = store.stretches_of(series.pk)
+    batches = Batch.objects.in_bulk({item.batch_id for item in stretches})
+    return [
+        {
+            "batch_id": item.batch_id,
+            "first_at": item.first_at,
+            "last_at": item.last_at,
+            "bars": item.bars,
+            "provider": batches[item.batch_id].provider,
+            "source": batches[item.batch_id].source,
+            "sha256": batches[item.batch_id].sha256,
+            "created_at": batches[item.batch_id].created_at,
+            "created_by": batches[item.batch_id].created_by,
+        }
+        for item in stretches
+        if item.batch_id in batches
+    ]
