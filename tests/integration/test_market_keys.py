@@ -205,3 +205,34 @@ def test_without_a_key_an_ingestion_does_not_begin(fmp, db, actor, now):
         services.start_ingest(actor=actor(), now=now, **wanted)
     assert caught.value.code == "provider.no_key"
     assert fmp.requests == []
+
+
+def test_members_of_an_index_are_fetched_and_fetched_again(stored, fmp, api_as, team):
+    client = api_as("researcher")
+    body = {"provider": "fmp"}
+    for _ in range(2):
+        answer = client.post(
+            "/api/v1/indices/sp500/members", body, content_type="application/json"
+        )
+        assert answer.status_code == 202, answer.content
+        job = Job.objects.get(pk=answer.json()["id"])
+        Job.objects.filter(pk=job.pk).update(status="running", attempt=1)
+        progress = jobs.Progress(job.pk, job.team_id, 1, job.payload)
+        assert services.run_members(progress)["spells"] == 5
+    found = {
+        day: client.get(f"/api/v1/indices/sp500/members?on={day}").json()["symbols"]
+        for day in ("2000-01-03", "2012-01-03", "2018-01-02", "2024-01-02")
+    }
+    assert found == {
+        "2000-01-03": ["AAPL", "GONE", "OLDCO"],
+        "2012-01-03": ["AAPL", "GONE"],
+        "2018-01-02": ["AAPL", "OLDCO"],
+        "2024-01-02": ["AAPL", "MSFT"],
+    }
+    assert KEY not in str(job.payload)
+
+
+def test_a_provider_without_indices_is_told(db, actor, now):
+    with pytest.raises(NotFound) as caught:
+        services.ask_for_members(actor=actor(), provider="sample", index="sp500", now=now)
+    assert caught.value.code == "provider.no_members"
