@@ -44,8 +44,8 @@ class TaapiServer(VendorServer):
             rng = np.random.default_rng(zlib.crc32(symbol.encode()))
             values = {name: np.round(rng.uniform(1, 99, COUNT + 1), 6) for name in FIELDS}
             self.values[symbol] = values
-            over = self.stamps[:-1] * 1_000_000
-            figures = {name: (over, column[:-1]) for name, column in values.items()}
+            ends = (self.stamps[:-1] + HOUR) * 1_000_000
+            figures = {name: (ends, column[:-1]) for name, column in values.items()}
             self.truth[symbol, "1h"] = Truth(figures=figures)
         self.now = LAST * 1_000_000 + 60_000_000
 

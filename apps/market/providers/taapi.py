@@ -134,7 +134,7 @@ class TaapiProvider:
         return answers.tasks_of(request, symbols)
 
     def fetch(self, task: Task) -> Fetched:
-        """Return the indicators of candles that were over by ``until``."""
+        """Return the indicators of candles that were over by ``until``, by the time they ended."""
         return Fetched(
             _listing(task.symbol, task.section), empty_columns(), figures=self._figures(task)
         )
@@ -211,7 +211,9 @@ def _joined(pages: Sequence[Series], task: Task) -> Figures:
             ts = np.array(stamps, np.float64).astype(np.int64) * answers.MICROS
             if len(ts) != len(values):
                 raise ValueError(name)
-            figures[name] = answers.figure_between(ts, np.array(values, np.float64), task)
+            opens, known = answers.figure_between(ts, np.array(values, np.float64), task)
+            # Known when the candle is over, not when it begins.
+            figures[name] = (opens + seconds_of(task.timeframe) * answers.MICROS, known)
     return figures
 
 
