@@ -12,6 +12,22 @@ SECRET_TAIL = re.compile(
     r"((?:/|%2F)(?:join|reset(?:/|%2F)key|confirm-email)(?:/|%2F))[^/?&%\s\"']+", re.IGNORECASE
 )
 
+# Vendors take keys in addresses and bodies; libraries may log those.
+SECRET_PART = re.compile(
+    r"((?:api_?key|secret(?:_key)?|access_token)[\"']?\s*[=:]\s*[\"']?)[^&\s\"',}]+", re.IGNORECASE
+)
+SECRET_NAMES = frozenset({"api_key", "apikey", "authorization", "secret", "secret_key", "sealed"})
+
+
+def hide_keys(_logger: Any, _method: str, event: Any) -> Any:
+    """Leave keys of vendors out of a log event, whoever put them there."""
+    for name, value in event.items():
+        if name.lower() in SECRET_NAMES:
+            event[name] = "…"
+        elif isinstance(value, str) and SECRET_PART.search(value):
+            event[name] = SECRET_PART.sub(r"\1…", value)
+    return event
+
 
 def hide_secret_links(_logger: Any, _method: str, event: Any) -> Any:
     """Leave out of a log event what makes an invitation or a reset link work."""
@@ -29,6 +45,7 @@ SHARED_PROCESSORS: list[Any] = [
     structlog.processors.StackInfoRenderer(),
     structlog.processors.format_exc_info,
     hide_secret_links,
+    hide_keys,
 ]
 
 structlog.configure(

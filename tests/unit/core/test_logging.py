@@ -5,7 +5,7 @@ import logging
 import pytest
 import structlog
 
-from quantsite.settings.logging import LOGGING, hide_secret_links
+from quantsite.settings.logging import LOGGING, hide_keys, hide_secret_links
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,29 @@ def test_lines_of_the_framework_are_covered_too():
     words = ("Not Found: %s", ("/team/join/s3cret/",))
     record = logging.LogRecord("django.request", logging.WARNING, "x", 1, *words, None)
     assert "s3cret" not in formatter.format(record)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "HTTP Request: GET https://vendor/rsi?symbol=BTC&secret=s3cr-et_X&interval=1h",
+        "GET /bars?apikey=s3cr-et_X",
+        '{"api_key": "s3cr-et_X", "symbol": "BTC"}',
+        "{'secret_key': 's3cr-et_X'}",
+        "secret: s3cr-et_X",
+    ],
+)
+def test_keys_of_vendors_are_left_out(told):
+    event = hide_keys(None, "info", {"event": told, "code": 200})
+    assert "s3cr" not in event["event"]
+    assert "…" in event["event"]
+
+
+def test_what_is_named_a_key_is_not_told():
+    event = {"api_key": "s3cret", "Authorization": "Bearer s3cret", "symbol": "BTC", "rows": 7}
+    assert hide_keys(None, "info", event) == {
+        "api_key": "…",
+        "Authorization": "…",
+        "symbol": "BTC",
+        "rows": 7,
+    }
