@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from apps.core.errors import Denied
+
+_noted: ContextVar[set[str] | None] = ContextVar("noted", default=None)
+
+
+@contextmanager
+def noting_permissions() -> Iterator[set[str]]:
+    """Collect the permissions that what runs inside has asked for, and got."""
+    found: set[str] = set()
+    token = _noted.set(found)
+    try:
+        yield found
+    finally:
+        _noted.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +60,8 @@ class Actor:
                 "ask a team member whose role has it."
             )
             raise Denied(message, code="denied.permission", details={"permission": permission})
+        if (noted := _noted.get()) is not None:
+            noted.add(permission)
 
     @property
     def team(self) -> int:

@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponse, HttpResponseBase
 
-from apps.core.actors import Actor
+from apps.core.actors import Actor, noting_permissions
 from apps.core.errors import Conflict, Invalid
 from apps.core.models import IdempotencyKey
 
@@ -53,25 +54,40 @@ def once(
     mine = {"team_id": actor.team, "actor": actor.name, "key": key}
     row = _begin(mine, digest, now)
     if row is None:
-        return _kept(IdempotencyKey.objects.filter(**mine).first(), digest, now)
+        return _kept(IdempotencyKey.objects.filter(**mine).first(), digest, actor, now)
     try:
-        answer = work(request)
+        with noting_permissions() as asked:
+            answer = work(request)
     except BaseException:
         row.delete()
         raise
+    row.permissions = sorted(asked)
     _finish(row, answer)
     return answer
 
 
 def digest_of(request: HttpRequest) -> str:
-    """Return what identifies the request: address and body, of uploads only their length.
+    """Return what identifies the request: address and body, of uploads their fields and files.
 
     A multipart boundary differs each time a client sends the same upload.
     """
-    head = f"{request.method} {request.get_full_path()}\n"
-    is_upload = (request.content_type or "").startswith("multipart/")
-    body = request.META.get("CONTENT_LENGTH", "").encode() if is_upload else request.body
-    return hashlib.sha256(head.encode() + body).hexdigest()
+    found = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
+    is_upload = request.method == "POST" and (request.content_type or "").startswith("multipart/")
+    for part in _parts(request) if is_upload else [request.body]:
+        found.update(part)
+    return found.hexdigest()
+
+
+def _parts(request: HttpRequest) -> Iterator[bytes]:
+    """Yield an upload piece by piece, each field and file headed by its name and length."""
+    for name, values in sorted(request.POST.lists()):
+        for value in values:
+            yield orjson.dumps(["field", name, str(value)])
+    for name, files in sorted(request.FILES.lists()):
+        for file in files:
+            yield orjson.dumps(["file", name, file.name, file.size])
+            yield from file.chunks()
+            file.seek(0)
 
 
 def forget_old(*, now: datetime) -> int:
@@ -88,7 +104,7 @@ def _begin(mine: dict[str, Any], digest: str, now: datetime) -> IdempotencyKey |
         return None
 
 
-def _kept(row: IdempotencyKey | None, digest: str, now: datetime) -> HttpResponse:
+def _kept(row: IdempotencyKey | None, digest: str, actor: Actor, now: datetime) -> HttpResponse:
     if row is None:
         raise _in_progress()
     if row.digest != digest:
@@ -102,6 +118,9 @@ def _kept(row: IdempotencyKey | None, digest: str, now: datetime) -> HttpRespons
             "read the resource to see, then use a new key."
         )
         raise Conflict(message, code="idempotency.unknown_outcome")
+    for permission in row.permissions:
+        # The key was perhaps first used with a token that may do more than this one.
+        actor.require(permission)
     answer = HttpResponse(_opened(row), status=row.status, content_type=row.content_type)
     for name, value in row.headers.items():
         answer[name] = value
@@ -122,7 +141,7 @@ def _finish(row: IdempotencyKey, answer: HttpResponseBase) -> None:
     row.status, row.body = answer.status_code, _box().encrypt(answer.content)
     row.content_type = answer.get("Content-Type", "")
     row.headers = {name: answer[name] for name in KEPT_HEADERS if name in answer}
-    row.save(update_fields=["status", "body", "content_type", "headers"])
+    row.save(update_fields=["status", "body", "content_type", "headers", "permissions"])
 
 
 def _box() -> Fernet:

@@ -97,6 +97,7 @@ class IdempotencyKey(TeamOwned):
     status = models.PositiveSmallIntegerField(null=True)
     content_type = models.CharField(max_length=100, blank=True, default="")
     headers = models.JSONField(default=dict)
+    permissions = models.JSONField(default=list)
     body = models.BinaryField(default=b"")
     created_at = models.DateTimeField(db_index=True)
 

@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+ADDRESSES = frozenset({"http.url", "http.target", "url.full", "url.original", "http.referer"})
+QUERIES = frozenset({"url.query", "http.query"})
 _STARTED: dict[str, Any] = {}
 
 
@@ -24,16 +26,41 @@ def start(service: str) -> bool:
     resources = importlib.import_module("opentelemetry.sdk.resources")
     otlp = importlib.import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
     provider = sdk.TracerProvider(resource=resources.Resource({"service.name": service}))
+    provider.add_span_processor(_without_queries(sdk))
     provider.add_span_processor(export.BatchSpanProcessor(otlp.OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     importlib.import_module(
         "opentelemetry.instrumentation.django"
-    ).DjangoInstrumentor().instrument()
+    ).DjangoInstrumentor().instrument(
+        request_hook=lambda span, _request: _clean(span),
+        response_hook=lambda span, _request, _response: _clean(span),
+    )
     importlib.import_module(
         "opentelemetry.instrumentation.celery"
     ).CeleryInstrumentor().instrument()
     _STARTED["tracer"] = trace.get_tracer("quantsite")
     return True
+
+
+def _without_queries(sdk: Any) -> Any:
+    """Return a processor that takes the query string off every address as a span begins."""
+
+    class WithoutQueries(sdk.SpanProcessor):  # type: ignore[misc]
+        def on_start(self, span: Any, parent_context: Any = None) -> None:  # noqa: ARG002
+            _clean(span)
+
+    return WithoutQueries()
+
+
+def _clean(span: Any) -> None:
+    """Cut addresses at their query string: invitations and exports carry secrets there."""
+    if not span.is_recording():
+        return
+    for name, value in dict(span.attributes or {}).items():
+        if name in QUERIES:
+            span.set_attribute(name, "")
+        elif name in ADDRESSES and isinstance(value, str) and "?" in value:
+            span.set_attribute(name, value.partition("?")[0])
 
 
 @contextlib.contextmanager

@@ -145,6 +145,21 @@ def test_universe_of_the_sample_runs(made, team):
     assert run.trades > 0
 
 
+def test_a_run_computed_again_by_the_next_worker_is_finished_once(made, now):
+    from apps.audit.selectors import list_events
+
+    run = made()
+    again = jobs.Progress(run.job_id, run.team_id, 2, {"run_id": str(run.pk)}, lambda: now)
+    with pytest.raises(jobs.Superseded):
+        services.run_backtest(again)  # tells how far it is: the job is over
+    Job.objects.filter(pk=run.job_id).update(status="running", attempt=2)
+    assert services.run_backtest(again)["digest"] == run.digest
+    filed = list_events(
+        team_id=run.team_id, subject=f"backtest:{run.pk}", action="backtest.finished"
+    )
+    assert len(filed) == 1
+
+
 # Bad input.
 
 

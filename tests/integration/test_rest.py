@@ -6,12 +6,14 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
 from django.test import Client
 
 from apps.accounts import selectors, services
 from apps.accounts.models import Invitation
 from apps.core import clock, rates
+from apps.core.idempotency import digest_of
 from apps.core.models import IdempotencyKey, Job
 
 PROBLEM = {"type", "title", "status", "detail", "code", "instance", "request_id", "errors"}
@@ -268,6 +270,38 @@ def test_a_secret_shown_once_is_not_kept_in_the_clear(team, api_as):
     assert made["token"].encode() not in kept
     again = post(client, "/api/v1/tokens", {"name": "n"}, **{"idempotency-key": "k1"}).json()
     assert again["token"] == made["token"]
+
+
+def test_a_kept_answer_is_not_read_by_a_token_that_may_do_less(team, api_as):
+    client = api_as("admin")
+    body = {"name": "small", "scopes": ["team.read"]}
+    small = post(client, "/api/v1/tokens", body, **{"idempotency-key": "k0"}).json()["token"]
+    first = post(client, "/api/v1/invitations", invitation(), **{"idempotency-key": "k1"})
+    assert first.status_code == 201
+    weaker = Client(headers={"authorization": f"Bearer {small}"})
+    refused = post(weaker, "/api/v1/invitations", invitation(), **{"idempotency-key": "k1"})
+    assert_problem(refused, 403, "denied.permission")
+    again = post(client, "/api/v1/invitations", invitation(), **{"idempotency-key": "k1"})
+    assert again.content == first.content
+
+
+def test_uploads_under_one_key_are_told_apart_by_what_they_hold(rf):
+    def digest(content, name="bars.csv", **fields):
+        file = SimpleUploadedFile(name, content)
+        request = rf.post("/api/v1/uploads", {"file": file, **fields})
+        found = digest_of(request)
+        assert request.FILES["file"].read() == content, "the door still reads it from its start"
+        return found
+
+    assert digest(b"1,2,3") == digest(b"1,2,3")
+    different = [
+        digest(b"1,2,3"),
+        digest(b"1,2,4"),
+        digest(b"1,2,3", name="else.csv"),
+        digest(b"1,2,3", to="a"),
+        digest(b"1,2,3", to="b"),
+    ]
+    assert len(set(different)) == len(different)
 
 
 def test_a_cut_off_write_is_never_done_again_blindly(team, api_as, now):

@@ -20,7 +20,8 @@ async def receive(): return {"type": "http.request", "body": b"", "more_body": F
 async def send(message): sent.append(message)
 scope = {
     "type": "http", "method": "GET", "path": "/health", "raw_path": b"/health",
-    "query_string": b"", "headers": [(b"host", b"localhost")], "http_version": "1.1",
+    "query_string": b"token=s3cret-of-a-guest",
+    "headers": [(b"host", b"localhost")], "http_version": "1.1",
     "scheme": "http", "client": ("127.0.0.1", 1), "server": ("localhost", 80), "asgi": {},
 }
 asyncio.run(application(scope, receive, send))
@@ -63,3 +64,5 @@ def test_requests_and_orders_are_traced():
     assert b"o-1" in spans
     assert b"GET" in spans
     assert b"quantsite-web" in spans
+    assert b"/health" in spans
+    assert b"s3cret" not in spans

@@ -16,8 +16,9 @@ from apps.core.errors import Invalid
 
 Floats = NDArray[np.float64]
 TIME_NAMES = ("ts", "time", "date", "datetime", "timestamp", "index", "")
-# A cell that begins with one of these is run as a formula by spreadsheets.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# A cell that begins with one of these, blanks aside, is run as a formula by spreadsheets.
+FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+CONTROL_STARTS = ("\t", "\r", "\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,4 +150,5 @@ def safe_cell(value: Any) -> Any:
     if isinstance(value, int | np.integer | bool | np.bool_):
         return value
     text = str(value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    is_formula = text.lstrip().startswith(FORMULA_STARTS) or text.startswith(CONTROL_STARTS)
+    return f"'{text}" if is_formula else text

@@ -19,6 +19,18 @@ def test_spreadsheets_run_no_cell():
     assert lines[1:] == ["'=1+1,1.5", "'+x,-2.0", "'-2,", "'@a,0.0", "plain,1.0"]
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t", "\r", " \t", "\n", "\u00a0", "\u3000"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@"])
+def test_blanks_before_a_formula_hide_nothing(blank, start):
+    cell = f"{blank}{start}cmd|' /C calc'!A0"
+    assert tables.safe_cell(cell) == f"'{cell}"
+
+
+def test_plain_words_stay_as_they_are():
+    assert tables.safe_cell(" plain = words - more") == " plain = words - more"
+    assert tables.safe_cell("") == ""
+
+
 def test_parquet_comes_back_and_is_the_same_bytes():
     table = {"a": np.array([1.0, np.nan]), "b": ["x", "y"], "c": np.array([1, 2])}
     content = tables.to_parquet(table)
