@@ -157,7 +157,7 @@ class FmpProvider:
     def check_key(self) -> str:
         """Ask for a company's profile with the key."""
         listing = self._listing("AAPL")
-        return f"The key is good: {listing.symbol} is {listing.name}."
+        return f"The key is good: {listing.symbol} is {listing.name}"
 
     def _rows(self, path: str, **params: Any) -> list[dict[str, Any]]:
         return answers.rows_of(self.wire.get(path, **params), "fmp")

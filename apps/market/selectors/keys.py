@@ -44,6 +44,20 @@ class ProviderView:
         """Whether an ingestion can use it."""
         return not self.told.needs_key or (self.key is not None and self.key.status == "valid")
 
+    @property
+    def key_labels(self) -> list[tuple[str, str]]:
+        """The parts of its key, with words for people."""
+        words = {name: name.replace("_", " ").capitalize() for name in self.told.key_fields}
+        return [(name, text.replace("Api ", "API ")) for name, text in words.items()]
+
+    @property
+    def unit_groups(self) -> list[tuple[str, str]]:
+        """Each unit once, with what is counted in it."""
+        groups: dict[str, list[str]] = {}
+        for name, unit in self.told.units.items():
+            groups.setdefault(unit, []).append(name.replace("_", " "))
+        return [(", ".join(names), unit) for unit, names in groups.items()]
+
 
 def provider_for(*, team_id: int, name: str) -> Provider:
     """Return a provider with the team's key and the gate that all workers share.
