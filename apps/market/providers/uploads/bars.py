@@ -81,7 +81,7 @@ def shape_bars(found: Gathered, terms: Terms, file: str, headers: dict[str, str]
         "timeframes": frames,
         "symbols": _spans(codes, ts, ends, found.names.all, frames),
         "price_mode": terms.price_mode or _price_mode(found),
-        "figures": sorted(found.fields.keys() - {*VALUES, "dividend", "split"}),
+        "figures": _figures(found),
         "head": _head(spool, found, 10),
     }
     return Shaped(facts, {name: str(spool.path(name)) for name in spool.dtypes})
@@ -249,6 +249,18 @@ def _calendar(ts: NDArray[np.int64], frames: dict[int, str]) -> str:
         return "XNYS"
     weekday = (ts // DAY + 3) % 7
     return "24/7" if np.mean(weekday >= 5) > 0.1 else "XNYS"
+
+
+def _figures(found: Gathered) -> list[str]:
+    """Return the columns that are stored as figures beside the bars."""
+    names = found.fields.keys() - {*VALUES, "dividend", "split"}
+    if {"adj_factor", "dividend", "split"} <= found.fields.keys():
+        names -= {"adj_factor"}
+        found.notes.append(
+            "adj_factor follows from dividends and splits, which are stored; it is not. Call the "
+            "column a figure to keep it."
+        )
+    return sorted(names)
 
 
 def _price_mode(found: Gathered) -> str:

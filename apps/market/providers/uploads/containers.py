@@ -7,7 +7,7 @@ import gzip
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -77,8 +77,8 @@ def unpack(path: Path, name: str, folder: Path) -> list[Member]:
     if head[:2] == b"\x1f\x8b" or head[:3] == b"BZh":
         opener = gzip.open if head[:2] == b"\x1f\x8b" else bz2.open
         target = folder / "0"
-        with opener(path, "rb") as stream:
-            _copy(stream, target, name, path.stat().st_size, MAX_UNPACKED)
+        with path.open("rb") as packed, opener(packed, "rb") as stream:
+            _copy(stream, target, name, packed.tell, MAX_UNPACKED)
         inner = name.removesuffix(".gz").removesuffix(".bz2")
         return [_member(inner, target)]
     return [_member(name, path)]
@@ -93,9 +93,8 @@ def _zipped(path: Path, name: str, folder: Path) -> Iterator[Member]:
             for number, entry in enumerate(entries):
                 target = folder / str(number)
                 with archive.open(entry) as stream:
-                    packed = max(entry.compress_size, 1)
-                    limit = min(left, entry.file_size)
-                    left -= _copy(stream, target, entry.filename, packed, limit)
+                    size, limit = entry.compress_size, min(left, entry.file_size)
+                    left -= _copy(stream, target, entry.filename, lambda n=size: n, limit)
                 yield _member(entry.filename, target)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise _bad(f"{name} is a damaged or encrypted zip: {error}") from None
@@ -137,17 +136,23 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
         raise _bad(f"{shown} is encrypted")
 
 
-def _copy(stream: Readable, target: Path, name: str, packed: int, limit: int) -> int:
-    """Write a stream to a file; return its bytes. Raises ``Invalid`` as soon as it is a bomb."""
+def _copy(stream: Readable, target: Path, name: str, taken: Callable[[], int], limit: int) -> int:
+    """Write a stream to a file; return its bytes. Raises ``Invalid`` as soon as it is a bomb.
+
+    Parameters
+    ----------
+    taken
+        How many packed bytes the stream has used up.
+    """
     done = 0
     try:
         with target.open("wb") as out:
             while chunk := stream.read(CHUNK):
                 done += len(chunk)
-                if done > limit or (done > FREE and done > MAX_RATIO * packed):
+                if done > limit or (done > FREE and done > MAX_RATIO * taken()):
                     raise _bad(
-                        f"{ascii(name)[:120]} unpacks to more than {done:,} bytes from "
-                        f"{packed:,}, or more than it says; it may be a bomb"
+                        f"{ascii(name)[:120]} unpacks to {done:,} bytes and more from "
+                        f"{taken():,}, or more than it says; it may be a bomb"
                     )
                 out.write(chunk)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:

@@ -115,7 +115,7 @@ class _Reader:
         lost = np.flatnonzero(ts == times.MISSING)
         if len(lost):
             row = int(lost[0])
-            defects.append(Defect(row, "ts", shown(column[row].as_py()), times.EXPECTED))
+            defects.append(Defect(row, "ts", shown(column[row]), times.EXPECTED))
         return ts
 
     def _numbers(self, column: Any, name: str, defects: list[Defect]) -> NDArray[np.float64]:
@@ -133,12 +133,16 @@ class _Reader:
         lost = np.flatnonzero(bad)
         if len(lost):
             row = int(lost[0])
-            defects.append(Defect(row, name, shown(column[row].as_py()), expected))
+            defects.append(Defect(row, name, shown(column[row]), expected))
         return values
 
 
-def shown(value: object) -> str:
+def shown(value: Any) -> str:
     """Return a value of a file as a refusal may show it."""
+    try:
+        value = value.as_py() if hasattr(value, "as_py") else value
+    except (ValueError, OverflowError):
+        return "a value out of range"
     if value is None or value != value:
         return "nothing or NaN"
     return ascii(str(value)[:40]) + ("…" if len(str(value)) > 40 else "")
