@@ -286,6 +286,12 @@ class VendorContract(ProviderContract):
         with pytest.raises(Unavailable):
             provider.fetch(task)
 
+    @pytest.mark.parametrize("fault", ["400", "422"])
+    def test_a_request_the_vendor_refuses_is_not_repeated(self, provider, server, fault):
+        task = self.task(provider)
+        server.fault = fault
+        assert isinstance(self.failing(provider, task), Invalid)
+
     @pytest.mark.parametrize("fault", ["malformed", "html", "shapeless"])
     def test_a_mangled_answer_is_a_typed_error(self, provider, server, fault):
         task = self.task(provider)

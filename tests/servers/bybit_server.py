@@ -18,6 +18,7 @@ INTERVALS = {
 PERIODS = {"5min": 300, "15min": 900, "30min": 1800, "1h": 3600, "4h": 14400, "1d": 86400}
 ERRORS = {
     400: (10001, "params error: Invalid period!"),
+    422: (10001, "params error: Invalid symbol"),
     404: (10001, "Path not found"),
     429: (10006, "Too many visits. Exceeded the API Rate Limit."),
     500: (10016, "Server error."),

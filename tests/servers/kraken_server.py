@@ -47,6 +47,7 @@ class KrakenServer(VenueServer):
         """https://docs.kraken.com/api/docs/guides/spot-errors"""
         errors = {
             400: "EGeneral:Invalid arguments",
+            422: "EGeneral:Invalid arguments",
             404: "EGeneral:Unknown method",
             429: "EGeneral:Too many requests",
             503: "EService:Unavailable",

@@ -13,6 +13,7 @@ from apps.market.providers.venues import Side
 
 Market = Mapping[str, Any]
 MARKETS_FOR = 6 * 3600
+REFUSED = {400, 404, 405, 410, 422}
 SHAPE_ERRORS = (KeyError, IndexError, TypeError, ValueError, AttributeError)
 
 
@@ -28,7 +29,7 @@ class Line:
         self.ccxt, self.side, self.pacer, self.cost = ccxt, side, pacer, cost
         self.usual = cost
         self.loading = False
-        self.status = 0
+        self.status, self.method = 0, "GET"
         self.loaded_at = 0.0
         self.lock = threading.RLock()
         settings = {
@@ -77,6 +78,7 @@ class Line:
         self, url: str, method: str = "GET", headers: Any = None, body: str | None = None
     ) -> Any:
         self.pacer.wait(self.cost)
+        self.method = method
         self.exchange.last_response_headers = {}
         found = self.send(url, method, headers, body)
         if not isinstance(found, dict | list):
@@ -105,7 +107,9 @@ class Line:
         if self.status == 451:
             message = f"{name} doesn't serve the place this lab runs at. {said}"
             return Denied(message, code="provider.region")
-        if isinstance(error, ccxt.NetworkError) or self.status >= 500:
+        # What ccxt makes of these when it can't read the body: a venue that is away.
+        unread = f"{self.exchange.id} {self.method} http" in said and self.status in REFUSED
+        if (isinstance(error, ccxt.NetworkError) and not unread) or self.status >= 500:
             return down(name, f"can't answer ({type(error).__name__})", retry_seconds(after, now))
         if isinstance(error, ccxt.BadSymbol):
             return NotFound(f"{name} has no such symbol. {said}", code="symbol.unknown")

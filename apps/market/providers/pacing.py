@@ -9,13 +9,14 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from apps.core import clock
-from apps.core.errors import Denied, LabError, NotFound, Unavailable
+from apps.core.errors import Denied, Invalid, LabError, NotFound, Unavailable
 from apps.core.kernel.limits import Gate, Limit, LocalGate
 
 # Longer than the minute in which most vendors count, shorter than what a job may be silent for.
 PATIENCE_SECONDS = 70.0
 RETRY_SECONDS = 5.0
 MAX_RETRY_SECONDS = 86_400.0
+PASSING = {408, 409, 418, 423, 425}  # below 500, and yet over after a while
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,9 @@ class Pacer:
             return Denied(message.strip(), code="provider.auth")
         if status == 404:
             return NotFound(f"{name} does not know this. {said}".strip(), code="symbol.unknown")
+        if 400 <= status < 500 and status not in PASSING:
+            message = f"{name} refused the request (HTTP {status}). {said}"
+            return Invalid(message.strip(), code="provider.refused")
         return down(name, f"answered HTTP {status}", retry_seconds(retry_after, self.timing.now()))
 
 
