@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -42,41 +41,46 @@ class Wire:
 
     def _ask(self, method: str, path: str, **what: Any) -> Any:
         self.pacer.wait()
-        name = self.pacer.provider
+        name, address = self.pacer.provider, f"{self.base_url.rstrip('/')}{path}"
+        asked = {"headers": dict(self.headers), "timeout": self.timeout, **what}
         try:
-            with httpx.Client(
-                timeout=self.timeout, headers=dict(self.headers), verify=_trust()
-            ) as client:
-                answer = client.request(method, f"{self.base_url.rstrip('/')}{path}", **what)
+            with _client().stream(method, address, **asked) as answer:
+                content = self._content(answer)
         except httpx.TimeoutException:
             raise down(name, f"did not answer within {self.timeout:g} s") from None
         except httpx.HTTPError as error:
             raise down(name, f"can't be reached ({type(error).__name__})") from None
-        return self._read(answer)
-
-    def _read(self, answer: httpx.Response) -> Any:
         if answer.status_code >= 300:
-            said, after = _said(answer), answer.headers.get("Retry-After")
-            raise self.pacer.refusal(answer.status_code, said, after) from None
-        if len(answer.content) > MAX_BYTES:
-            raise Invalid(f"{self.pacer.provider} sent over 64 MB.", code="provider.answer")
+            after = answer.headers.get("Retry-After")
+            raise self.pacer.refusal(answer.status_code, _said(content), after)
         try:
-            return orjson.loads(answer.content)
+            return orjson.loads(content)
         except orjson.JSONDecodeError:
-            message = f"{self.pacer.provider} sent something that is not JSON; try again later."
+            message = f"{name} sent something that is not JSON; try again later."
             raise Unavailable(message, code="provider.malformed") from None
 
+    def _content(self, answer: httpx.Response) -> bytes:
+        """Return the body, unless it is larger than any answer should be."""
+        parts, size = [], 0
+        for part in answer.iter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > MAX_BYTES:
+                message = f"{self.pacer.provider} sent over {MAX_BYTES >> 20} MB; ask for less."
+                raise Invalid(message, code="provider.answer")
+        return b"".join(parts)
 
-@cache
-def _trust() -> ssl.SSLContext:
-    """Return whom to trust, read once: it takes longer than many an answer."""
-    return httpx.create_ssl_context()
+
+@lru_cache(maxsize=1)
+def _client() -> httpx.Client:
+    """Return the process's client, which keeps connections between requests."""
+    return httpx.Client()
 
 
-def _said(answer: httpx.Response) -> str:
+def _said(content: bytes) -> str:
     """Return what a refusal says, whatever the vendor calls it."""
     try:
-        body = orjson.loads(answer.content)
+        body = orjson.loads(content)
     except orjson.JSONDecodeError:
         return ""
     if not isinstance(body, dict):
