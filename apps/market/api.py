@@ -292,9 +292,10 @@ def get_universe_health(request: HttpRequest, name: str) -> Any:
 
 @router.get("/universes/{name}/health/map")
 @permission("team.read")
-def draw_gap_map(request: HttpRequest, name: str) -> Any:
+def draw_gap_map(request: HttpRequest, name: str, compact: bool = False) -> Any:
     """Answer the gap map of a universe, symbols by time, as Plotly JSON."""
-    return charts.gap_map(selectors.gap_map(team_id=signed_in(request).team, name=name))
+    found = selectors.gap_map(team_id=signed_in(request).team, name=name)
+    return charts.gap_map(found, compact=compact)
 
 
 @router.get("/universes/{name}/health/findings", response=Page[schemas.UniverseFindingOut])

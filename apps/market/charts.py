@@ -135,8 +135,11 @@ MARKS = {
 }
 
 
-def gap_map(found: GapMap) -> dict[str, Any]:
-    """Return symbols by time, each cell the share of its bars that is there, findings marked."""
+def gap_map(found: GapMap, *, compact: bool = False) -> dict[str, Any]:
+    """Return symbols by time, each cell the share of its bars that is there, findings marked.
+
+    ``compact`` names a few symbols on the axis, for a figure of the usual height.
+    """
     if not found.symbols:
         return {"data": [], "layout": {"meta": {"empty": "No bars are stored yet."}}}
     share = np.round(found.share, 4)
@@ -148,7 +151,7 @@ def gap_map(found: GapMap) -> dict[str, Any]:
         "zmin": 0.0,
         "zmax": 1.0,
         "xgap": 0,
-        "ygap": 1,
+        "ygap": 0 if compact else 1,
         "colorscale": SHARES,
         "colorbar": {
             "title": {"text": "bars there"},
@@ -161,7 +164,7 @@ def gap_map(found: GapMap) -> dict[str, Any]:
         "hovertemplate": "%{y} %{x}: %{z:.1%} of the bars<extra></extra>",
         "hoverongaps": False,
     }
-    return {"data": [cells, *_map_marks(found)], "layout": _map_layout(found)}
+    return {"data": [cells, *_map_marks(found)], "layout": _map_layout(found, compact)}
 
 
 def _map_marks(found: GapMap) -> list[dict[str, Any]]:
@@ -189,7 +192,7 @@ def _map_marks(found: GapMap) -> list[dict[str, Any]]:
     return traces
 
 
-def _map_layout(found: GapMap) -> dict[str, Any]:
+def _map_layout(found: GapMap, compact: bool) -> dict[str, Any]:
     holed = int(np.sum(np.any(found.share < 1, axis=1)))
     whole = float(np.nanmean(found.share))
     title = f"{whole:.2%} of the bars are there; {holed} of {len(found.symbols)} symbols have gaps"
@@ -204,7 +207,7 @@ def _map_layout(found: GapMap) -> dict[str, Any]:
         "yaxis": {
             "type": "category",
             "autorange": "reversed",
-            "dtick": 1,
+            **({"nticks": 20} if compact else {"dtick": 1}),
             "tickfont": {"size": 9},
             "showgrid": False,
         },

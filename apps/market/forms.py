@@ -214,3 +214,37 @@ class ProviderKeyForm(forms.Form):
         """Return the parts of the key as typed."""
         found = {name: value for name, value in self.data.items() if name.startswith("key_")}
         return {name.removeprefix("key_"): str(value) for name, value in found.items()}
+
+
+class SeriesForm(forms.Form):
+    """Which series an act is about."""
+
+    dataset = forms.CharField(required=False, max_length=64)
+    timeframe = forms.CharField(required=False, max_length=4)
+
+
+class FindingForm(SeriesForm):
+    """What somebody says about a finding: a real event, or bars to take out."""
+
+    kind = forms.CharField(required=False, max_length=40)
+    at = forms.DateTimeField(input_formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z"])
+    note = forms.CharField(max_length=300, strip=True)
+    act = forms.ChoiceField(choices=[("acknowledge", "a real event"), ("withdraw", "take out")])
+
+
+class QuarantineForm(forms.Form):
+    """What is decided on a bar kept out; figures left empty stay as received."""
+
+    act = forms.ChoiceField(choices=[("release", "store it"), ("drop", "leave it out")])
+    note = forms.CharField(max_length=300, strip=True)
+    open = forms.FloatField(required=False)
+    high = forms.FloatField(required=False)
+    low = forms.FloatField(required=False)
+    close = forms.FloatField(required=False)
+    volume = forms.FloatField(required=False)
+
+    def corrected(self) -> dict[str, float]:
+        """Return the figures that were given."""
+        names = ("open", "high", "low", "close", "volume")
+        given = {name: self.cleaned_data.get(name) for name in names}
+        return {name: value for name, value in given.items() if value is not None}

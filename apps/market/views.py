@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -20,10 +21,11 @@ from apps.market import forms, selectors, services
 @require_GET
 @permission("team.read")
 def data_room(request: HttpRequest) -> HttpResponse:
-    """Show universes with their health, datasets, feeds and ingestions."""
-    return render(
-        request, "market/room.html", selectors.data_room(team_id=signed_in(request).team)
-    )
+    """Show the data hub: a universe's gap map, providers, revisions, datasets, ingestions."""
+    picked = request.GET.get("universe", "")
+    team_id = signed_in(request).team
+    context = selectors.data_room(team_id=team_id, now=clock.now(), picked=picked)
+    return render(request, "market/room.html", context)
 
 
 @require_GET
@@ -213,3 +215,121 @@ def _change_provider_key(request: HttpRequest, name: str, form: forms.ProviderKe
         return services.check_provider_key(actor=actor, provider=name, now=now).note
     services.save_provider_key(actor=actor, provider=name, key=form.key(), now=now)
     return f"The key of {name} is stored, sealed; it can't be read back."
+
+
+@require_POST
+@permission("data.write")
+def check_universe(request: HttpRequest, name: str) -> HttpResponse:
+    """Start judging the bars of a universe anew."""
+    actor, now = signed_in(request), clock.now()
+    try:
+        services.start_recheck(actor=actor, universe=name, now=now)
+        messages.success(request, "The check has started; its progress is in the corner.")
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect("market:universe", name)
+
+
+@require_GET
+@permission("team.read")
+def findings(request: HttpRequest, symbol: str) -> HttpResponse:
+    """Show what looks wrong in a series, and the bars around one finding."""
+    asked = {key: request.GET.get(key, "") for key in ("dataset", "timeframe", "at")}
+    context = selectors.finding_page(team_id=signed_in(request).team, symbol=symbol, **asked)
+    return render(request, "market/findings.html", context)
+
+
+@require_POST
+@permission("data.write")
+def say(request: HttpRequest, symbol: str) -> HttpResponse:
+    """Acknowledge a finding as a real event, or take its bar out of the data."""
+    form = forms.FindingForm(request.POST)
+    try:
+        _say(request, symbol, form)
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect(_findings_of(symbol, request.POST))
+
+
+def _say(request: HttpRequest, symbol: str, form: forms.FindingForm) -> None:
+    actor, now = signed_in(request), clock.now()
+    if not form.is_valid():
+        messages.error(request, "Say what happened: a note of up to 300 letters is needed.")
+        return
+    said = dict(form.cleaned_data)
+    if said.pop("act") == "acknowledge":
+        services.acknowledge(actor=actor, symbol=symbol, now=now, **said)
+    else:
+        said = {**said, "at": [said["at"]]}
+        said.pop("kind")
+        services.withdraw(actor=actor, symbol=symbol, now=now, **said)
+
+
+def _findings_of(symbol: str, given: Any) -> str:
+    names = ("dataset", "timeframe", "at")
+    query = urlencode({name: given[name] for name in names if given.get(name)})
+    return f"{reverse('market:findings', args=[symbol])}?{query}"
+
+
+@require_POST
+@permission("data.write")
+def repair(request: HttpRequest, symbol: str) -> HttpResponse:
+    """Start fetching the missing bars of a series again."""
+    form, actor = forms.SeriesForm(request.POST), signed_in(request)
+    try:
+        if form.is_valid():
+            asked = {"symbols": [symbol], "now": clock.now(), **form.cleaned_data}
+            services.repair_gaps(actor=actor, **asked)
+            messages.success(request, "The missing bars were asked for.")
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect(_findings_of(symbol, request.POST))
+
+
+@require_GET
+@permission("team.read")
+def quarantine(request: HttpRequest) -> HttpResponse:
+    """Show bars that were kept out."""
+    asked = {key: request.GET.get(key, "") for key in ("status", "symbol")}
+    context = selectors.quarantine_page(team_id=signed_in(request).team, **asked)
+    return render(request, "market/quarantine.html", context)
+
+
+@require_POST
+@permission("data.write")
+def decide_bar(request: HttpRequest, quarantined_id: int) -> HttpResponse:
+    """Store a bar that was kept out, or leave it out for good."""
+    form = forms.QuarantineForm(request.POST)
+    try:
+        _decide_bar(request, quarantined_id, form)
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect("market:quarantine")
+
+
+def _decide_bar(request: HttpRequest, quarantined_id: int, form: forms.QuarantineForm) -> None:
+    if not form.is_valid():
+        messages.error(request, "Say why: a note of up to 300 letters is needed.")
+        return
+    known = {"actor": signed_in(request), "quarantined_id": quarantined_id, "now": clock.now()}
+    note = form.cleaned_data["note"]
+    if form.cleaned_data["act"] == "release":
+        services.release(note=note, values=form.corrected(), **known)
+    else:
+        services.drop(note=note, **known)
+
+
+@require_GET
+@permission("team.read")
+def revisions(request: HttpRequest) -> HttpResponse:
+    """Show which batches changed stored bars."""
+    context = selectors.revisions_page(team_id=signed_in(request).team)
+    return render(request, "market/revisions.html", context)
+
+
+@require_GET
+@permission("team.read")
+def revision(request: HttpRequest, batch_id: int) -> HttpResponse:
+    """Show what one batch changed, bar by bar."""
+    context = selectors.revisions_page(team_id=signed_in(request).team, batch_id=batch_id)
+    return render(request, "market/revisions.html", context)

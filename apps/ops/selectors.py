@@ -151,9 +151,9 @@ def check_ledger(now: datetime) -> State:
 
 
 def check_data(now: datetime) -> State:
-    """Look at the feeds that should move."""
+    """Look at the feeds that should move, and at universes whose bars got worse."""
     try:
-        running = market.list_running_feeds()
+        running, fallen = market.list_running_feeds(), market.list_fallen(now=now)
     except DatabaseError:
         return State("data", "unknown", "the database does not answer", "Start PostgreSQL.")
     limit = timedelta(seconds=FEED_DEGRADED_SECONDS)
@@ -161,7 +161,19 @@ def check_data(now: datetime) -> State:
     if stale:
         advice = "Look at the stream process; a paused feed is started again on the Data page."
         return State("data", "degraded", f"feeds stand still: {', '.join(stale)}", advice)
-    return State("data", "ok", f"{len(running)} feeds move")
+    if fallen:
+        advice = "Look at the findings of these universes on the Data page, and repair them."
+        words = f"{len(running)} feeds move; {_fallen(fallen)}"
+        return State("data", "degraded", words, advice)
+    return State("data", "ok", f"{len(running)} feeds move, no universe got worse")
+
+
+def _fallen(found: list[dict[str, Any]]) -> str:
+    """Name shared universes only: everybody sees this, and a team's are its own."""
+    shared = [item["name"] for item in found if item["team_id"] is None]
+    named = f": {', '.join(shared)}" if shared else ""
+    noun = "universe" if len(found) == 1 else "universes"
+    return f"the bars of {len(found)} {noun} got worse{named}"
 
 
 def check_ai() -> State:

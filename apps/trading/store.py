@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -43,6 +43,14 @@ SELECT extract(epoch FROM ts)::float8 * 1e6, equity, cash, gross, net FROM (
     WHERE account_id = %s AND deployment_id = %s AND epoch = %s
     ORDER BY ts DESC LIMIT %s
 ) newest ORDER BY ts
+"""
+
+READ_TAILS = """
+SELECT a.id, e.equity FROM unnest(%s::int8[], %s::int4[]) AS a (id, epoch), LATERAL (
+    SELECT ts, equity FROM trading_equity
+    WHERE account_id = a.id AND deployment_id = %s AND epoch = a.epoch
+    ORDER BY ts DESC LIMIT %s
+) e ORDER BY a.id, e.ts
 """
 
 
@@ -122,3 +130,14 @@ def read_points(
         table = np.array(cursor.fetchall(), dtype=np.float64).reshape(-1, 5)
     ts = np.rint(table[:, 0]).astype(np.int64)
     return EquityCurve(ts, *(np.ascontiguousarray(table[:, i]) for i in range(1, 5)))
+
+
+def read_tails(epochs: Mapping[int, int], *, limit: int) -> dict[int, list[float]]:
+    """Return the newest ``limit`` equities of many accounts (id to epoch), in time order."""
+    found: dict[int, list[float]] = {account_id: [] for account_id in epochs}
+    with connection.cursor() as cursor:
+        columns = [list(epochs), list(epochs.values())]
+        cursor.execute(READ_TAILS, [*columns, ACCOUNT_TOTAL, limit])
+        for account_id, equity in cursor.fetchall():
+            found[account_id].append(equity)
+    return found

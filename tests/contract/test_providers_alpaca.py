@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from apps.core.errors import Denied
+from apps.core.errors import Denied, Invalid
 from apps.market.providers.alpaca import AlpacaProvider
 from tests.contract.provider_suite import VendorContract
 from tests.servers.alpaca_server import KEY, AlpacaServer, minute_bar, streaming
@@ -40,7 +40,7 @@ class TestAlpacaDaily(Alpaca):
             "message": "subscription does not permit querying recent SIP data"
         }
         server.fault = "403"
-        with pytest.raises(Denied) as caught:
+        with pytest.raises(Invalid) as caught:
             provider.fetch(task)
         assert caught.value.code == "provider.plan"
 

@@ -187,9 +187,9 @@ def test_an_ingestion_runs_with_the_key_and_stores_it_nowhere(stored, fmp, actor
     result = services.run_ingest(jobs.Progress(job.pk, job.team_id, 1, job.payload))
     assert (result["symbols"], result["failed"]) == (1, 1)
     assert result["rows_added"] == len(fmp.raw["AAPL"]) == 131
-    run.refresh_from_db()
     job.refresh_from_db()
-    told = [run.request, run.failed, job.payload, job.result, job.error, job.title, result]
+    kept = [*run.tasks.values()]
+    told = [run.request, kept, job.payload, job.result, job.error, job.title, result]
     assert KEY not in str(told) + caplog.text
     found = selectors.get_instrument(team_id=run.team_id, symbol="AAPL", dataset="fmp-us-daily")
     assert [(a["kind"], a["value"]) for a in found.actions] == [

@@ -20,6 +20,11 @@ ROWS = {
     "backtest_5k_bars_bt": "backtest",
     "api_list_200": "api_list",
     "page_first_chart": "first_chart",
+    "ingest_5m": "bars",
+    "reingest_5m": "bars",
+    "read_panel_db": "bars",
+    "read_panel_cache": "bars",
+    "resample_10m": "longer_bars",
 }
 LIMIT_SECONDS = 900
 

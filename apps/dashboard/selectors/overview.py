@@ -45,14 +45,16 @@ def overview(*, actor: Actor, now: datetime) -> dict[str, Any]:
 
 def list_accounts(*, team_id: int) -> list[dict[str, Any]]:
     """Return the team's paper accounts with what they hold and their latest equity marks."""
+    rows = list(trading.list_accounts(team_id).filter(is_paper=True)[:RECENT])
+    marks = trading.equity_tails(rows, limit=MARKS)
     held = Counter(trading.list_positions(team_id).values_list("account_id", flat=True))
     return [
         {
             **trading.account_json(row),
             "positions": held[row.pk],
-            "history": trading.equity_curve(row.pk, team_id, limit=MARKS).equity.tolist(),
+            "history": marks[row.pk],
         }
-        for row in trading.list_accounts(team_id).filter(is_paper=True)[:RECENT]
+        for row in rows
     ]
 
 

@@ -21,11 +21,30 @@ def time_axis(series: Sequence[Columns]) -> Times:
     return np.unique(np.concatenate(list(distinct.values())))
 
 
-def lay_out(axis: Times, series: Sequence[Columns], name: str) -> Floats:
-    """Return one field as ``(n_bars, n_assets)``; NaN where a series has no bar."""
+def places(axis: Times, series: Sequence[Columns]) -> list[slice | NDArray[np.intp]]:
+    """Return where on the axis the bars of each series stand, for ``lay_out``."""
+    return [
+        slice(None) if np.array_equal(bars.ts, axis) else np.searchsorted(axis, bars.ts)
+        for bars in series
+    ]
+
+
+def lay_out(
+    axis: Times,
+    series: Sequence[Columns],
+    name: str,
+    at: Sequence[slice | NDArray[np.intp]] | None = None,
+) -> Floats:
+    """Return one field as ``(n_bars, n_assets)``; NaN where a series has no bar.
+
+    Parameters
+    ----------
+    at
+        The ``places``, when they are known from another field.
+    """
     grid = np.full((len(series), len(axis)), np.nan)
-    for row, bars in zip(grid, series, strict=True):
-        row[np.searchsorted(axis, bars.ts)] = getattr(bars, name)
+    for row, bars, where in zip(grid, series, at or places(axis, series), strict=True):
+        row[where] = getattr(bars, name)
     return np.ascontiguousarray(grid.T)
 
 

@@ -13,6 +13,8 @@ MICROS = 1_000_000
 DAY = 86400 * MICROS
 MONDAY = 4 * DAY  # 1970-01-05
 NEVER = np.iinfo(np.int64).max
+# From here on the compiled loop gains more than it costs to load.
+MANY = 1_000_000
 
 
 def bucket_starts(ts: NDArray[np.int64], timeframe: str) -> NDArray[np.int64]:
@@ -51,10 +53,32 @@ def resample(bars: Columns, timeframe: str, *, source: str, complete: bool) -> C
     if timeframe == source or not len(bars):
         return bars
     check_coarser(timeframe, source)
+    longer = _by_loop(bars, timeframe) if _is_long(bars, timeframe) else _by_array(bars, timeframe)
+    closed = int(bars.ts[-1]) + seconds_of(source) * MICROS
+    if complete and closed < bucket_end(int(longer.ts[-1]), timeframe):
+        return longer.take(slice(0, -1))
+    return longer
+
+
+def _is_long(bars: Columns, timeframe: str) -> bool:
+    return len(bars) >= MANY and timeframe != "1mo"
+
+
+def _by_loop(bars: Columns, timeframe: str) -> Columns:
+    from apps.market.kernel.loops import longer_bars
+
+    length = seconds_of(timeframe) * MICROS
+    offset = MONDAY if timeframe == "1w" else 0
+    columns = (bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume)
+    ts, figures = longer_bars(*columns, length, offset)
+    return Columns(ts, *figures)
+
+
+def _by_array(bars: Columns, timeframe: str) -> Columns:
     keys = bucket_starts(bars.ts, timeframe)
     first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
     last = np.append(first[1:], len(keys)) - 1
-    longer = Columns(
+    return Columns(
         keys[first],
         bars.open[first],
         np.maximum.reduceat(bars.high, first),
@@ -62,10 +86,6 @@ def resample(bars: Columns, timeframe: str, *, source: str, complete: bool) -> C
         bars.close[last],
         np.add.reduceat(bars.volume, first),
     )
-    closed = int(bars.ts[-1]) + seconds_of(source) * MICROS
-    if complete and closed < bucket_end(int(longer.ts[-1]), timeframe):
-        return longer.take(slice(0, -1))
-    return longer
 
 
 def check_coarser(timeframe: str, source: str) -> None:

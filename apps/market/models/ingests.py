@@ -29,7 +29,7 @@ class Batch(models.Model):
 
 
 class IngestRun(models.Model):
-    """An ingestion somebody asked for; what is done is kept so that it can go on."""
+    """An ingestion somebody asked for; its tasks tell what is done, so that it can go on."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     team = models.ForeignKey("accounts.Team", on_delete=models.CASCADE, related_name="+")
@@ -40,8 +40,6 @@ class IngestRun(models.Model):
     flow = models.ForeignKey(
         "market.Flow", null=True, on_delete=models.SET_NULL, related_name="runs"
     )
-    done = ArrayField(models.CharField(max_length=80), default=list)
-    failed = models.JSONField(default=dict)
     rows_received = models.IntegerField(default=0)
     rows_added = models.IntegerField(default=0)
     rows_changed = models.IntegerField(default=0)
@@ -80,6 +78,7 @@ class IngestTask(models.Model):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("run", "seq"), name="ingest_task_once"),)
+        indexes = (models.Index(fields=("run", "status", "seq"), name="ingest_task_by_status"),)
 
     def __str__(self) -> str:
         return f"{self.symbol}@{self.timeframe} {self.status}"

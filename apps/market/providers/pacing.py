@@ -65,7 +65,7 @@ class Pacer:
             return Unavailable(message, code="provider.limited", retry_after=seconds)
         if status == 402 or (status == 403 and "subscription" in said.lower()):
             message = f"The plan behind the key of {name} lacks this (HTTP {status}). {said}"
-            return Denied(message.strip(), code="provider.plan")
+            return Invalid(message.strip(), code="provider.plan")
         if status in {401, 403}:
             message = f"{name} does not take the key (HTTP {status}); enter a good one. {said}"
             return Denied(message.strip(), code="provider.auth")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -30,12 +33,21 @@ SIDE_BARS = 20
 
 def series_in(*, team_id: int | None, universe: Any) -> QuerySet[Series]:
     """Return the series a universe is made of, as far as the team may see them."""
+    return _seen_by(team_id).filter(_made_of(universe)).order_by("instrument__symbol")
+
+
+def _seen_by(team_id: int | None) -> QuerySet[Series]:
     return Series.objects.filter(
-        Q(instrument__dataset__team_id=team_id) | Q(instrument__dataset__team=None),
+        Q(instrument__dataset__team_id=team_id) | Q(instrument__dataset__team=None)
+    )
+
+
+def _made_of(universe: Any) -> Q:
+    return Q(
         instrument__dataset_id=universe.dataset_id,
         instrument__symbol__in=universe.symbols,
         timeframe=universe.timeframe,
-    ).order_by("instrument__symbol")
+    )
 
 
 def acknowledged(team_id: int | None, series_ids: list[int]) -> dict[int, list[Acknowledged]]:
@@ -55,10 +67,36 @@ def open_counts(counts: dict[str, int] | None, known: list[Acknowledged]) -> dic
 
 def data_health(*, team_id: int | None, universe: Any) -> dict[str, Any]:
     """Return the health of a universe: mean score, coverage, and its worst series."""
+    return data_health_of(team_id=team_id, universes=[universe])[0]
+
+
+def data_health_of(*, team_id: int | None, universes: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the health of universes in their order, asked for together."""
+    asked = reduce(or_, (_made_of(universe) for universe in universes), Q(pk=None))
     fields = ("pk", "instrument__symbol", "rows", "first_at", "last_at", "checked_at")
     parts = ("health__score", "health__coverage", "health__missing", "health__counts")
-    values = list(series_in(team_id=team_id, universe=universe).values_list(*fields, *parts))
-    known = acknowledged(team_id, [row[0] for row in values]) if team_id else {}
+    place = ("instrument__dataset_id", "timeframe")
+    found = list(_seen_by(team_id).filter(asked).values_list(*place, *fields, *parts))
+    known = acknowledged(team_id, [row[2] for row in found]) if team_id else {}
+    lines: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
+    for row in found:
+        lines[row[0], row[1], row[3]].append(row[2:])
+    return [
+        _health_from(
+            [
+                line
+                for symbol in sorted(set(universe.symbols))
+                for line in lines[universe.dataset_id, universe.timeframe, symbol]
+            ],
+            known,
+        )
+        for universe in universes
+    ]
+
+
+def _health_from(
+    values: Sequence[tuple[Any, ...]], known: Mapping[int, list[Acknowledged]]
+) -> dict[str, Any]:
     lines: list[dict[str, Any]] = []
     for pk, symbol, _rows, _first, _last, _checked, score, coverage, missing, counts in values:
         if score is None:

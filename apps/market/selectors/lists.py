@@ -7,17 +7,16 @@ import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.db import connection
 from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 
-from apps.core.errors import Invalid, NotFound
+from apps.core.errors import Invalid
 from apps.core.plugs import list_plugs, load_plug
 from apps.market.kernel.bars import FIELDS, Panel
 from apps.market.kernel.health import iso
 from apps.market.kernel.periods import Moment
-from apps.market.models import Batch, Dataset, IngestRun, Instrument, Reader, Series
+from apps.market.models import Batch, Dataset, Instrument, Reader, Series
 from apps.market.selectors.locations import unknown_symbol
 from apps.market.selectors.panels import read_panel
 
@@ -284,42 +283,6 @@ def list_datasets(*, team_id: int) -> list[dict[str, Any]]:
         }
         for row in rows.order_by(F("team_id").asc(nulls_last=True), "id")
     ]
-
-
-def list_ingests(*, team_id: int) -> QuerySet[IngestRun]:
-    """Return the team's ingestions, the newest first."""
-    return IngestRun.objects.filter(team_id=team_id).select_related("dataset", "job")
-
-
-def get_ingest(*, team_id: int, ingest_id: UUID | str) -> IngestRun:
-    """Return an ingestion of the team. Raises ``NotFound``."""
-    try:
-        found = list_ingests(team_id=team_id).filter(pk=UUID(str(ingest_id))).first()
-    except ValueError:
-        found = None
-    if found is None:
-        raise NotFound(f"There is no ingestion {ingest_id}.", code="ingest.not_found")
-    return found
-
-
-def ingest_dict(run: IngestRun) -> dict[str, Any]:
-    """Return an ingestion as clients see it."""
-    return {
-        "id": str(run.pk),
-        "provider": run.provider,
-        "dataset": run.dataset.name,
-        "request": run.request,
-        "job_id": str(run.job_id) if run.job_id else None,
-        "status": str(run.job.status) if run.job else "unknown",
-        "done": len(run.done),
-        "failed": run.failed,
-        "rows_received": run.rows_received,
-        "rows_added": run.rows_added,
-        "rows_changed": run.rows_changed,
-        "created_at": run.created_at,
-        "created_by": run.created_by,
-        "finished_at": run.finished_at,
-    }
 
 
 def list_providers() -> list[dict[str, Any]]:

@@ -2,40 +2,134 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from apps.market.kernel.bars import PRICE_MODES, Panel
+from apps.market.kernel.health import iso
+from apps.market.kernel.periods import micros, moment_of, parse
 from apps.market.kernel.resample import finer_than
 from apps.market.selectors.feeds import list_feeds
-from apps.market.selectors.health import coverage_of, data_health
+from apps.market.selectors.health import (
+    around_dict,
+    bars_around,
+    coverage_of,
+    data_health,
+    data_health_of,
+    find_series,
+    instrument_health,
+    list_checkups,
+    list_findings,
+)
+from apps.market.selectors.ingests import ingest_dict, list_ingests
+from apps.market.selectors.keys import list_vendors
 from apps.market.selectors.lists import (
     InstrumentView,
     bars_of,
     get_instrument,
-    ingest_dict,
     list_datasets,
-    list_ingests,
     list_providers,
+)
+from apps.market.selectors.trail import (
+    list_quarantined,
+    list_revisions,
+    provenance_of,
+    quarantine_counts,
+    quarantined_dict,
+    repair_source,
+    revision_bars,
+    revision_dict,
 )
 from apps.market.selectors.universes import get_universe, list_universes
 
 RECENT = 10
+SHOWN_ROWS = 200
+MAP_ROWS = (30, 80, 140, 200)
 SHOWN_BARS = {"250": "250 bars", "1000": "1 000 bars", "5000": "5 000 bars"}
 OFFERED = ("1h", "4h", "1d", "1w", "1mo")
 
 
-def data_room(*, team_id: int) -> dict[str, Any]:
-    """Return universes with their health, datasets, feeds and the last ingestions."""
+def data_room(*, team_id: int, now: datetime, picked: str = "") -> dict[str, Any]:
+    """Return the data hub: universes, one of them picked, and everything around them."""
+    found = list_universes(team_id=team_id)
     universes = [
-        {"universe": item, "health": data_health(team_id=team_id, universe=item)}
-        for item in list_universes(team_id=team_id)
+        {"universe": item, "health": health}
+        for item, health in zip(
+            found, data_health_of(team_id=team_id, universes=found), strict=True
+        )
     ]
+    names = {line["universe"].name: line for line in universes}
+    chosen = names.get(picked) or (universes[0] if universes else None)
     return {
         "universes": universes,
+        "picked": chosen,
         "datasets": list_datasets(team_id=team_id),
         "feeds": list_feeds(),
         "ingests": recent_ingests(team_id=team_id),
+        "revisions": [revision_dict(row) for row in list_revisions(team_id=team_id)[:RECENT]],
+        "quarantine": quarantine_counts(team_id=team_id),
+        "vendors": list_vendors(team_id=team_id, now=now),
     }
+
+
+def map_rows(series: int) -> int:
+    """Return which height of a gap map so many symbols need."""
+    return next((rows for rows in MAP_ROWS if series <= rows), MAP_ROWS[-1])
+
+
+def finding_page(
+    *, team_id: int, symbol: str, dataset: str = "", timeframe: str = "", at: str = ""
+) -> dict[str, Any]:
+    """Return a series' gaps and findings, and the bars around one of them."""
+    health = instrument_health(
+        team_id=team_id, symbol=symbol, dataset=dataset, timeframe=timeframe
+    )
+    series = find_series(
+        team_id=team_id, symbol=symbol, dataset=health["dataset"], timeframe=health["timeframe"]
+    )
+    chosen = parse(at, "at") if at else _first_of(health)
+    bars: dict[str, Any] = {}
+    if chosen:
+        moment = moment_of(micros(chosen))
+        found = bars_around(
+            team_id=team_id,
+            symbol=symbol,
+            dataset=health["dataset"],
+            timeframe=health["timeframe"],
+            at=moment,
+        )
+        bars = {"at": iso(micros(moment)), **around_dict(*found)}
+    return {
+        "health": health,
+        "around": bars,
+        "source": repair_source(team_id=team_id, series=series),
+        "others": [item.timeframe for item in series.instrument.series.order_by("id")],
+    }
+
+
+def _first_of(health: dict[str, Any]) -> datetime | None:
+    at = [item["at"] for item in health["findings"]] + [gap["first"] for gap in health["gaps"]]
+    return datetime.fromisoformat(at[0]) if at else health["last"]
+
+
+def quarantine_page(*, team_id: int, status: str = "", symbol: str = "") -> dict[str, Any]:
+    """Return bars in quarantine and how many there are of each state."""
+    rows = list_quarantined(team_id=team_id, status=status or "open", symbol=symbol)
+    return {
+        "rows": [quarantined_dict(row) for row in rows[:SHOWN_ROWS]],
+        "counts": quarantine_counts(team_id=team_id),
+        "status": status or "open",
+        "symbol": symbol,
+        "most": SHOWN_ROWS,
+    }
+
+
+def revisions_page(*, team_id: int, batch_id: int | None = None) -> dict[str, Any]:
+    """Return the last revisions, and what one of them changed bar by bar."""
+    rows = [revision_dict(row) for row in list_revisions(team_id=team_id)[:SHOWN_ROWS]]
+    if batch_id is None:
+        return {"revisions": rows}
+    return {"revisions": rows, "picked": revision_bars(team_id=team_id, batch_id=batch_id)}
 
 
 def recent_ingests(*, team_id: int) -> list[dict[str, Any]]:
@@ -51,6 +145,9 @@ def universe_page(*, team_id: int, name: str) -> dict[str, Any]:
         "universe": universe,
         "health": data_health(team_id=team_id, universe=universe),
         "rows": coverage_of(universe=universe, team_id=team_id),
+        "findings": list_findings(team_id=team_id, name=name)[:SHOWN_ROWS],
+        "map_rows": map_rows(len(universe.symbols)),
+        "history": [item["score"] for item in list_checkups(team_id=team_id, name=name)][::-1],
     }
 
 
@@ -71,7 +168,16 @@ def instrument_page(
         "price_modes": modes,
         "price_mode": price_mode if price_mode in modes else modes[:2][-1],
         "counts": SHOWN_BARS,
-        "health": found.series[0]["health"] if found.series else {},
+        "health": instrument_health(
+            team_id=team_id, symbol=symbol, dataset=found.dataset, timeframe=stored[0]
+        )
+        if stored
+        else {},
+        "stretches": provenance_of(
+            team_id=team_id, symbol=symbol, dataset=found.dataset, timeframe=stored[0]
+        )
+        if stored
+        else [],
     }
 
 

@@ -18,7 +18,7 @@ from apps.market import store
 from apps.market.kernel import adjust
 from apps.market.kernel.bars import FIELDS, Panel
 from apps.market.kernel.columns import Columns
-from apps.market.kernel.grid import lay_out, sum_into_bars, time_axis
+from apps.market.kernel.grid import lay_out, places, sum_into_bars, time_axis
 from apps.market.kernel.periods import (
     EARLIEST,
     LATEST,
@@ -170,7 +170,8 @@ def _laid_out(asked: _Question) -> store.Laid:
     """Read the bars and lay them on one axis."""
     series = _read(asked)
     axis = time_axis(series)
-    arrays = {name: lay_out(axis, series, name) for name in FIELDS}
+    at = places(axis, series)
+    arrays = {name: lay_out(axis, series, name, at) for name in FIELDS}
     for kind in asked.extras:
         arrays[kind] = _figure(asked.found, kind, axis, asked.timeframe)
     return store.Laid(axis, arrays)

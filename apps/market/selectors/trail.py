@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from apps.core.errors import Invalid
 from apps.market import store
-from apps.market.models import Batch, Quarantined, Revision
+from apps.market.models import Batch, IngestRun, Quarantined, Revision, Series
 from apps.market.selectors.health import find_series
 from apps.market.selectors.revisions import get_revision
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who can be asked again for the bars of a series; without a provider the reason says why."""
+
+    provider: str
+    section: str
+    reason: str
+
 
 FIGURES = ("open", "high", "low", "close", "volume")
 
@@ -156,3 +167,16 @@ def provenance_of(
         for item in stretches
         if item.batch_id in batches
     ]
+
+
+def repair_source(*, team_id: int, series: Series) -> Source:
+    """Return the provider of the last ingestion that brought such bars into the dataset."""
+    dataset = series.instrument.dataset
+    if dataset.team_id != team_id:
+        return Source("", "", "These bars are shared: a team does not change them.")
+    runs = IngestRun.objects.filter(team_id=team_id, dataset=dataset)
+    run = runs.filter(request__timeframe=series.timeframe).order_by("-created_at").first()
+    if run is None or not run.request.get("section"):
+        reason = "These bars were uploaded: there is no provider to ask again. Upload the rest."
+        return Source("", "", reason)
+    return Source(run.provider, run.request["section"], "")

@@ -15,7 +15,13 @@ from apps.market.services.health import (
     run_recheck,
     start_recheck,
 )
-from apps.market.services.ingests import retry_ingest, run_ingest, start_ingest
+from apps.market.services.ingests import (
+    cancel_ingest,
+    repair_gaps,
+    retry_ingest,
+    run_ingest,
+    start_ingest,
+)
 from apps.market.services.judging import recheck
 from apps.market.services.keys import (
     check_provider_key,
@@ -36,6 +42,7 @@ __all__ = [
     "acknowledge",
     "advance_feed",
     "ask_for_members",
+    "cancel_ingest",
     "check_provider_key",
     "check_up",
     "create_universe",
@@ -51,6 +58,7 @@ __all__ = [
     "recheck_due",
     "register_reader",
     "release",
+    "repair_gaps",
     "restart_feed",
     "resume_feed",
     "retry_ingest",

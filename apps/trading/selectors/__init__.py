@@ -35,6 +35,7 @@ from apps.trading.selectors.snapshots import (
     deployment_json,
     equity_curve,
     equity_json,
+    equity_tails,
     equity_words,
     holdings_of,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "deployment_json",
     "equity_curve",
     "equity_json",
+    "equity_tails",
     "equity_words",
     "find_busiest_account",
     "get_account",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -230,6 +230,11 @@ def equity_words(account: Account) -> dict[str, str]:
         "currency": account.currency,
         "subtitle": f"{mode} on feed {account.feed}; filled at the next open, marked at closes",
     }
+
+
+def equity_tails(accounts: Sequence[Account], *, limit: int) -> dict[int, list[float]]:
+    """Return the newest equities of accounts by their id, in time order."""
+    return store.read_tails({row.pk: row.epoch for row in accounts}, limit=limit)
 
 
 def equity_curve(

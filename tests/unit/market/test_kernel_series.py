@@ -1,5 +1,6 @@
 """Resampling, gaps, health, the grid, dates and the COPY format."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -38,6 +39,22 @@ def test_resampling_equals_pandas(timeframe, rule):
     for name in ("open", "high", "low", "close"):
         assert np.array_equal(getattr(found, name), expected[name].to_numpy())
     assert found.volume == pytest.approx(expected["volume"].to_numpy(), rel=1e-12)
+
+
+@pytest.mark.parametrize("timeframe", ["5m", "15m", "4h", "1d", "1w"])
+@pytest.mark.parametrize("start", [0, 1_700_000_040_000_000, -86_400_000_000 * 3])
+def test_the_compiled_loop_equals_its_twin(monkeypatch, timeframe, start):
+    rng = np.random.default_rng(11)
+    kept = np.sort(rng.choice(60_000, 20_000, replace=False))
+    close = 50 * np.exp(np.cumsum(rng.normal(0, 1e-3, len(kept))))
+    bars = replace(
+        columns(close), ts=start + 60_000_000 * kept, volume=rng.integers(0, 99, len(kept)) + 0.0
+    )
+    slow = resample(bars, timeframe, source="1m", complete=True)
+    monkeypatch.setattr("apps.market.kernel.resample.MANY", 1)
+    fast = resample(bars, timeframe, source="1m", complete=True)
+    for name in ("ts", "open", "high", "low", "close", "volume"):
+        assert np.array_equal(getattr(fast, name), getattr(slow, name)), name
 
 
 def test_a_bar_that_has_not_closed_is_left_out():

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from apps.core.errors import Denied, NotFound, Unavailable
+from apps.core.errors import Denied, Invalid, NotFound, Unavailable
 from apps.core.kernel.limits import Limit, LocalGate
 from apps.market.providers.pacing import Pacer, Timing, retry_seconds, scrub
 
@@ -42,8 +42,9 @@ def test_retry_after_is_seconds_or_a_date(text, seconds):
     [
         (401, "Invalid API KEY", Denied, "provider.auth"),
         (403, "forbidden", Denied, "provider.auth"),
-        (403, "not available under your current subscription", Denied, "provider.plan"),
-        (402, "premium", Denied, "provider.plan"),
+        (403, "not available under your current subscription", Invalid, "provider.plan"),
+        (402, "premium", Invalid, "provider.plan"),
+        (400, "bad parameter", Invalid, "provider.refused"),
         (404, "no such thing", NotFound, "symbol.unknown"),
         (429, "slow down", Unavailable, "provider.limited"),
         (500, "oops", Unavailable, "provider.down"),
