@@ -108,7 +108,11 @@ def test_runs_that_read_the_bars_are_computed_once_more(world, later):
 def test_approvals_on_such_a_run_are_listed(world, later, actor, team):
     who, touched, _, batch = world
     proposal = services.propose_run(
-        actor=who, run_id=touched.pk, rationale="It holds.", target_stage="paper", now=later
+        actor=who,
+        run_id=touched.pk,
+        rationale="It held up, and the costs are in it.",
+        target_stage="paper",
+        now=later,
     )
     found = blast_radius(team_id=team.pk, batch_id=batch)
     assert [row["id"] for row in found["proposals"]] == [str(proposal.pk)]
@@ -125,9 +129,7 @@ def test_what_is_left_is_computed_on_demand_and_once(world, later):
     assert Rerun.objects.count() == 1
 
 
-def test_doors_show_the_blast_radius_to_its_team_only(
-    world, api_as, client_as, other_team, later
-):
+def test_doors_show_the_blast_radius_to_its_team_only(world, api_as, client_as, other_team, later):
     _, touched, _, batch = world
     body = api_as("viewer").get(f"/api/v1/revisions/{batch}/blast-radius").json()
     assert [run["id"] for run in body["runs"]] == [str(touched.pk)]
