@@ -7,6 +7,7 @@ PERIODIC = (
     ("forget old answers and sessions", "core.forget_old", 3600.0, "io"),
     ("sample health", "ops.sample_health", 15.0, "io"),
     ("finish halts", "trading.finish_halts", 5.0, "trading"),
+    ("run flows", "market.run_flows", 20.0, "io"),
     ("judge bars that changed", "market.recheck_due", 300.0, "io"),
     ("expire proposals", "approvals.expire", 600.0, "io"),
 )

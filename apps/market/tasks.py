@@ -34,6 +34,12 @@ def recheck(self: Any, job_id: str) -> str:
     return jobs.execute(job_id, services.run_recheck, worker=self.request.hostname or "worker")
 
 
+@shared_task(name="market.run_flows")
+def run_flows() -> dict[str, int]:
+    """Start flows that are due, report those that ended."""
+    return services.run_flows(now=clock.now())
+
+
 @shared_task(name="market.recheck_due")
 def recheck_due() -> dict[str, int]:
     """Judge what changed since, and note how universes are."""

@@ -181,7 +181,11 @@ class Crowd:
             **mine, subject="", version=n, values={}, reason="r", created_by=who.name
         )
         RiskReport.objects.create(
-            **mine, subject=f"backtest:{n}", title=f"Report {n}", body={}, created_by=who.name
+            **mine,
+            subject=f"backtest:{n}",
+            title=f"Report {n}",
+            body={"columns": {}},
+            created_by=who.name,
         )
         Breach.objects.create(**mine, subject=f"account:{n}", code="limit.rate", message="m")
         Alert.objects.create(key=f"alert {n}", severity="warning", title="t", raised_at=at)

@@ -69,9 +69,9 @@ def lying_rows():
 
 def huge_dictionary():
     """Return a small Parquet file whose one page of names unpacks to half a gigabyte."""
-    names = pa.array(["x" * 4_000_000 + str(i) for i in range(100)])
-    days = pa.array((np.datetime64("2024-01-01") + np.arange(100)).astype("M8[D]"))
-    out = {"symbol": names, "date": days} | {n: np.full(100, 10.0) for n in FIELDS[2:]}
+    names = pa.array(["x" * 16_000_000 + str(i) for i in range(32)])
+    days = pa.array((np.datetime64("2024-01-01") + np.arange(32)).astype("M8[D]"))
+    out = {"symbol": names, "date": days} | {n: np.full(32, 10.0) for n in FIELDS[2:]}
     return parquet(pa.table(out), compression="zstd")
 
 

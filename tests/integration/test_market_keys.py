@@ -1,9 +1,12 @@
 """Keys of providers: checked with the vendor, sealed, write-only, told to nobody."""
 
+import io
 import logging
 
 import orjson
 import pytest
+from cryptography.fernet import Fernet
+from django.core.management import call_command
 
 from apps.audit.selectors import list_events
 from apps.core import buckets, jobs, secrets
@@ -236,3 +239,19 @@ def test_a_provider_without_indices_is_told(db, actor, now):
     with pytest.raises(NotFound) as caught:
         services.ask_for_members(actor=actor(), provider="sample", index="sp500", now=now)
     assert caught.value.code == "provider.no_members"
+
+
+def test_the_sealing_key_is_rotated_without_a_stop(stored, team, settings):
+    old, new = settings.SEAL_KEY, Fernet.generate_key().decode()
+    settings.SEAL_KEY = f"{new},{old}"
+    assert selectors.provider_for(team_id=team.pk, name="fmp").key == GOOD
+    out = io.StringIO()
+    call_command("reseal_keys", stdout=out)
+    assert out.getvalue().strip() == '{"provider_keys": 1}'
+    settings.SEAL_KEY = new
+    assert selectors.provider_for(team_id=team.pk, name="fmp").key == GOOD
+    settings.SEAL_KEY = old
+    with pytest.raises(Invalid) as caught:
+        selectors.provider_for(team_id=team.pk, name="fmp")
+    assert caught.value.code == "secrets.wrong_key"
+    assert KEY not in caught.value.message

@@ -16,7 +16,7 @@ API = "/api/v1"
 OPENAPI = Path(__file__).parents[1] / "data" / "openapi.json"
 # Asked with what they need, or not about rows.
 WITH = {
-    "/fx": "?base=EUR&quote=USD",
+    "/fx": None,
     "/bars": "?symbol=AAPL&timeframe=1d",
     "/health/history": "?name=db",
     "/readers": "?digest=0",
@@ -93,26 +93,33 @@ def noting(asked):
     return note
 
 
-def assert_level(client, path, crowd):
-    few = counted(client, path)
-    crowd.grow(MANY)
-    many = counted(client, path)
-    again = [sql for sql in dict.fromkeys(many) if sql not in set(few)]
-    assert len(many) == len(few), f"{len(few)} queries for {FEW} rows, {len(many)}: {again}"
-
-
-@pytest.mark.parametrize("path", endpoints())
-def test_a_list_over_rest_asks_as_often_for_many_rows(path, crowd, api_as):
+def rest_of_all(api_as):
     client = api_as("admin")
-    crowd.grow(FEW)
-    assert_level(client, path, crowd)
+    return [(client, path) for path in endpoints()]
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_asks_as_often_for_many_rows(path, crowd, client_as):
-    client = client_as(OTHERS.get(path, "admin"))
+def pages_of_all(client_as):
+    clients = {role: client_as(role) for role in {"admin", *OTHERS.values()}}
+    return [(clients[OTHERS.get(path, "admin")], path) for path in PAGES]
+
+
+@pytest.mark.parametrize("doors", ["rest", "pages"])
+def test_lists_ask_as_often_for_many_rows_as_for_few(doors, crowd, api_as, client_as):
+    opened = rest_of_all(api_as) if doors == "rest" else pages_of_all(client_as)
     crowd.grow(FEW)
-    assert_level(client, path, crowd)
+    few = {path: counted(client, path) for client, path in opened}
+    crowd.grow(MANY)
+    many = {path: counted(client, path) for client, path in opened}
+    more = {
+        path: (
+            len(few[path]),
+            len(many[path]),
+            [sql for sql in many[path] if sql not in few[path]],
+        )
+        for path in few
+        if len(many[path]) != len(few[path])
+    }
+    assert more == {}, "queries for few rows, for many, and which are new"
 
 
 def pages(patterns, prefix="/"):

@@ -8,6 +8,13 @@ from apps.market.services.feeds import (
     restart_feed,
     resume_feed,
 )
+from apps.market.services.flows import (
+    create_flow,
+    delete_flow,
+    run_flow,
+    run_flows,
+    switch_flow,
+)
 from apps.market.services.health import (
     acknowledge,
     check_up,
@@ -26,6 +33,7 @@ from apps.market.services.judging import recheck
 from apps.market.services.keys import (
     check_provider_key,
     delete_provider_key,
+    reseal_provider_keys,
     save_provider_key,
 )
 from apps.market.services.memberships import ask_for_members, run_members
@@ -45,7 +53,9 @@ __all__ = [
     "cancel_ingest",
     "check_provider_key",
     "check_up",
+    "create_flow",
     "create_universe",
+    "delete_flow",
     "delete_provider_key",
     "drop",
     "ensure_demo_feeds",
@@ -59,9 +69,12 @@ __all__ = [
     "register_reader",
     "release",
     "repair_gaps",
+    "reseal_provider_keys",
     "restart_feed",
     "resume_feed",
     "retry_ingest",
+    "run_flow",
+    "run_flows",
     "run_ingest",
     "run_members",
     "run_recheck",
@@ -70,5 +83,6 @@ __all__ = [
     "start_ingest",
     "start_recheck",
     "store_upload",
+    "switch_flow",
     "withdraw",
 ]

@@ -88,6 +88,23 @@ def delete_provider_key(*, actor: Actor, provider: str, now: datetime) -> None:
     row.delete()
 
 
+@transaction.atomic
+def reseal_provider_keys(*, actor: Actor, now: datetime) -> int:
+    """Seal every team's keys under the newest SEAL_KEY; return how many there were.
+
+    While old and new stand side by side in the setting nothing stops working; afterwards the old
+    one may go.
+    """
+    actor.require("ops.manage")
+    rows = list(ProviderKey.objects.select_for_update().order_by("pk"))
+    for row in rows:
+        row.sealed = secrets.reseal(row.sealed)
+    ProviderKey.objects.bulk_update(rows, ["sealed"], batch_size=500)
+    body = {"provider_keys": len(rows)}
+    audit.record(actor=actor, action="keys.resealed", subject="lab", body=body, now=now)
+    return len(rows)
+
+
 def _record(actor: Actor, what: str, row: ProviderKey, now: datetime) -> None:
     audit.record(
         actor=actor,
