@@ -111,7 +111,7 @@ def test_flows_are_switched_run_and_removed(actor, now, db):
     make(mine, now, weekdays=[0, 4])
     services.switch_flow(actor=mine, name="nightly", is_on=False, now=now)
     assert services.run_flows(now=now + timedelta(days=30))["started"] == 0
-    run, job = services.run_flow(actor=mine, name="nightly", now=now)
+    run, _ = services.run_flow(actor=mine, name="nightly", now=now)
     assert run.flow.name == "nightly"
     with pytest.raises(Conflict):
         services.run_flow(actor=mine, name="nightly", now=now)
@@ -136,7 +136,7 @@ def test_bad_flows_are_refused(actor, now, db, changes, error, words):
     assert not Flow.objects.exists()
 
 
-def test_two_schedulers_start_a_due_flow_once(actor, now, live_db):
+def test_two_schedulers_start_a_due_flow_once(live_db, actor, now):
     flow = make(actor(), now)
     gate, counts = threading.Barrier(2), []
 
