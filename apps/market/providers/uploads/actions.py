@@ -12,9 +12,8 @@ from apps.market.kernel.cleaning import Defect
 from apps.market.providers.uploads import tables
 from apps.market.providers.uploads.bars import DAY, Shaped
 from apps.market.providers.uploads.gather import Gathered
+from apps.market.providers.uploads.roles import DIVIDENDS, SPLITS
 
-DIVIDENDS = frozenset({"dividend", "dividends", "div", "cash", "cash dividend", "cd"})
-SPLITS = frozenset({"split", "splits", "stock split", "forward split", "reverse split"})
 LARGEST_RATIO = 10_000.0
 
 

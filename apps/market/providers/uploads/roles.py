@@ -44,6 +44,9 @@ WORDS = {
 }
 ALIASES: dict[str, list[str]] = {role: words.split() for role, words in WORDS.items()}
 ROLES = (*ALIASES, FIGURE, OMIT)
+DIVIDENDS = frozenset({"dividend", "dividends", "div", "cash", "cash dividend", "cd"})
+SPLITS = frozenset({"split", "splits", "stock split", "forward split", "reverse split"})
+ACTION_WORDS = DIVIDENDS | SPLITS
 TIMES = frozenset({"ts", "joined", "left"})
 NUMBERS = frozenset(
     {*PRICES, "volume", "adj_close", "adj_factor", "dividend", "split", "value", FIGURE}
@@ -145,7 +148,10 @@ def check_wish(columns: Sequence[Column], wish: Wish) -> None:
 def kind_of(columns: Sequence[Column], wish: Wish) -> str:
     """Return what the file holds. Raises ``Invalid`` naming what was found and what is needed."""
     roles = {column.role for column in columns}
-    kind = wish.kind or _guess(roles, has_symbol=bool({"symbol"} & roles or wish.symbol))
+    guessed = _guess(roles, has_symbol=bool({"symbol"} & roles or wish.symbol))
+    if guessed == METRICS and _tells_actions(columns):
+        guessed = ACTIONS
+    kind = wish.kind or guessed
     lacking = _lacking(kind, roles)
     if kind not in KINDS or lacking:
         raise Invalid(_refusal(columns, kind, lacking), code="upload.columns", details={
@@ -153,6 +159,12 @@ def kind_of(columns: Sequence[Column], wish: Wish) -> str:
             "columns": [{"name": c.name, "type": c.type} for c in columns[:50]],
         })  # fmt: skip
     return kind
+
+
+def _tells_actions(columns: Sequence[Column]) -> bool:
+    """Tell whether the first kinds of a long list are dividends or splits."""
+    told = [x for c in columns if c.role == "kind" for x in c.examples]
+    return any(word.strip().lower().replace("_", " ") in ACTION_WORDS for word in told)
 
 
 def _guess(roles: set[str], *, has_symbol: bool) -> str:
