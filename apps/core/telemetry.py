@@ -45,7 +45,7 @@ def start(service: str) -> bool:
 def _without_queries(sdk: Any) -> Any:
     """Return a processor that takes the query string off every address as a span begins."""
 
-    class WithoutQueries(sdk.SpanProcessor):  # type: ignore[misc]
+    class WithoutQueries(sdk.SpanProcessor):
         def on_start(self, span: Any, parent_context: Any = None) -> None:  # noqa: ARG002
             _clean(span)
 

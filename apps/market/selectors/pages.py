@@ -52,7 +52,7 @@ OFFERED = ("1h", "4h", "1d", "1w", "1mo")
 def data_room(*, team_id: int, now: datetime, picked: str = "") -> dict[str, Any]:
     """Return the data hub: universes, one of them picked, and everything around them."""
     found = list_universes(team_id=team_id)
-    universes = [
+    universes: list[dict[str, Any]] = [
         {"universe": item, "health": health}
         for item, health in zip(
             found, data_health_of(team_id=team_id, universes=found), strict=True

@@ -85,10 +85,13 @@ def part_of(panel: Panel, symbols: Sequence[str], first_ts: int) -> Panel:
     rows = np.flatnonzero(panel.ts >= first_ts)
     there = np.isfinite(panel.close[np.ix_(rows, columns)]).any(axis=1)
     grid = np.ix_(rows[there], columns)
+    fields: dict[str, Any] = {
+        name: np.ascontiguousarray(getattr(panel, name)[grid]) for name in FIELDS
+    }
     return Panel(
         symbols=tuple(symbols),
         ts=panel.ts[rows[there]],
-        **{name: np.ascontiguousarray(getattr(panel, name)[grid]) for name in FIELDS},
+        **fields,
         timeframe=panel.timeframe,
         price_mode=panel.price_mode,
         continuous=panel.continuous,
