@@ -18,6 +18,7 @@ from apps.core.lab.plan import ChildSpec
 from apps.core.lab.postgres import PostgresServer
 from apps.core.lab.roles import LEDGER_SQL, prepare_database
 
+SAMPLE = Path("data", "sample", "manifest.json")
 AS_OWNER = {"DB_ROLE": "migrate"}
 
 
@@ -41,6 +42,8 @@ class Preparation:
             if not self.credentials.is_file():
                 self.say("First start: making the demo team, loading the bundled market data …")
                 self.finish(self.begin("bootstrap_lab"))
+                write_private(self.home.state / "sample", self._sample_digest())
+            self._load_new_sample()
             if collecting is not None:
                 child, digest = collecting
                 self.finish(child)
@@ -187,6 +190,18 @@ class Preparation:
         if assets.are_collected(self.options.static, self.home.state / "static", digest):
             return None
         return self.begin("collectstatic", "--noinput", "-v", "0", "-i", "widgetbundle.js"), digest
+
+    def _sample_digest(self) -> str:
+        return hashlib.sha256((self.options.base / SAMPLE).read_bytes()).hexdigest()
+
+    def _load_new_sample(self) -> None:
+        """Load what an upgrade brought to the bundled data."""
+        note, digest = self.home.state / "sample", self._sample_digest()
+        if note.is_file() and note.read_text(encoding="utf-8") == digest:
+            return
+        self.say("Loading what is new in the bundled market data …")
+        self.finish(self.begin("load_sample"))
+        write_private(note, digest)
 
     def _note_address(self) -> None:
         """Keep the address in the credentials true when the port changes."""
