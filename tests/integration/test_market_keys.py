@@ -255,3 +255,16 @@ def test_the_sealing_key_is_rotated_without_a_stop(stored, team, settings):
         selectors.provider_for(team_id=team.pk, name="fmp")
     assert caught.value.code == "secrets.wrong_key"
     assert KEY not in caught.value.message
+
+
+def test_a_key_the_vendor_takes_back_is_shown_as_refused(stored, fmp, actor, api_as, now, team):
+    wanted = {"provider": "fmp", "section": "us-daily", "symbols": ["AAPL", "MSFT"]}
+    _run, job = services.start_ingest(actor=actor(), now=now, **wanted)
+    Job.objects.filter(pk=job.pk).update(status="running", attempt=1)
+    fmp.key = {"api_key": "the-vendor-changed-it"}
+    with pytest.raises(Denied):
+        services.run_ingest(jobs.Progress(job.pk, job.team_id, 1, job.payload))
+    (mine,) = [row for row in api_as("viewer").get(REST).json() if row["provider"] == "fmp"]
+    assert (mine["ready"], mine["key"]["status"]) == (False, "refused")
+    assert KEY not in mine["key"]["note"]
+    assert list_events(team_id=team.pk, action="provider_key.refused").count() == 1

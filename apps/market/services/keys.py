@@ -11,8 +11,8 @@ from django.db import transaction
 
 from apps.audit import services as audit
 from apps.core import buckets, secrets
-from apps.core.actors import Actor
-from apps.core.errors import Denied, Invalid, NotFound
+from apps.core.actors import Actor, system
+from apps.core.errors import Denied, Invalid, LabError, NotFound
 from apps.market.models import ProviderKey
 from apps.market.providers.base import Keyed
 from apps.market.providers.pacing import Timing, scrub
@@ -86,6 +86,19 @@ def delete_provider_key(*, actor: Actor, provider: str, now: datetime) -> None:
         raise NotFound(f"The team has no key of {provider}.", code="provider_key.unknown")
     _record(actor, "deleted", row, now)
     row.delete()
+
+
+def note_refused_key(*, team_id: int, provider: str, error: LabError, now: datetime) -> None:
+    """Note that a vendor no longer takes the team's key, where that is what it said."""
+    if error.code != "provider.auth":
+        return
+    with transaction.atomic():
+        row = ProviderKey.objects.filter(team_id=team_id, provider=provider).first()
+        if row is None or row.status == "refused":
+            return
+        row.status, row.note, row.checked_at = "refused", error.message[:300], now
+        row.save(update_fields=["status", "note", "checked_at"])
+        _record(system("ingest", team_id), "refused", row, now)
 
 
 @transaction.atomic

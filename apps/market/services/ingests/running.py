@@ -32,6 +32,7 @@ from apps.market.selectors.keys import provider_for
 from apps.market.services.absorb import absorb
 from apps.market.services.ingests.fetching import Fetcher, Outcome, Patience, side_by_side
 from apps.market.services.judging import recheck
+from apps.market.services.keys import note_refused_key
 from apps.market.services.quarantine import keep_out
 
 log = structlog.get_logger(__name__)
@@ -98,6 +99,12 @@ class _Work:
     def _note(self, outcome: Outcome) -> None:
         """Count answers. Raises the error of a source that is away or refuses our key."""
         if outcome.is_refused and outcome.error:
+            note_refused_key(
+                team_id=self.run.team_id,
+                provider=self.run.provider,
+                error=outcome.error,
+                now=self.progress.now(),
+            )
             raise outcome.error
         if not outcome.is_away:
             self.away = 0
