@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from tests.servers.lab import FIRST_START, LATER_START, ROOT, Lab, free_port, wait_for
+from tests.speed import ingest_kills
 
 SERVERS = ("redis", "postgres")
 
@@ -87,7 +88,7 @@ def main():
     finally:
         lab.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    return 1 if failed else 0
+    return max(ingest_kills.main(), 1 if failed else 0)
 
 
 if __name__ == "__main__":
