@@ -271,9 +271,8 @@ def test_members_and_renames_become_reference_data(send):
     send(h.csv())
     content = (
         b"symbol,name,sector,date_added,date_removed\n"
-    content = h.zipped(
-        [("prices/AAPL.csv", plain), ("prices/MSFT.csv", plain), ("__MACOSX/a", b"")]
-    )
+        b"ACME,Acme Corporation,Industrials,2020-01-02,\n"
+        b"GONE,Gone Inc,Energy,2001-05-01,2019-12-31\n"
     )
     assert send(content, "members.csv", index="top-2")["reference"] == 2
     assert selectors.members_on(team_id=send.team, index="top-2", on=date(2010, 1, 1)) == ["GONE"]
