@@ -218,6 +218,16 @@ def test_a_list_of_actions_takes_its_factors_from_the_bars(send):
         send(content.replace(b"dividend", b"merger"), "actions.csv")
 
 
+def test_dividends_that_came_before_the_bars_get_their_factor_with_them(send):
+    """Two dividends of one day are one: 0.55 and 0.5 on a close of 10.5."""
+    content = b"ticker,ex_date,dividend\nACME,2024-01-10,0.55\nACME,2024-01-10,0.5\n"
+    send(content, "actions.csv")
+    assert Action.objects.get().factor == 1.0
+    send(h.csv())
+    assert Action.objects.get().value == pytest.approx(1.05)
+    assert Action.objects.get().factor == pytest.approx(1 / 1.1)
+
+
 def test_lean_factor_files_become_actions(send):
     """Worked by hand: half of the price after a split, one in a hundred paid out."""
     content = frame(

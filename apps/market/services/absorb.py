@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 
 from apps.core.errors import Invalid
 from apps.market import store
 from apps.market.kernel.adjust import action_factors
 from apps.market.kernel.cleaning import describe, find_defects
 from apps.market.kernel.columns import Columns
-from apps.market.kernel.periods import moment_of
-from apps.market.models import Action, Batch, Dataset, Instrument, Series
+from apps.market.models import Batch, Dataset, Instrument, Series
 from apps.market.providers.base import Fetched
 from apps.market.services.judging import forget, recheck
 from apps.market.services.revisions import note_revisions
@@ -107,28 +106,17 @@ def _series(
 
 def _write_actions(instruments: dict[str, Instrument], fetched: Sequence[Fetched]) -> None:
     """Store dividends and splits with their factors; those already there are replaced."""
-    rows = [row for item in fetched for row in _actions_of(instruments[item.listing.symbol], item)]
-    Action.objects.bulk_create(
-        rows,
-        batch_size=5000,
-        update_conflicts=True,
-        unique_fields=["instrument", "kind", "on"],
-        update_fields=["value", "factor"],
+    store.write_actions(
+        [
+            store.Factored(
+                instruments[item.listing.symbol].pk,
+                item.actions,
+                *action_factors(item.bars, item.actions),
+            )
+            for item in fetched
+            if len(item.actions) and len(item.bars)
+        ]
     )
-
-
-def _actions_of(instrument: Instrument, item: Fetched) -> Iterator[Action]:
-    bars, actions = item.bars, item.actions
-    if not len(actions) or not len(bars):
-        return
-    splits, dividends = action_factors(bars, actions)
-    for i in range(len(actions)):
-        on = moment_of(int(actions.ts[i])).date()
-        if actions.dividend[i] > 0:
-            cash = actions.dividend[i]
-            yield _action(instrument, Action.Kind.DIVIDEND, on, cash, dividends[i])
-        if actions.split[i] != 1:
-            yield _action(instrument, Action.Kind.SPLIT, on, actions.split[i], splits[i])
 
 
 def _write_figures(
@@ -142,9 +130,3 @@ def _write_figures(
             if kind in item.figures
         ]
         store.write_metric(kind, figures, batch_id)
-
-
-def _action(instrument: Instrument, kind: str, on: date, value: float, factor: float) -> Action:
-    return Action(
-        instrument=instrument, kind=kind, on=on, value=float(value), factor=float(factor)
-    )

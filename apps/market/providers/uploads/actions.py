@@ -137,17 +137,22 @@ def _put(
     factor: NDArray[np.float64] | None = None,
 ) -> None:
     spool, names = found.spool, found.names.all
+    factor = np.full(len(ts), np.nan) if factor is None else factor
     order = np.lexsort((ts, codes))
     codes, ts = codes[order], ts[order]
-    if factor is None:
-        factor = np.full(len(ts), np.nan)
+    new = np.ones(len(ts), bool)
+    new[1:] = (codes[1:] != codes[:-1]) | (ts[1:] != ts[:-1])
+    at = np.flatnonzero(new)  # what falls on one day is one row: dividends add up
     columns: dict[str, NDArray[Any]] = {
-        "action_codes": codes,
-        "action_ts": ts,
-        "action_dividend": dividend[order],
-        "action_split": split[order],
-        "action_factor": np.asarray(factor)[order],
+        "action_codes": codes[at],
+        "action_ts": ts[at],
+        "action_dividend": np.add.reduceat(dividend[order], at) if len(at) else dividend,
+        "action_split": np.multiply.reduceat(split[order], at) if len(at) else split,
+        "action_factor": np.multiply.reduceat(factor[order], at) if len(at) else factor,
     }
+    codes, ts, dividend, split = (
+        columns[f"action_{name}"] for name in ("codes", "ts", "dividend", "split")
+    )
     for name, values in columns.items():
         spool.put(name, values)
     shaped.arrays |= {name: str(spool.path(name)) for name in spool.dtypes}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from apps.market import store
 from apps.market.kernel.adjust import dividend_factor, split_factor
 from apps.market.kernel.columns import Actions, Columns, empty_columns, no_actions
-from apps.market.kernel.periods import EARLIEST, LATEST, moment_of
+from apps.market.kernel.periods import EARLIEST, LATEST, micros, moment_of
 from apps.market.models import (
     Action,
     Batch,
@@ -81,9 +81,15 @@ def _bars(table: Table, dataset: Dataset, batch: Batch, tally: Tally, now: datet
         ).values_list("pk", flat=True)
         tally.symbols.update(symbols)
         tally.timeframes.add(frame)
+    _settle_dividends(_ids_of(dataset, tally.symbols))
     tally.actions += table.facts.get("dividends", 0) + table.facts.get("splits", 0)
     tally.figures += sum(len(ts) for item in fetched for ts, _ in item.figures.values())
     _set_aside(table, dataset, frames, tally, now)
+
+
+def _ids_of(dataset: Dataset, symbols: Collection[str]) -> list[int]:
+    rows = Instrument.objects.filter(dataset=dataset, symbol__in=symbols)
+    return list(rows.values_list("pk", flat=True))
 
 
 def _fetched(table: Table, dataset: Dataset) -> Iterator[Fetched]:
@@ -183,22 +189,15 @@ def _actions(table: Table, dataset: Dataset, batch: Batch, tally: Tally, now: da
     instruments = _instruments(dataset, [_listing(symbol, dataset) for symbol in found])
     bars = _daily_bars([row.pk for row in instruments.values()])
     given = table.array("action_factor")
-    rows: list[Action] = []
+    items: list[store.Factored] = []
     for symbol, cut in table.slices("action_codes"):
         row, mine = instruments[symbol], found[symbol]
         factors = np.array(given[cut])
         known = bars.get(row.pk, empty_columns())
         totals = np.where(np.isnan(factors), _dividend_factors(known, mine), factors)
-        rows += _action_rows(row, mine, totals)
-    Action.objects.bulk_create(
-        rows,
-        batch_size=5000,
-        update_conflicts=True,
-        unique_fields=["instrument", "kind", "on"],
-        update_fields=["value", "factor"],
-    )
+        items.append(store.Factored(row.pk, mine, split_factor(mine.split), totals))
+    tally.actions += store.write_actions(items)
     store.write_cards([row.pk for row in instruments.values()])
-    tally.actions += len(rows)
     tally.symbols.update(found)
 
 
@@ -209,24 +208,25 @@ def _dividend_factors(bars: Columns, actions: Actions) -> NDArray[np.float64]:
     return dividend_factor(actions.dividend, close)
 
 
-def _action_rows(
-    instrument: Instrument, actions: Actions, totals: NDArray[np.float64]
-) -> Iterator[Action]:
-    splits = split_factor(actions.split)
-    for at, ts in enumerate(actions.ts):
-        on = moment_of(int(ts)).date()
-        for kind, there, value, factor in (
-            (Action.Kind.DIVIDEND, actions.dividend[at] > 0, actions.dividend[at], totals[at]),
-            (Action.Kind.SPLIT, actions.split[at] != 1, actions.split[at], splits[at]),
-        ):
-            if there and factor > 0:
-                yield Action(
-                    instrument=instrument,
-                    kind=kind,
-                    on=on,
-                    value=float(value),
-                    factor=float(factor),
-                )
+def _settle_dividends(instrument_ids: Sequence[int]) -> None:
+    """Give dividends that came before their bars the factor that the bars now tell."""
+    rows = list(
+        Action.objects.filter(
+            instrument_id__in=instrument_ids, kind=Action.Kind.DIVIDEND, factor=1.0
+        ).order_by("instrument_id", "on")
+    )
+    bars = _daily_bars(sorted({row.instrument_id for row in rows})) if rows else {}
+    items = []
+    for key, known in bars.items():
+        mine = [row for row in rows if row.instrument_id == key]
+        actions = Actions(
+            np.array([micros(row.on) for row in mine], np.int64),
+            np.array([row.value for row in mine]),
+            np.ones(len(mine)),
+        )
+        factors = _dividend_factors(known, actions)
+        items.append(store.Factored(key, actions, split_factor(actions.split), factors))
+    store.write_actions(items)
 
 
 def _daily_bars(instrument_ids: Sequence[int]) -> dict[int, Columns]:
