@@ -95,6 +95,55 @@ def split_symbols(text: str) -> list[str]:
     return [part if ":" in part else part.upper() for part in re.split(r"[\s,;]+", text) if part]
 
 
+INGEST_MODES = (
+    ("missing", "What is not there yet"),
+    ("repair", "The gaps within what is there"),
+    ("full", "All of it again"),
+)
+WEEKDAYS = (
+    ("", "Every day"),
+    ("0,1,2,3,4", "Monday to Friday"),
+    ("1,2,3,4,5", "Tuesday to Saturday"),
+    ("5", "Saturday"),
+    ("6", "Sunday"),
+)
+
+
+class FlowForm(forms.Form):
+    """An ingestion that starts by itself."""
+
+    name = forms.CharField(max_length=64)
+    source = forms.CharField()
+    symbols = forms.CharField(required=False)
+    timeframe = forms.ChoiceField(choices=TIMEFRAMES, required=False)
+    start = forms.CharField(required=False)
+    dataset = forms.CharField(required=False, max_length=64)
+    at_utc = forms.CharField(max_length=8)
+    weekdays = forms.ChoiceField(choices=WEEKDAYS, required=False)
+
+    def wanted(self) -> dict[str, Any]:
+        """Return the arguments of the service."""
+        data = self.cleaned_data
+        provider, _, section = data["source"].partition(":")
+        return {
+            "name": data["name"],
+            "provider": provider,
+            "section": section,
+            "symbols": split_symbols(data["symbols"]),
+            "timeframe": data["timeframe"],
+            "start": data["start"] or None,
+            "dataset": data["dataset"],
+            "at_utc": data["at_utc"],
+            "weekdays": [int(day) for day in data["weekdays"].split(",") if day],
+        }
+
+
+class FlowActForm(forms.Form):
+    """What to do with a flow."""
+
+    act = forms.ChoiceField(choices=[(act, act) for act in ("run", "on", "off", "delete")])
+
+
 class IngestForm(forms.Form):
     """What to ingest, and where to."""
 
@@ -104,12 +153,14 @@ class IngestForm(forms.Form):
     start = forms.CharField(required=False)
     end = forms.CharField(required=False)
     dataset = forms.CharField(required=False, max_length=64)
+    mode = forms.ChoiceField(choices=INGEST_MODES, required=False)
 
     def wanted(self) -> dict[str, Any]:
         """Return the arguments of the service."""
         data = self.cleaned_data
         provider, _, section = data["source"].partition(":")
         return {
+            "mode": data["mode"] or "missing",
             "provider": provider,
             "section": section,
             "symbols": split_symbols(data["symbols"]),

@@ -86,6 +86,7 @@ def _ingest(
     context = selectors.ingest_page(team_id=signed_in(request).team)
     status = error.status if error else 200
     context |= {"form": form, "error": error, "timeframes": forms.TIMEFRAMES}
+    context |= {"modes": forms.INGEST_MODES, "weekdays": forms.WEEKDAYS}
     return render(request, "market/ingest.html", context, status=status)
 
 
@@ -114,6 +115,48 @@ def retry_ingest(request: HttpRequest, ingest_id: str) -> HttpResponse:
     except LabError as error:
         messages.error(request, error.message)
     return redirect("market:ingest")
+
+
+@require_POST
+@permission("data.write")
+def create_flow(request: HttpRequest) -> HttpResponse:
+    """Make an ingestion that starts by itself."""
+    form = forms.FlowForm(request.POST)
+    actor, now = signed_in(request), clock.now()
+    if not form.is_valid():
+        messages.error(request, f"The flow was not made: {form.errors.as_text()}")
+        return redirect("market:ingest")
+    try:
+        made = services.create_flow(actor=actor, now=now, **form.wanted())
+        messages.success(request, f"Flow {made.name} starts by itself from now on.")
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect("market:ingest")
+
+
+@require_POST
+@permission("data.write")
+def change_flow(request: HttpRequest, name: str) -> HttpResponse:
+    """Run a flow now, switch it on or off, or remove it."""
+    form = forms.FlowActForm(request.POST)
+    try:
+        _change_flow(request, name, form)
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect("market:ingest")
+
+
+def _change_flow(request: HttpRequest, name: str, form: forms.FlowActForm) -> None:
+    actor, now = signed_in(request), clock.now()
+    if not form.is_valid():
+        messages.error(request, "The flow was left as it is.")
+    elif form.cleaned_data["act"] == "run":
+        services.run_flow(actor=actor, name=name, now=now)
+    elif form.cleaned_data["act"] == "delete":
+        services.delete_flow(actor=actor, name=name, now=now)
+    else:
+        is_on = form.cleaned_data["act"] == "on"
+        services.switch_flow(actor=actor, name=name, is_on=is_on, now=now)
 
 
 @require_GET

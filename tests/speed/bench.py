@@ -20,6 +20,7 @@ ROWS = {
     "backtest_5k_bars_bt": "backtest",
     "api_list_200": "api_list",
     "page_first_chart": "first_chart",
+    "plan_40k": "planning",
     "ingest_5m": "bars",
     "reingest_5m": "bars",
     "read_panel_db": "bars",

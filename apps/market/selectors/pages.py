@@ -21,7 +21,7 @@ from apps.market.selectors.health import (
     list_checkups,
     list_findings,
 )
-from apps.market.selectors.ingests import ingest_dict, list_ingests
+from apps.market.selectors.ingests import ingest_dict, list_flows, list_ingests
 from apps.market.selectors.keys import list_vendors
 from apps.market.selectors.lists import (
     InstrumentView,
@@ -210,4 +210,8 @@ def ingest_page(*, team_id: int) -> dict[str, Any]:
         for provider in list_providers()
         for section in provider["sections"]
     ]
-    return {"choices": choices, "ingests": recent_ingests(team_id=team_id)}
+    return {
+        "choices": choices,
+        "ingests": recent_ingests(team_id=team_id),
+        "flows": list_flows(team_id=team_id),
+    }
