@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -38,10 +39,14 @@ class ThreadedHandler(ASGIHandler):
         super().load_middleware(is_async=False)
 
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
-        """Read the request, answer it in a thread."""
+        """Read the request, answer it in a thread; refuse a body that is too large unread."""
+        gate = Gate(scope, receive, settings.BODY_MAX_BYTES)
         try:
-            body = await self.read_body(receive)
+            body = await self.read_body(gate.receive)
         except RequestAborted:
+            return
+        except TooLargeError:
+            await refuse_size(send, settings.BODY_MAX_BYTES)
             return
         loop = asyncio.get_running_loop()
         outbox = Outbox(loop, send)
@@ -60,6 +65,46 @@ class ThreadedHandler(ASGIHandler):
         finally:
             response.close()
             body.close()
+
+
+class TooLargeError(Exception):
+    """A body has more bytes than are taken."""
+
+
+class Gate:
+    """Counts the bytes of a body as they come, and asks first how many were announced."""
+
+    def __init__(self, scope: Scope, receive: Any, limit: int) -> None:
+        said = dict(scope.get("headers", [])).get(b"content-length", b"")
+        self.left, self.next = limit, receive
+        self.announced = int(said) if said.isdigit() else 0
+        self.limit = limit
+
+    async def receive(self) -> Any:
+        """Return the next piece. Raises ``TooLargeError``."""
+        if self.announced > self.limit:
+            raise TooLargeError
+        message = await self.next()
+        self.left -= len(message.get("body", b""))
+        if self.left < 0:
+            raise TooLargeError
+        return message
+
+
+async def refuse_size(send: Send, limit: int) -> None:
+    """Answer 413 as a problem."""
+    facts = {
+        "type": "urn:quantsite:problem:body.size",
+        "title": "Content Too Large",
+        "status": 413,
+        "detail": f"The request has more than {limit:,} bytes; cut the file into smaller ones.",
+        "code": "body.size",
+    }
+    body = json.dumps(facts).encode()
+    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 class Outbox:

@@ -169,6 +169,7 @@ PANEL_CACHE = LAB_HOME / "cache" / "panels"
 PANEL_CACHE_MB = env.number("PANEL_CACHE_MB", 2048)
 UPLOAD_ROOT = LAB_HOME / "uploads"
 UPLOAD_MAX_BYTES = env.number("UPLOAD_MAX_BYTES", 512 * 2**20)
+BODY_MAX_BYTES = UPLOAD_MAX_BYTES + 2**20  # the form around a file comes on top
 
 CACHES = {"default": {"BACKEND": "apps.core.caches.FallbackCache", "LOCATION": REDIS_URL}}
 SESSION_ENGINE = "django.contrib.sessions.backends.db"

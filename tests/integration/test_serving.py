@@ -111,3 +111,22 @@ async def test_files_and_async_views_are_served(ask):
 async def test_requests_run_side_by_side(ask):
     answers = await asyncio.gather(*(ask("/together") for _ in range(3)))
     assert all(status == 200 for status, _, _ in answers)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_body_that_is_too_large_is_refused_unread(settings, announced):
+    settings.BODY_MAX_BYTES = 1000
+    headers = [(b"host", b"testserver")] + [(b"content-length", b"5000")] * announced
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "headers": headers,
+        "query_string": b"",
+    }
+    client = ApplicationCommunicator(ThreadedHandler(), scope)
+    await client.send_input({"type": "http.request", "body": b"x" * 600, "more_body": True})
+    await client.send_input({"type": "http.request", "body": b"x" * 600, "more_body": True})
+    started = await client.receive_output(30)
+    assert started["status"] == 413
+    assert b"more than 1,000 bytes" in (await client.receive_output(30))["body"]

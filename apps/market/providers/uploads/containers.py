@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -94,7 +95,7 @@ def _zipped(path: Path, name: str, folder: Path) -> Iterator[Member]:
                 target = folder / str(number)
                 with archive.open(entry) as stream:
                     size, limit = entry.compress_size, min(left, entry.file_size)
-                    left -= _copy(stream, target, entry.filename, lambda n=size: n, limit)
+                    left -= _copy(stream, target, entry.filename, partial(int, size), limit)
                 yield _member(entry.filename, target)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise _bad(f"{name} is a damaged or encrypted zip: {error}") from None
