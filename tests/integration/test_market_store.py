@@ -322,6 +322,33 @@ def test_total_return_panel_equals_the_source(sample, db):
         assert panel.close[:, column] == pytest.approx(expected, rel=1e-6)
 
 
+def test_every_price_mode_of_every_symbol_equals_the_source(sample, db):
+    """Raw as it was traded; total return to the source's own adjusted close, over 19 years."""
+    table = sample_table("sp500_daily")
+    table["adjusted"] = table["close"] * table["adj_factor"]
+    wide = {
+        name: table.pivot_table(index="ts", columns="symbol", values=name, dropna=False).to_numpy()
+        for name in ("close", "adjusted")
+    }
+    panels = {
+        mode: selectors.read_panel(team_id=None, universe="sp500-sample", price_mode=mode)
+        for mode in ("raw", "split", "total_return")
+    }
+    assert np.array_equal(panels["raw"].close, wide["close"], equal_nan=True)
+    off = np.abs(panels["total_return"].close / wide["adjusted"] - 1)
+    assert np.nanmedian(off) < 1e-6
+    assert np.array_equal(np.isnan(panels["total_return"].close), np.isnan(wide["close"]))
+    # Splits alone keep what was traded: price times volume is the same in raw and split.
+    turnover = [panels[mode].close * panels[mode].volume for mode in ("raw", "split")]
+    assert np.allclose(*turnover, rtol=1e-9, equal_nan=True)
+    assert (panels["total_return"].close <= panels["split"].close * (1 + 1e-9))[
+        np.isfinite(wide["close"])
+    ].all()
+    assert len({panel.digest for panel in panels.values()}) == 3
+    with pytest.raises(Invalid, match="not a price mode"):
+        selectors.read_panel(team_id=None, universe="sp500-sample", price_mode="raw,split")
+
+
 def test_price_modes_across_the_split_of_aapl(sample, db):
     around = {"start": "2020-08-28", "end": "2020-08-31", "instruments": ["sp500:AAPL"]}
     raw = selectors.read_panel(team_id=None, price_mode="raw", **around)

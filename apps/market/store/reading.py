@@ -10,7 +10,8 @@ from apps.market.kernel.periods import moment_of
 from apps.market.store.access import check_readable
 from apps.market.store.copying import bars_from, copy_out
 
-# One row per series, each figure as the bytes of its values one after another.
+# One row per series, each figure as the bytes of its values one after another. They come as the
+# server finds them: mostly in order, and the reader sorts those that are not.
 PACKED = """
 COPY (
     SELECT int8send(series_id), string_agg(timestamptz_send(ts), ''),
@@ -23,12 +24,10 @@ COPY (
 CURRENT = """
     SELECT * FROM market_bar
     WHERE series_id = ANY(%s) AND ts >= %s AND ts <= %s
-    ORDER BY series_id, ts
 """
 IN_RANGES = """
     SELECT b.* FROM unnest(%s::int4[], %s::timestamptz[], %s::timestamptz[]) AS q (id, low, high)
     JOIN market_bar b ON b.series_id = q.id AND b.ts >= q.low AND b.ts <= q.high
-    ORDER BY b.series_id, b.ts
 """
 # Of the versions of a bar the one that was superseded first after the time asked for held then,
 # unless its batch came later still: then there was no bar.
@@ -43,7 +42,6 @@ AS_OF = """
             WHERE series_id = ANY(%s) AND ts >= %s AND ts <= %s AND superseded_at > %s
         ) versions ORDER BY series_id, ts, until
     ) v JOIN market_batch k ON k.id = v.batch_id AND k.created_at <= %s
-    ORDER BY v.series_id, v.ts
 """
 
 
