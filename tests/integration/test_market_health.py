@@ -1,6 +1,7 @@
 """Health of stored bars: judged, said, kept out, repaired, told; by service, REST and page."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -514,3 +515,39 @@ def test_a_check_runs_as_a_job(own, team, actor, closes, now):
     assert (job.status, job.result) == ("done", {"series": 1, "score": 100.0})
     with pytest.raises(Denied):
         services.start_recheck(actor=actor("viewer"), universe="mine", now=now)
+
+
+class Careless:
+    """A provider whose answer holds a bar that may not be stored."""
+
+    def __init__(self, real):
+        self.real = real
+
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+
+    def fetch(self, task):
+        fetched = self.real.fetch(task)
+        return replace(fetched, bars=with_value(fetched.bars, 10, low=-1.0))
+
+
+def test_an_ingestion_keeps_bad_bars_out_and_stores_the_rest(team, actor, now, monkeypatch):
+    from apps.core import jobs
+    from apps.core.plugs import load_plug
+
+    careless = Careless(load_plug("MARKET_PROVIDERS", "sample"))
+    monkeypatch.setattr("apps.market.services.ingests.running.provider_for", lambda **_: careless)
+    run, job = services.start_ingest(
+        actor=actor("researcher"),
+        provider="sample",
+        section="fx",
+        symbols=["EURUSD"],
+        dataset="careless",
+        now=now,
+    )
+    jobs.execute(job.pk, services.run_ingest, worker="tests")
+    (row,) = Quarantined.objects.filter(dataset=run.dataset)
+    assert (row.reason, row.symbol, row.provider) == ("not_positive", "EURUSD", "sample")
+    series = series_of(run.dataset, "EURUSD")
+    assert series.rows > 1000
+    assert series.health["missing"] >= 1

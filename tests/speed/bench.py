@@ -26,6 +26,7 @@ ROWS = {
     "read_panel_db": "bars",
     "read_panel_cache": "bars",
     "resample_10m": "longer_bars",
+    "health_40k": "health",
 }
 LIMIT_SECONDS = 900
 

@@ -24,12 +24,11 @@ from apps.core.errors import Invalid, LabError
 from apps.core.kernel.hashing import digest_arrays
 from apps.core.models import Job
 from apps.core.plugs import load_plug
-from apps.market.kernel.cleaning import describe, find_defects
 from apps.market.kernel.columns import Columns
 from apps.market.models import Batch, IngestRun, IngestTask, Series, Universe
 from apps.market.providers.base import Fetched, Provider, Task
 from apps.market.selectors.keys import provider_for
-from apps.market.services.absorb import absorb
+from apps.market.services.absorb import absorb, check_bars
 from apps.market.services.ingests.fetching import Fetcher, Outcome, Patience, side_by_side
 from apps.market.services.judging import recheck
 from apps.market.services.keys import note_refused_key
@@ -119,14 +118,19 @@ class _Work:
         outcomes, self.chunk = self.chunk.outcomes, _Chunk()
         if not outcomes:
             return
-        checked = [_checked(outcome) for outcome in outcomes]
         try:
-            rows = _store(self, checked)
+            rows = self._save_together(outcomes)
         except (LabError, IntegrityError, DataError) as error:
-            log.warning("ingest.chunk_refused", error=repr(error), symbols=len(checked))
-            rows = sum(self._save_one(outcome) for outcome in checked)
+            log.warning("ingest.chunk_refused", error=repr(error), symbols=len(outcomes))
+            rows = sum(self._save_one(outcome) for outcome in outcomes)
         self.rows += rows
         self.done += len(outcomes)
+
+    def _save_together(self, outcomes: Sequence[Outcome]) -> int:
+        try:
+            return _store(self, outcomes)
+        except Invalid:
+            return _store(self, [_checked(outcome) for outcome in outcomes])
 
     def _save_one(self, outcome: Outcome) -> int:
         try:
@@ -168,7 +172,7 @@ def run_ingest(progress: jobs.Progress) -> dict[str, Any]:
     progress.tell(done, max(total, 1), "planned")
     if done < total:
         _work_off(work)
-    _judge(run, progress)
+    _judge(run, progress, max(total, 1))
     return _finish(work)
 
 
@@ -214,14 +218,11 @@ def _checked(outcome: Outcome) -> Outcome:
     """Turn bars that may not be stored into the error that says why."""
     if outcome.fetched is None:
         return outcome
-    defects = find_defects(outcome.fetched.bars)
-    if not defects:
-        return outcome
-    symbol = outcome.fetched.listing.symbol
-    message = f"{symbol}: {describe(defects)}. Nothing of it was stored."
-    details: dict[str, object] = {"symbol": symbol, "row": defects[0].row + 1}
-    error = Invalid(message, code="bars.defective", details=details)
-    return Outcome(outcome.task_id, outcome.task, outcome.attempts, None, error)
+    try:
+        check_bars(outcome.fetched.listing.symbol, outcome.fetched.bars)
+    except Invalid as error:
+        return Outcome(outcome.task_id, outcome.task, outcome.attempts, None, error)
+    return outcome
 
 
 @transaction.atomic
@@ -316,13 +317,14 @@ def _digest_bars(bars: Columns) -> str:
     return digest_arrays(**{name: getattr(bars, name) for name in Columns.__slots__})
 
 
-def _judge(run: IngestRun, progress: jobs.Progress) -> None:
+def _judge(run: IngestRun, progress: jobs.Progress, total: int) -> None:
     """Judge the series that changed, when they are few; the periodic check judges the others."""
     changed = Series.objects.filter(
         instrument__dataset=run.dataset_id, timeframe=run.request["timeframe"], checked_at=None
     ).values_list("pk", flat=True)[: JUDGED_AT_ONCE + 1]
     series_ids = list(changed)
-    if len(series_ids) <= JUDGED_AT_ONCE:
+    if series_ids and len(series_ids) <= JUDGED_AT_ONCE:
+        progress.tell(total, total, f"checking {len(series_ids)} series")
         recheck(series_ids=series_ids, now=progress.now())
 
 
