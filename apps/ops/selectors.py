@@ -55,9 +55,16 @@ def check_database() -> State:
         advice = "Start PostgreSQL, or correct DATABASE_URL; the lab reconnects by itself."
         return State("database", "down", f"no answer: {type(error).__name__}", advice)
     latency = (time.perf_counter() - started) * 1000
-    edition = f"TimescaleDB {timescale} ({licence})" if timescale else "plain tables"
+    edition = f"TimescaleDB {timescale}, {offers(licence)}" if timescale else "plain tables"
     detail = {"postgresql": version, "timescaledb": timescale, "license": licence}
     return State("database", "ok", f"PostgreSQL {version}, {edition}", "", latency, detail)
+
+
+def offers(licence: str) -> str:
+    """Return what an edition of TimescaleDB has to offer, by its licence."""
+    if licence == "timescale":
+        return "Community: hypertables, compression, retention, continuous aggregates"
+    return f"{licence} edition: hypertables only"
 
 
 def check_migrations() -> State:
