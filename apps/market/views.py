@@ -122,16 +122,20 @@ def retry_ingest(request: HttpRequest, ingest_id: str) -> HttpResponse:
 def create_flow(request: HttpRequest) -> HttpResponse:
     """Make an ingestion that starts by itself."""
     form = forms.FlowForm(request.POST)
-    actor, now = signed_in(request), clock.now()
-    if not form.is_valid():
+    if form.is_valid():
+        _create_flow(request, form)
+    else:
         messages.error(request, f"The flow was not made: {form.errors.as_text()}")
-        return redirect("market:ingest")
+    return redirect("market:ingest")
+
+
+def _create_flow(request: HttpRequest, form: forms.FlowForm) -> None:
+    actor, now = signed_in(request), clock.now()
     try:
         made = services.create_flow(actor=actor, now=now, **form.wanted())
         messages.success(request, f"Flow {made.name} starts by itself from now on.")
     except LabError as error:
         messages.error(request, error.message)
-    return redirect("market:ingest")
 
 
 @require_POST

@@ -15,6 +15,7 @@ from django.db.models import Count, Q, QuerySet
 from apps.core import jobs
 from apps.core.errors import NotFound
 from apps.core.kernel.timeframes import seconds_of
+from apps.core.models import Job
 from apps.market import store
 from apps.market.kernel.gaps import expected_times, find_gaps
 from apps.market.kernel.health import iso
@@ -72,9 +73,13 @@ def held_of(*, run: IngestRun, symbols: Sequence[str], gaps: bool = False) -> He
     wanted = rows.values_list("instrument__symbol", "first_at", "last_at")
     for symbol, begin, end in wanted.iterator(5000):
         if (at := number.get(symbol)) is not None:
-            first[at], last[at] = micros(begin), micros(end)
+            first[at], last[at] = _micros(begin), _micros(end)
     holes = _gaps(rows, number, run.dataset.calendar, timeframe, step, complete=gaps)
     return Held(first, last, _asked(run, number, step), holes)
+
+
+def _micros(moment: datetime | None) -> int:
+    return NONE if moment is None else micros(moment)
 
 
 def _asked(run: IngestRun, number: dict[str, int], step: int) -> Stretches:
@@ -197,9 +202,11 @@ def ingest_dict(run: IngestRun) -> dict[str, Any]:
     }
 
 
-def _heard(job: jobs.Job) -> datetime:
+def _heard(job: Job) -> datetime:
     """When the job was last heard of: its lease is extended with each word."""
-    return job.lease_until - jobs.LEASE if job.lease_until else job.created_at
+    lease: datetime | None = job.lease_until
+    created: datetime = job.created_at
+    return lease - jobs.LEASE if lease else created
 
 
 def _pace(run: IngestRun) -> float | None:

@@ -28,7 +28,7 @@ from apps.market.kernel.columns import Columns
 from apps.market.models import Batch, IngestRun, IngestTask, Series, Universe
 from apps.market.providers.base import Fetched, Provider, Task
 from apps.market.selectors.keys import provider_for
-from apps.market.services.absorb import absorb, check_bars
+from apps.market.services.absorb import absorb
 from apps.market.services.ingests.fetching import Fetcher, Outcome, Patience, side_by_side
 from apps.market.services.judging import recheck
 from apps.market.services.keys import note_refused_key
@@ -119,18 +119,12 @@ class _Work:
         if not outcomes:
             return
         try:
-            rows = self._save_together(outcomes)
+            rows = _store(self, outcomes)
         except (LabError, IntegrityError, DataError) as error:
             log.warning("ingest.chunk_refused", error=repr(error), symbols=len(outcomes))
             rows = sum(self._save_one(outcome) for outcome in outcomes)
         self.rows += rows
         self.done += len(outcomes)
-
-    def _save_together(self, outcomes: Sequence[Outcome]) -> int:
-        try:
-            return _store(self, outcomes)
-        except Invalid:
-            return _store(self, [_checked(outcome) for outcome in outcomes])
 
     def _save_one(self, outcome: Outcome) -> int:
         try:
@@ -212,17 +206,6 @@ def _open_tasks(run: IngestRun) -> Iterator[tuple[int, Task]]:
         if len(found) < TASKS_READ:
             return
         seq = found[-1].seq
-
-
-def _checked(outcome: Outcome) -> Outcome:
-    """Turn bars that may not be stored into the error that says why."""
-    if outcome.fetched is None:
-        return outcome
-    try:
-        check_bars(outcome.fetched.listing.symbol, outcome.fetched.bars)
-    except Invalid as error:
-        return Outcome(outcome.task_id, outcome.task, outcome.attempts, None, error)
-    return outcome
 
 
 @transaction.atomic
