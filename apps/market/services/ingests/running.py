@@ -24,6 +24,7 @@ from apps.core.errors import Invalid, LabError
 from apps.core.kernel.hashing import digest_arrays
 from apps.core.models import Job
 from apps.core.plugs import load_plug
+from apps.market import store
 from apps.market.kernel.columns import Columns
 from apps.market.models import Batch, IngestRun, IngestTask, Series, Universe
 from apps.market.providers.base import Fetched, Provider, Task
@@ -238,6 +239,8 @@ def _write(run: IngestRun, work: _Work, outcomes: Sequence[Outcome]) -> int:
     fetched = [outcome.fetched for outcome in outcomes if outcome.fetched]
     if not fetched:
         return 0
+    # Before anything else of the dataset is written: two runs wait here and nowhere else.
+    store.lock_dataset(run.dataset_id)
     batch = Batch.objects.create(
         dataset=run.dataset,
         provider=run.provider,
