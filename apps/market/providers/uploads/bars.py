@@ -28,6 +28,7 @@ REASONS = {
     "high": "a high that is the highest price of the bar",
     "low": "a low that is the lowest price of the bar",
 }
+REASON_NAMES = ("", *REASONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,39 +108,37 @@ def _sift(
 ) -> tuple[NDArray[np.bool_], list[dict[str, Any]]]:
     """Return which of the ordered rows are stored, and the rows that are set aside."""
     spool = found.spool
-    bars = {name: spool.get(name)[order] for name in VALUES}
-    keep, reason = ~_repeated(found, bars, order, file, headers), _impossible(bars)
-    bad = np.flatnonzero((reason != "") & keep)
+    keep = ~_repeated(found, order, file, headers)
+    reason = _impossible(found, order)
+    bad = np.flatnonzero((reason > 0) & keep)
     if not len(bad):
         return keep, []
+    why = [REASON_NAMES[code] for code in reason[bad]]
+    bars = {name: spool.get(name)[order[bad]] for name in VALUES}
     few = len(bad) <= min(ASIDE_SHARE * len(order), MAX_ASIDE)
     if terms.defects == "refuse" or not (few or terms.defects == "set_aside"):
-        raise tables.refusal(_defects(bars, reason, bad, order), file, headers)
+        raise tables.refusal(_defects(bars, why, order[bad]), file, headers)
     if len(bad) > MAX_ASIDE:
         raise tables.unreadable(f"{file} has {len(bad):,} impossible bars")
     keep[bad] = False
-    codes, ts, names = spool.get("codes")[order], spool.get("ts")[order], found.names.all
+    codes, ts = spool.get("codes")[order[bad]], spool.get("ts")[order[bad]]
     aside = [
         {
-            "row": int(order[at]) + 1,
-            "symbol": names[codes[at]],
+            "row": int(row) + 1,
+            "symbol": found.names.all[codes[at]],
             "ts": int(ts[at]),
             "values": {name: repr(float(bars[name][at])) for name in VALUES},
-            "reason": str(reason[at]),
-            "message": f"row {order[at] + 1} of {file}: expected {REASONS[reason[at]]}"[:300],
+            "reason": why[at],
+            "message": f"row {row + 1} of {file}: expected {REASONS[why[at]]}"[:300],
         }
-        for at in bad
+        for at, row in enumerate(order[bad])
     ]
     found.notes.append(f"{len(bad):,} impossible bars are set aside in quarantine, not stored.")
     return keep, aside
 
 
 def _repeated(
-    found: Gathered,
-    bars: dict[str, NDArray[np.float64]],
-    order: NDArray[np.intp],
-    file: str,
-    headers: dict[str, str],
+    found: Gathered, order: NDArray[np.intp], file: str, headers: dict[str, str]
 ) -> NDArray[np.bool_]:
     """Return which rows repeat the row before. Raises ``Invalid`` when they say something else."""
     codes, ts = found.spool.get("codes")[order], found.spool.get("ts")[order]
@@ -148,7 +147,8 @@ def _repeated(
     if not again.any():
         return again
     differs = np.zeros(len(ts), bool)
-    for values in bars.values():
+    for name in VALUES:
+        values = found.spool.get(name)[order]
         differs[1:] |= values[1:] != values[:-1]
     clash = np.flatnonzero(again & differs)
     if len(clash):
@@ -161,30 +161,42 @@ def _repeated(
     return again
 
 
-def _impossible(bars: dict[str, NDArray[np.float64]]) -> NDArray[np.str_]:
-    opened, high, low, close, volume = (bars[name] for name in VALUES)
-    reason = np.full(len(high), "", "U6")
-    reason[low > np.minimum(opened, close)] = "low"
-    reason[high < np.maximum(np.maximum(opened, close), low)] = "high"
-    reason[(volume < 0) | (np.signbit(volume) & (volume == 0))] = "volume"
-    for name in PRICES:
-        reason[bars[name] <= 0] = "price"
-    return reason
+def _impossible(found: Gathered, order: NDArray[np.intp]) -> NDArray[np.int8]:
+    """Return why each bar can't be, by number in ``REASON_NAMES``; 0 for one that can.
+
+    Columns are taken one after the other: millions of rows have to fit into little memory.
+    """
+    get = found.spool.get
+    reason = np.zeros(len(order), np.int8)
+    close = get("close")
+    least = np.minimum(get("open"), close)
+    most = np.maximum(get("open"), close)
+    del close
+    low = get("low")
+    reason[low > least] = REASON_NAMES.index("low")
+    np.minimum(least, low, out=least)
+    np.maximum(most, low, out=most)
+    del low
+    high = get("high")
+    reason[high < most] = REASON_NAMES.index("high")
+    np.minimum(least, high, out=least)
+    del high, most
+    volume = get("volume")
+    reason[np.signbit(volume)] = REASON_NAMES.index("volume")
+    reason[least <= 0] = REASON_NAMES.index("price")
+    return np.asarray(reason[order])
 
 
 def _defects(
-    bars: dict[str, NDArray[np.float64]],
-    reason: NDArray[np.str_],
-    bad: NDArray[np.intp],
-    order: NDArray[np.intp],
+    bars: dict[str, NDArray[np.float64]], why: list[str], rows: NDArray[np.intp]
 ) -> list[Defect]:
     defects = []
-    for at in bad[np.argsort(order[bad])][:20]:
-        column = str(reason[at])
+    for at in np.argsort(rows)[:20]:
+        column = why[at]
         if column == "price":
             column = next(name for name in PRICES if bars[name][at] <= 0)
         found = str(float(bars[column][at]))
-        defects.append(Defect(int(order[at]), column, found, REASONS[str(reason[at])]))
+        defects.append(Defect(int(rows[at]), column, found, REASONS[why[at]]))
     return defects
 
 
