@@ -203,7 +203,9 @@ def sift(bars: Columns) -> tuple[Columns, list[Rejected]]:
     keep, doubled = _once_each(bars, np.flatnonzero(reason == ""))
     reason[doubled] = "duplicate"
     rejected = [
-        Rejected(int(row), str(reason[row]), f"{REASONS[str(reason[row])]}: {_words(bars, row)}")
+        Rejected(
+            int(row), str(reason[row]), f"{REASONS[str(reason[row])]}: {_words(bars, int(row))}"
+        )
         for row in np.flatnonzero(reason != "")
     ]
     return bars.take(keep), rejected

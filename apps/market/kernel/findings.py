@@ -126,7 +126,7 @@ def find_all(bars: Columns, actions: Actions, timeframe: str) -> list[Finding]:
     around = Around(bars, actions, timeframe, _moves(adjusted), _moves(bars.close))
     units = [*price_units(around)]
     named = [*units, *named_moves(around, adjusted), *split_shapes(around)]
-    taken = {finding.first for finding in named}
+    taken = {finding.first for finding in named if finding.kind != "jump"}
     odd = [item for item in outliers(around) if item.first not in taken]
     # A jump that is an outlier or a spike as well is listed once, under the sharper name.
     sharper = {item.first for item in [*units, *odd]}

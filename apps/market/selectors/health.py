@@ -53,7 +53,9 @@ def _made_of(universe: Any) -> Q:
 def acknowledged(team_id: int | None, series_ids: list[int]) -> dict[int, list[Acknowledged]]:
     """Return what a team took for real events, by series."""
     found: dict[int, list[Acknowledged]] = {}
-    for row in Acknowledged.objects.filter(team_id=team_id, series_id__in=series_ids):
+    for row in Acknowledged.objects.filter(
+        team_id__in=[team_id] if team_id else [], series_id__in=series_ids
+    ):
         found.setdefault(row.series_id, []).append(row)
     return found
 
@@ -346,8 +348,12 @@ def around_dict(panel: Panel, marked: int) -> dict[str, Any]:
 def list_checkups(*, team_id: int, name: str, limit: int = 100) -> list[dict[str, Any]]:
     """Return how the health of a universe went, the newest first. Raises ``NotFound``."""
     universe = get_universe(team_id=team_id, name=name)
-    owner = None if universe.shared else team_id
-    rows = Checkup.objects.filter(universe__name=universe.name, universe__team_id=owner)
+    rows = Checkup.objects.filter(universe__name=universe.name)
+    rows = (
+        rows.filter(universe__team=None)
+        if universe.shared
+        else rows.filter(universe__team_id=team_id)
+    )
     fields = ("at", "score", "coverage", "findings", "stale")
     return list(rows.values(*fields)[:limit])
 

@@ -11,7 +11,7 @@ from apps.audit import services as audit
 from apps.core import events, jobs
 from apps.core.actors import Actor, system
 from apps.core.errors import Denied, Invalid, NotFound
-from apps.core.jobs import Job
+from apps.core.models import Job
 from apps.market.kernel.health import iso
 from apps.market.kernel.periods import micros
 from apps.market.models import (
@@ -112,7 +112,7 @@ def check_up(*, universe: Universe, now: datetime) -> Checkup | None:
     if health["score"] is None:
         return None
     known = Checkup.objects.filter(
-        universe__team_id=universe.team_id, universe__name=universe.name
+        universe__team=universe.team, universe__name=universe.name
     ).first()
     figures = {
         "score": health["score"],
