@@ -303,7 +303,7 @@ def _spans(
 
 def _head(spool: tables.Spool, found: Gathered, rows: int) -> list[dict[str, Any]]:
     names = found.names.all
-    shown = {name: spool.get(name)[:rows] for name in ("codes", "ts", *VALUES, *found.fields)}
+    shown = {name: spool.get(name, rows) for name in ("codes", "ts", *VALUES, *found.fields)}
     return [
         {
             "symbol": names[shown["codes"][row]],

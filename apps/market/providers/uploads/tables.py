@@ -263,9 +263,9 @@ class Spool:
         self.path(name).unlink(missing_ok=True)
         self.add(name, values)
 
-    def get(self, name: str) -> NDArray[Any]:
-        """Return a column."""
-        return np.fromfile(self.path(name), np.dtype(self.dtypes[name]))
+    def get(self, name: str, rows: int = -1) -> NDArray[Any]:
+        """Return a column, or its first rows."""
+        return np.fromfile(self.path(name), np.dtype(self.dtypes[name]), count=rows)
 
     def path(self, name: str) -> Path:
         """Where a column is."""
