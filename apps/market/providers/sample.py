@@ -264,10 +264,10 @@ def _between(bars: Columns, task: Task) -> Columns:
 
 
 def _columns(part: Table) -> Columns:
-    prices = [part[name].astype(np.float64) for name in PRICES]
+    open_, high, low, close = (part[name].astype(np.float64) for name in PRICES)
     # Currency pairs come without volume.
     volume = part.get("volume", np.zeros(len(part["ts"]))).astype(np.float64)
-    return Columns(part["ts"].astype(np.int64), *prices, volume)
+    return Columns(part["ts"].astype(np.int64), open_, high, low, close, volume)
 
 
 def _actions_from_factors(folder: Path, symbol: str, sessions: NDArray[np.int64]) -> Actions:
