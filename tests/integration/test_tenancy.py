@@ -125,7 +125,7 @@ def test_doors_work_in_the_scope_of_their_team(
     make_dataset(other_team, now, "theirs")
     seen = []
 
-    def forgetful(team_id):
+    def forgetful(team_id, **_others):
         seen.extend(Dataset.objects.values_list("name", flat=True))
         return []
 
