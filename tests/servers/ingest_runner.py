@@ -18,6 +18,7 @@ WANTED = {
     "start": "2015-01-01",
     "end": "2017-12-31",
 }
+ANSWERS = 1
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 ROWS = """
 SELECT i.symbol, extract(epoch FROM b.ts)::int8, b.open, b.high, b.low, b.close, b.volume
@@ -108,8 +109,7 @@ def told(dataset, **_):
 
 
 def reply(**told_):
-    sys.stdout.write(json.dumps(told_) + "\n")
-    sys.stdout.flush()
+    os.write(ANSWERS, (json.dumps(told_) + "\n").encode())
 
 
 def run_in_child(asked):
@@ -130,12 +130,12 @@ def run_in_child(asked):
 
 
 def main():
+    global ANSWERS
+    ANSWERS = os.dup(1)
+    os.dup2(2, 1)
     import django
 
     django.setup()
-    import structlog
-
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     from django.db import connections
 
     from apps.core.plugs import load_plug

@@ -60,8 +60,10 @@ class Killer:
             text=True,
         )
         assert self._answer() == {"ready": True}
-        began = time.monotonic()
         self.expected = self.undisturbed()
+        # The first run warms things up: moments are drawn from what a later one takes.
+        began = time.monotonic()
+        assert self.undisturbed() == self.expected
         self.seconds = time.monotonic() - began
         return self
 
