@@ -1,6 +1,5 @@
 """Ingestion, uploads, universes and feeds as people use them."""
 
-
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
