@@ -1,0 +1,105 @@
+"""Quarantine and revisions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from ninja import Field, Schema
+
+from apps.core.rest import Paging
+from apps.market.schemas.health import SeriesQuery
+
+
+class WithdrawIn(SeriesQuery):
+    """Which stored bars to take out, by their opens, and why."""
+
+    symbol: str
+    at: list[datetime] = Field(min_length=1)
+    note: str
+
+
+class ReleaseIn(Schema):
+    """Why a bar is stored after all; figures given replace those received."""
+
+    note: str
+    values: dict[Literal["open", "high", "low", "close", "volume"], float] | None = None
+
+
+class DropIn(Schema):
+    """Why a bar stays out."""
+
+    note: str
+
+
+class QuarantineQuery(Paging):
+    """Which bars of the quarantine."""
+
+    status: str = ""
+    dataset: str = ""
+    symbol: str = ""
+
+
+class QuarantinedOut(Schema):
+    """A bar kept out, as it was received, and what was decided."""
+
+    id: int
+    dataset: str
+    symbol: str
+    timeframe: str
+    ts: datetime
+    values: dict[str, str]
+    reason: str
+    message: str
+    provider: str
+    status: str
+    created_at: datetime
+    decided_at: datetime | None
+    decided_by: str
+    note: str
+    batch_id: int | None
+
+
+class RevisionOut(Schema):
+    """What one batch changed: how many bars of how many series, over which stretch of time."""
+
+    batch_id: int
+    dataset: str
+    provider: str
+    source: str
+    created_at: datetime
+    created_by: str
+    series: int
+    bars: int
+    first_at: datetime
+    last_at: datetime
+
+
+class ChangedBar(Schema):
+    """A bar before and after; ``after`` is null when it was withdrawn."""
+
+    symbol: str
+    ts: datetime
+    before: dict[str, float]
+    after: dict[str, float] | None
+
+
+class RevisionBars(Schema):
+    """The bars that a batch changed."""
+
+    batch_id: int
+    dataset: str
+    source: str
+    created_at: datetime
+    created_by: str
+    bars_changed: int
+    symbols: list[str]
+    bars: list[ChangedBar]
+
+
+class ChangesQuery(Schema):
+    """Which changed bars."""
+
+    symbol: str = ""
+    limit: int = Field(200, ge=1, le=1000)
+    offset: int = Field(0, ge=0)
