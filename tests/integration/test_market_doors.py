@@ -184,9 +184,9 @@ def test_every_page_of_the_data_room_opens(sample, client_as):
     for page, words in [
         ("/data/", "sp500-sample"),
         ("/data/universes/sp500-sample/", "Who is missing"),
-        ("/data/universes/long-history/", "1588 bars missing"),
+        ("/data/universes/long-history/", "1\u2009588"),
         ("/data/instruments/AAPL/?dataset=sp500", "2020-08-31"),
-        ("/data/instruments/TRMB/", "split missing"),
+        ("/data/instruments/TRMB/health/", "2007-02-26"),
         ("/data/instruments/BTC/", "crypto-binance"),
         ("/data/instruments/SMB/", "only figures"),
         ("/data/ingest/", "What to fetch"),
