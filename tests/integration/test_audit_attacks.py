@@ -308,7 +308,10 @@ def test_a8_a_rewrite_with_the_stolen_key_is_found_by_the_witness_alone(ledger):
 
 
 def test_a_changed_tile_is_found(ledger):
-    ledger.tamper("UPDATE audit.audit_tile SET hashes = set_byte(hashes, 33, 0) WHERE idx = 1")
+    ledger.tamper(
+        "UPDATE audit.audit_tile SET hashes = set_byte(hashes, 33, get_byte(hashes, 33) # 1)"
+        " WHERE idx = 1"
+    )
     assert ledger.verify()["first_bad_leaf"] == 257
 
 
