@@ -61,7 +61,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
-    "ninja",
+    # Its pages of documentation; a process that answers no REST starts faster without.
+    *(() if env.text("WITHOUT_REST") else ("ninja",)),
     *(f"apps.{app}" for app in APPS),
 ]
 MIDDLEWARE = [

@@ -10,6 +10,7 @@ STOP_GENTLY = ((signal.SIGTERM, 4.0), (signal.SIGKILL, 3.0))
 STOP_WORKER = ((signal.SIGTERM, 3.0), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 3.0))
 # The checks load every page of the site; they are run before the start, not by each process.
 NO_CHECKS = {"CELERY_SKIP_CHECKS": "1"}
+WITHOUT_REST = {"WITHOUT_REST": "1"}
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -70,7 +71,7 @@ def plan_children(python: str, port: int, state: Path) -> list[ChildSpec]:
         ChildSpec(
             f"worker-{worker.name}",
             worker_command(python, worker),
-            {**ONE_THREAD, **NO_CHECKS},
+            {**ONE_THREAD, **NO_CHECKS, **WITHOUT_REST},
             STOP_WORKER,
             signal.SIGQUIT,
         )
@@ -79,7 +80,11 @@ def plan_children(python: str, port: int, state: Path) -> list[ChildSpec]:
     return [
         ChildSpec("web", web_command(python, port), {"DB_POOL_SIZE": "10"}),
         *workers,
-        ChildSpec("sequencer", (python, "manage.py", "sequence_audit"), {"DB_ROLE": "sequencer"}),
-        ChildSpec("stream", (python, "manage.py", "stream"), ONE_THREAD),
+        ChildSpec(
+            "sequencer",
+            (python, "manage.py", "sequence_audit"),
+            {"DB_ROLE": "sequencer", **WITHOUT_REST},
+        ),
+        ChildSpec("stream", (python, "manage.py", "stream"), {**ONE_THREAD, **WITHOUT_REST}),
         ChildSpec("beat", beat),
     ]
