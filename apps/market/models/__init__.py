@@ -12,6 +12,7 @@ from apps.market.models.catalog import (
 from apps.market.models.checks import Acknowledged, Checkup
 from apps.market.models.feeds import FeedSession
 from apps.market.models.ingests import Batch, Flow, IngestRun, IngestTask, ProviderKey
+from apps.market.models.live import LiveFeed
 from apps.market.models.revisions import Quarantined, Reader, Revision
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "IngestRun",
     "IngestTask",
     "Instrument",
+    "LiveFeed",
     "Membership",
     "ProviderKey",
     "Quarantined",
