@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import inspect
-import sys
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
@@ -118,17 +118,31 @@ def is_in_library(name: str) -> bool:
 
 @cache
 def source_of(name: str) -> tuple[str, str]:
-    """Return the source text of a member's module, and the sha-256 of all own code it imports."""
+    """Return the source text of a member's module, and the sha-256 of all own code it imports.
+
+    Modules imported on first use count as well, loaded yet or not: the digest must not depend on
+    what a process has done before.
+    """
     first = type(get_strategy(name)).__module__
     texts: dict[str, str] = {}
     waiting = [first]
     while waiting:
         module = waiting.pop()
-        if module not in texts:
-            texts[module] = inspect.getsource(sys.modules[module])
-            waiting += _own_imports(texts[module])
+        text = None if module in texts else _text_of(module)
+        if text is not None:
+            texts[module] = text
+            waiting += _own_imports(text)
     joined = "".join(f"{module}\n{texts[module]}" for module in sorted(texts))
     return texts[first], hashlib.sha256(joined.encode()).hexdigest()
+
+
+def _text_of(module: str) -> str | None:
+    """Return a module's source without loading it; None for a name that is no module."""
+    try:
+        found = find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(found.origin).read_text() if found and found.origin else None
 
 
 def _own_imports(text: str) -> list[str]:
@@ -137,7 +151,7 @@ def _own_imports(text: str) -> list[str]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OWN_CODE):
             module = str(node.module)
             names += [module, *(f"{module}.{part.name}" for part in node.names)]
-    return [name for name in names if name in sys.modules]
+    return names
 
 
 def view_of(row: StrategyVersion) -> VersionView:

@@ -1,6 +1,7 @@
 """Every read of backtests: runs, their curves and figures, studies."""
 
 from apps.backtests.kernel.files import measure_file
+from apps.backtests.kernel.indicator_files import indicator_file, read_params
 from apps.backtests.selectors.comparisons import comparison, runs_to_compare
 from apps.backtests.selectors.evidence import measured_of
 from apps.backtests.selectors.exports import export_of
@@ -54,6 +55,7 @@ __all__ = [
     "get_curves",
     "get_done_run",
     "get_run",
+    "indicator_file",
     "iso",
     "list_runs",
     "list_strategy_names",
@@ -65,6 +67,7 @@ __all__ = [
     "panel_of",
     "positions_of",
     "price_panel",
+    "read_params",
     "request_to_begin",
     "reruns_of",
     "rows_of",

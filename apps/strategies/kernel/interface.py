@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.core.errors import Invalid
-from apps.market.kernel.bars import Panel
+from apps.market.kernel.bars import FIELDS, Panel
 
 Floats = NDArray[np.float64]
 Params = dict[str, Any]
@@ -31,8 +31,34 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Component:
+    """A part of a score: the feature of that name, from 0 to ``most`` points."""
+
+    name: str
+    title: str
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
-    """What a strategy says of itself."""
+    """What a strategy says of itself.
+
+    Parameters
+    ----------
+    name, title, about, source
+        For people; ``source`` names where the idea was published.
+    parameters
+        Everything that can be chosen, each with its range, default and unit.
+    inputs
+        What it can't do without: price fields, or further inputs such as ``funding``.
+    optional
+        What it uses when there is any: a missing one scores nothing and is shown missing.
+    gaps
+        ``own_bars``: each instrument counts the bars it has; ``refuse``: a bar missing between an
+        instrument's first and last is refused, since the sum would mean something else.
+    components
+        The parts of its score, when it has one; ``prepare`` returns them, and ``score``.
+    """
 
     name: str
     title: str
@@ -41,6 +67,23 @@ class Spec:
     parameters: tuple[Parameter, ...] = ()
     inputs: tuple[str, ...] = ("close",)
     single_asset: bool = False
+    optional: tuple[str, ...] = ()
+    gaps: str = "own_bars"
+    components: tuple[Component, ...] = ()
+
+
+class Declared(Protocol):
+    """Anything with a name and declared parameters."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What can be chosen."""
+        ...
 
 
 @dataclass(slots=True)
@@ -61,7 +104,12 @@ class View:
 
 
 class Strategy(Protocol):
-    """The one interface. Objects hold no state of a run: it lives in ``View.memory``."""
+    """The one interface. Objects hold no state of a run: it lives in ``View.memory``.
+
+    What a strategy wants (its intents) is a row of target weights; a NaN cell leaves that
+    instrument be. ``View.memory`` is plain JSON: whoever runs the strategy keeps it between bars,
+    for hours and days, and hands it back after a restart.
+    """
 
     spec: Spec
 
@@ -82,7 +130,7 @@ class Strategy(Protocol):
         ...
 
 
-def check_params(spec: Spec, given: Params) -> Params:
+def check_params(spec: Declared, given: Params) -> Params:
     """Return every parameter with its default filled in and its type brought to the declared one.
 
     Raises ``Invalid`` for an unknown name, a wrong type or a value out of range.
@@ -97,7 +145,68 @@ def check_params(spec: Spec, given: Params) -> Params:
     return {name: _value(spec, p, given.get(name, p.default)) for name, p in known.items()}
 
 
-def _value(spec: Spec, parameter: Parameter, value: Any) -> Any:
+def check_panel(spec: Spec, warmup: int, panel: Panel) -> None:
+    """Refuse bars that the strategy can't be computed on.
+
+    Raises
+    ------
+    Invalid
+        ``inputs.missing`` for a required input that is not there, ``panel.too_short`` when no bar
+        is left after the warm-up, ``panel.nan_bars`` for half a bar, or for a bar missing within
+        an instrument's history when the strategy can't do with gaps.
+    """
+    check_inputs(spec, panel)
+    check_bars(spec, panel)
+    if panel.n_bars <= warmup:
+        message = (
+            f"The dates hold {panel.n_bars} bars; {spec.name} needs more than {warmup} before its "
+            "first decision. Choose an earlier start or shorter parameters."
+        )
+        raise Invalid(message, code="panel.too_short", details={"field": "start"})
+
+
+def check_inputs(spec: Spec, panel: Panel) -> None:
+    """Refuse a panel without an input the strategy needs. Raises ``Invalid``."""
+    for name in spec.inputs:
+        if name in FIELDS:
+            continue
+        if name not in panel.extras or not np.isfinite(panel.extras[name]).any():
+            message = (
+                f"{spec.name} needs {name}, and nothing is known of it for {_few(panel.symbols)}; "
+                "choose instruments or dates that have it."
+            )
+            raise Invalid(message, code="inputs.missing", details={"field": name})
+
+
+def check_bars(spec: Spec, panel: Panel) -> None:
+    """Refuse half bars, and gaps where the strategy has none. Raises ``Invalid``."""
+    there = np.isfinite(panel.close)
+    whole = np.isfinite(panel.open) & np.isfinite(panel.high) & np.isfinite(panel.low)
+    _refuse_bar(spec, panel, there & ~whole, "a close and not the other prices")
+    if spec.gaps == "refuse":
+        begun = np.logical_or.accumulate(there, axis=0)
+        goes_on = np.logical_or.accumulate(there[::-1], axis=0)[::-1]
+        _refuse_bar(spec, panel, begun & goes_on & ~there, "no bar")
+
+
+def _refuse_bar(spec: Spec, panel: Panel, wrong: NDArray[np.bool_], what: str) -> None:
+    if not wrong.any():
+        return
+    row, column = np.argwhere(wrong)[0]
+    symbol, at = panel.symbols[column], panel.ts[row].astype("datetime64[us]")
+    message = (
+        f"{symbol} has {what} at {str(at)[:16]} (and {int(wrong.sum()) - 1} like it); "
+        f"{spec.name} can't be computed over that. Repair the bars or choose other dates."
+    )
+    raise Invalid(message, code="panel.nan_bars", details={"field": symbol})
+
+
+def _few(symbols: tuple[str, ...]) -> str:
+    more = f" and {len(symbols) - 3} more" if len(symbols) > 3 else ""
+    return ", ".join(symbols[:3]) + more
+
+
+def _value(spec: Declared, parameter: Parameter, value: Any) -> Any:
     kinds = {"int": int, "float": float, "bool": bool, "choice": str, "text": str}
     wanted = kinds[parameter.kind]
     if isinstance(value, bool) != (wanted is bool) or (
@@ -126,7 +235,7 @@ def _within(parameter: Parameter, number: float) -> bool:
     return bool(low <= number <= high)
 
 
-def _refusal(spec: Spec, parameter: Parameter, value: Any, why: str) -> Invalid:
+def _refusal(spec: Declared, parameter: Parameter, value: Any, why: str) -> Invalid:
     message = f"{spec.name}: {parameter.name} = {value!r} {why}."
     return Invalid(
         message, code="params.out_of_range", details={"field": f"params.{parameter.name}"}

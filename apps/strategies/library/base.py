@@ -1,6 +1,7 @@
 """The interface of the library's members; defined in the kernel so that other apps may use it."""
 
 from apps.strategies.kernel.interface import (
+    Component,
     Features,
     Floats,
     Parameter,
@@ -8,10 +9,14 @@ from apps.strategies.kernel.interface import (
     Spec,
     Strategy,
     View,
+    check_bars,
+    check_inputs,
+    check_panel,
     check_params,
 )
 
 __all__ = [
+    "Component",
     "Features",
     "Floats",
     "Parameter",
@@ -19,5 +24,8 @@ __all__ = [
     "Spec",
     "Strategy",
     "View",
+    "check_bars",
+    "check_inputs",
+    "check_panel",
     "check_params",
 ]

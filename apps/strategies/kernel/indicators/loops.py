@@ -1,0 +1,66 @@
+"""Compiled loops of indicators that TA-Lib lacks. Import this inside functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True)
+def supertrend_1d(close: Any, middle: Any, reach: Any) -> Any:
+    """Return the trailing line and its side: 1 below the price, -1 above it."""
+    size = len(close)
+    line, side = np.full(size, np.nan), np.full(size, np.nan)
+    upper, lower, bullish, begun = 0.0, 0.0, True, False
+    for i in range(1, size):
+        if np.isnan(reach[i]):
+            continue
+        top, bottom = middle[i] + reach[i], middle[i] - reach[i]
+        if not begun:
+            bullish, upper, lower, begun = close[i] >= middle[i], top, bottom, True
+        if top < upper or close[i - 1] > upper:
+            upper = top
+        if bottom > lower or close[i - 1] < lower:
+            lower = bottom
+        bullish = close[i] > (lower if bullish else upper)
+        line[i], side[i] = (lower, 1.0) if bullish else (upper, -1.0)
+    return line, side
+
+
+@njit(cache=True)
+def pivots_1d(values: Any, left: int, right: int, sign: float) -> Any:
+    """Return at each bar the index of the pivot it confirms, else -1.
+
+    Bar j is a pivot when its value (times ``sign``) is the highest of the ``left`` bars before and
+    the ``right`` bars after it; of equals the first. It is known only ``right`` bars later.
+    """
+    size = len(values)
+    out = np.full(size, -1)
+    for i in range(left + right, size):
+        j = i - right
+        top = values[j] * sign
+        peak = not np.isnan(top)
+        for k in range(j - left, i + 1):
+            other = values[k] * sign
+            if k != j and not (other < top or (other == top and k > j)):
+                peak = False
+                break
+        if peak:
+            out[i] = j
+    return out
+
+
+@njit(cache=True)
+def rank_1d(values: Any, window: int) -> Any:
+    """Return the average rank of the newest value in its window as a share of ``window``."""
+    size = len(values)
+    out = np.full(size, np.nan)
+    for i in range(window - 1, size):
+        score = 1.0 + (values[i] - values[i])
+        for k in range(1, window):
+            old = values[i - k]
+            score += (0.5 if old == values[i] else 1.0 * (old < values[i])) + (old - old)
+        out[i] = score / window
+    return out
