@@ -112,3 +112,106 @@ class Rerun(TeamOwned):
 
     def __str__(self) -> str:
         return f"{self.run} after batch {self.batch_id}"
+
+
+class Sweep(TeamOwned):
+    """One strategy tried with many combinations of parameters, split over workers."""
+
+    class Status(models.TextChoices):
+        """Where the sweep stands."""
+
+        RUNNING = "running"
+        PAUSED = "paused"
+        DONE = "done"
+        CANCELLED = "cancelled"
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    version = models.ForeignKey(
+        "strategies.StrategyVersion", on_delete=models.PROTECT, related_name="+"
+    )
+    title = models.CharField(max_length=200)
+    strategy = models.CharField(max_length=80)
+    request = models.JSONField(default=dict)
+    space = models.JSONField(default=dict)
+    method = models.CharField(max_length=12)
+    objective = models.CharField(max_length=20)
+    seed = models.BigIntegerField(default=0)
+    trials = models.IntegerField()
+    lanes = models.IntegerField()
+    status = models.CharField(max_length=12, choices=Status, default=Status.RUNNING)
+    # Combinations up to this one are handed out; seconds are those of all done, added up.
+    handed_out = models.IntegerField(default=0)
+    done = models.IntegerField(default=0)
+    refused = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0)
+    seconds = models.FloatField(default=0.0)
+    data_digest = models.CharField(max_length=64, blank=True, default="")
+    engine_version = models.CharField(max_length=20, blank=True, default="")
+    error = models.JSONField(null=True)
+    created_by = models.CharField(max_length=80)
+    created_by_label = models.CharField(max_length=200, blank=True, default="")
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (models.Index(fields=("team", "-created_at", "-id"), name="sweep_team_recent"),)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class SweepChunk(models.Model):
+    """Combinations handed to one job; one that is not done goes to another when the job is over."""
+
+    sweep = models.ForeignKey(Sweep, on_delete=models.CASCADE, related_name="chunks")
+    first = models.IntegerField()
+    count = models.IntegerField()
+    # What a search asked for; grids and draws follow from the numbers.
+    params = models.JSONField(null=True)
+    job = models.ForeignKey("core.Job", null=True, on_delete=models.SET_NULL, related_name="+")
+    is_done = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("sweep", "first"), name="chunk_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.first} to {self.first + self.count - 1} of {self.sweep}"
+
+
+class Trial(models.Model):
+    """One combination of a sweep and its figures; any of them can be made a run."""
+
+    class Status(models.TextChoices):
+        """What became of it."""
+
+        DONE = "done"
+        REFUSED = "refused"
+        FAILED = "failed"
+
+    sweep = models.ForeignKey(Sweep, on_delete=models.CASCADE, related_name="rows")
+    number = models.IntegerField()
+    status = models.CharField(max_length=8, choices=Status)
+    params = models.JSONField(default=dict)
+    # Higher is better, whatever the figure; null when there is none.
+    score = models.FloatField(null=True)
+    sharpe = models.FloatField(null=True)
+    sortino = models.FloatField(null=True)
+    calmar = models.FloatField(null=True)
+    cagr = models.FloatField(null=True)
+    total_return = models.FloatField(null=True)
+    volatility = models.FloatField(null=True)
+    max_drawdown = models.FloatField(null=True)
+    equity_final = models.FloatField(null=True)
+    exposure = models.FloatField(null=True)
+    turnover = models.FloatField(null=True)
+    trades = models.IntegerField(null=True)
+    digest = models.CharField(max_length=64, blank=True, default="")
+    error = models.JSONField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("sweep", "number"), name="trial_once"),)
+        indexes = (models.Index(fields=("sweep", "-score", "number"), name="trial_by_score"),)
+
+    def __str__(self) -> str:
+        return f"{self.number} of {self.sweep}"
