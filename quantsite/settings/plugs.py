@@ -91,4 +91,15 @@ STRATEGY_LIBRARY: dict[str, dict[str, object]] = {
     "sma_crossover": {"CLASS": "apps.strategies.library.sma_crossover.SmaCrossover"},
     "momentum_12_1": {"CLASS": "apps.strategies.library.momentum_12_1.Momentum121"},
     "expression": {"CLASS": "apps.strategies.library.expression.Expression"},
+    "time_series_momentum": {
+        "CLASS": "apps.strategies.library.time_series_momentum.TimeSeriesMomentum"
+    },
+    "mean_reversion": {"CLASS": "apps.strategies.library.mean_reversion.MeanReversion"},
+    "bollinger_breakout": {
+        "CLASS": "apps.strategies.library.bollinger_breakout.BollingerBreakout"
+    },
+    "donchian_breakout": {"CLASS": "apps.strategies.library.donchian_breakout.DonchianBreakout"},
+    "pairs": {"CLASS": "apps.strategies.library.pairs.Pairs"},
+    "swing": {"CLASS": "apps.strategies.library.swing.Swing"},
+    "scalping": {"CLASS": "apps.strategies.library.scalping.Scalping"},
 }

@@ -1,5 +1,7 @@
 """Every member of the library keeps the interface's promises, on real bars."""
 
+import json
+
 import numpy as np
 import pytest
 from django.conf import settings
@@ -8,6 +10,8 @@ from apps.core.errors import Invalid, NotFound
 from apps.strategies import selectors
 from apps.strategies.kernel.interface import View, check_params
 from apps.strategies.kernel.windows import last_seen
+from apps.strategies.library.template import Template
+from apps.trading.kernel.sleeves import plain_memory
 from tests.unit.strategies.panels import crypto, sp500
 
 NAMES = list(settings.STRATEGY_LIBRARY)
@@ -21,12 +25,27 @@ VARIANTS = {
         {"expression": "-delta(close, 5)", "long_short": True, "rebalance_days": 1},
         {"expression": "rank(volume) * sign(returns)", "share": 0.5},
     ],
+    "time_series_momentum": [{}, {"lookback": 60, "rebalance": "weekly", "short": False}],
+    "mean_reversion": [{}, {"short": True, "low": 20.0}],
+    "bollinger_breakout": [{}, {"short": True, "narrow": 60}],
+    "donchian_breakout": [{}, {"entry": 55, "exit": 20, "short": False}],
+    "pairs": [{}, {"formation": 60, "trading": 30, "pairs": 2}],
+    "swing": [{}, {"short": False, "strength": 20.0}],
+    "scalping": [{}, {"short": False, "target": 2.0}],
+    "template": [{}],
 }
-CASES = [(name, params) for name in NAMES for params in VARIANTS[name]]
+CASES = [(name, params) for name in [*NAMES, "template"] for params in VARIANTS[name]]
 
 
-def step(strategy, panel, params):
-    """Return what ``decide`` says at each close, as the event gear asks it."""
+def member(name):
+    return Template() if name == "template" else selectors.get_strategy(name)
+
+
+def step(strategy, panel, params, *, restart=False):
+    """Return what ``decide`` says at each close, as the event gear asks it.
+
+    With ``restart`` the memory is put away as JSON between bars, as a deployment's is.
+    """
     features = strategy.prepare(panel, params)
     memory, out = {}, np.full(panel.close.shape, np.nan)
     for i in range(panel.n_bars):
@@ -36,13 +55,15 @@ def step(strategy, panel, params):
         weights = strategy.decide(view, params)
         if weights is not None:
             out[i] = weights
+        if restart:
+            memory = json.loads(json.dumps(plain_memory(memory), allow_nan=False))
     return out
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
 def case(request):
     name, given = request.param
-    strategy = selectors.get_strategy(name)
+    strategy = member(name)
     return strategy, check_params(strategy.spec, given)
 
 
@@ -62,6 +83,22 @@ def test_targets_do_not_look_ahead(case, panel, keep):
     rows = int(panel.n_bars * keep)
     short = strategy.targets(panel.rows(0, rows), params)
     np.testing.assert_array_equal(strategy.targets(panel, params)[:rows], short)
+
+
+def test_features_do_not_look_ahead(case, panel):
+    strategy, params = case
+    rows = int(panel.n_bars * 0.61)
+    whole, short = strategy.prepare(panel, params), strategy.prepare(panel.rows(0, rows), params)
+    for name, values in short.items():
+        np.testing.assert_array_equal(whole[name][:rows], values, err_msg=name)
+
+
+def test_a_memory_put_away_as_json_and_taken_out_goes_on_as_before(case):
+    strategy, params = case
+    panel = crypto(700) if strategy.warmup(params) < 500 else sp500()
+    np.testing.assert_array_equal(
+        step(strategy, panel, params, restart=True), step(strategy, panel, params)
+    )
 
 
 def test_the_first_decision_respects_the_warmup(case, panel):

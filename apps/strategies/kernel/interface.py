@@ -145,6 +145,13 @@ def check_params(spec: Declared, given: Params) -> Params:
     return {name: _value(spec, p, given.get(name, p.default)) for name, p in known.items()}
 
 
+def refuse_params(spec: Declared, field: str, why: str) -> Invalid:
+    """Return the refusal of parameters that don't go together; ``field`` is the one at fault."""
+    return Invalid(
+        f"{spec.name}: {why}", code="params.out_of_range", details={"field": f"params.{field}"}
+    )
+
+
 def check_panel(spec: Spec, warmup: int, panel: Panel) -> None:
     """Refuse bars that the strategy can't be computed on.
 

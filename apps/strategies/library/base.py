@@ -1,5 +1,9 @@
 """The interface of the library's members; defined in the kernel so that other apps may use it."""
 
+from __future__ import annotations
+
+from apps.market.kernel.bars import Panel
+from apps.strategies.kernel.columns import Bars, by_column
 from apps.strategies.kernel.interface import (
     Component,
     Features,
@@ -13,14 +17,18 @@ from apps.strategies.kernel.interface import (
     check_inputs,
     check_panel,
     check_params,
+    refuse_params,
 )
+from apps.strategies.kernel.positions import decide_on_change, standing, targets_on_change
 
 __all__ = [
+    "Bars",
     "Component",
     "Features",
     "Floats",
     "Parameter",
     "Params",
+    "SingleInstrument",
     "Spec",
     "Strategy",
     "View",
@@ -28,4 +36,35 @@ __all__ = [
     "check_inputs",
     "check_panel",
     "check_params",
+    "refuse_params",
 ]
+
+
+class SingleInstrument:
+    """What strategies share that look at each instrument by itself.
+
+    A member gives ``rules``: causal features of one instrument's own bars, ``position`` (1 long,
+    0 flat, -1 short) among them. Each of n instruments gets 1/n of equity; only those whose
+    position changes are traded.
+    """
+
+    spec: Spec
+
+    def rules(self, bars: Bars, params: Params) -> Features:
+        """Return features of one instrument, each ``(n_bars,)``."""
+        raise NotImplementedError
+
+    def prepare(self, panel: Panel, params: Params) -> Features:
+        """Return the features of all instruments. Raises ``Invalid`` for bars that won't do."""
+        check_inputs(self.spec, panel)
+        check_bars(self.spec, panel)
+        found = by_column(panel, lambda bars: self.rules(bars, params))
+        return {**found, "position": standing(found["position"])}
+
+    def decide(self, view: View, params: Params) -> Floats | None:  # noqa: ARG002
+        """Return new weights of the instruments whose position changes, NaN for the others."""
+        return decide_on_change(view)
+
+    def targets(self, panel: Panel, params: Params) -> Floats:
+        """Return the array twin of ``decide``."""
+        return targets_on_change(self.prepare(panel, params)["position"])

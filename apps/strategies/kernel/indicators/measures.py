@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -69,16 +70,17 @@ def _against(indicator: Indicator, panel: Panel, given: Params) -> Panel:
         raise Invalid(message, code="indicator.against", details={"field": "params.against"})
     column = panel.close[:, [panel.symbols.index(other)]]
     shared = np.isfinite(panel.close) & np.isfinite(column)
-    prices = {name: np.where(shared, getattr(panel, name), np.nan) for name in FIELDS}
+    prices: dict[str, Any] = {
+        name: np.where(shared, getattr(panel, name), np.nan) for name in FIELDS
+    }
     extras = {"against": np.where(shared, column, np.nan)}
     return replace(panel, **prices, extras=extras, known_digest="")
 
 
 def _of_talib(name: str) -> Indicator:
-    import talib
-    from talib import abstract
-
-    if name.upper() not in talib.get_functions():
+    abstract: Any = import_module("talib.abstract")
+    functions = import_module("talib").get_functions()
+    if name.upper() not in functions:
         message = (
             f"There is no indicator {name!r}; there are {', '.join(INDICATORS)}, and the "
             "functions of TA-Lib by their names."
@@ -100,8 +102,7 @@ def _declared(name: str, default: Any) -> Parameter:
 
 
 def _call(name: str, bars: Bars, params: Params) -> dict[str, Floats]:
-    from talib import abstract
-
+    abstract: Any = import_module("talib.abstract")
     function = abstract.Function(name)
     labels = list(function.output_names)
     if len(bars) < 2:

@@ -11,18 +11,19 @@ from apps.strategies.kernel.windows import rolling_max, rolling_min, rolling_sum
 
 Floats = NDArray[np.float64]
 Named = dict[str, Floats]
+# Functions used here that give more than one array.
+OUTPUTS = {"AROON": 2, "BBANDS": 3, "STOCHF": 2}
 
 
 def ta(name: str, *arrays: Floats, **params: Any) -> Any:
     """Call TA-Lib's function ``name``; shorter series than it can take give NaN."""
     import talib
-    from talib import abstract
 
     function = getattr(talib, name)
     if len(arrays[0]) < 2 or not all(np.isfinite(array).any() for array in arrays):
         nothing = np.full(len(arrays[0]), np.nan)
-        outputs = abstract.Function(name).output_names
-        return nothing if len(outputs) == 1 else tuple(nothing.copy() for _ in outputs)
+        outputs = OUTPUTS.get(name, 1)
+        return nothing if outputs == 1 else tuple(nothing.copy() for _ in range(outputs))
     return function(*arrays, **params)
 
 
