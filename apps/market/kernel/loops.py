@@ -10,31 +10,48 @@ from numba import njit
 
 @njit(cache=True)
 def longer_bars(
-    ts: Any, open_: Any, high: Any, low: Any, close: Any, volume: Any, length: int, offset: int
+    ts: Any, open_: Any, high: Any, low: Any, close: Any, volume: Any, lengths: Any, offset: int
 ) -> Any:
-    """Return the columns of bars of ``length`` as rows of times and of figures.
+    """Return the columns of bars of the last of ``lengths`` as rows of times and of figures.
 
-    One pass that keeps the running bar in registers; ``resample`` is its slow twin.
+    One pass that keeps the running bar in registers. Volume is summed bar by bar up all
+    ``lengths``, the shortest first; ``resample`` step by step is its slow twin. ``offset`` is
+    where bars of the last length begin.
     """
+    top_rung = len(lengths) - 1
+    length = lengths[top_rung]
     most = min(len(ts), (ts[-1] - offset) // length - (ts[0] - offset) // length + 1)
     times = np.empty(most, np.int64)
     figures = np.empty((5, most))
+    sums, ends = np.zeros(top_rung + 1), np.full(top_rung + 1, ts[0])
     at = -1
-    ends = ts[0]
+    soon = ts[0]
     first, top, bottom, last, total = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(len(ts)):
-        if at < 0 or ts[i] >= ends:
-            if at >= 0:
-                figures[0, at], figures[1, at], figures[2, at] = first, top, bottom
-                figures[3, at], figures[4, at] = last, total
-            at += 1
-            start = (ts[i] - offset) // length * length + offset
-            times[at], ends = start, start + length
-            first, top, bottom, total = open_[i], high[i], low[i], 0.0
+        if ts[i] >= soon:
+            carry, total = total, 0.0
+            for rung in range(top_rung + 1):
+                sums[rung] = carry if rung == 0 else sums[rung] + carry
+                if ts[i] < ends[rung]:
+                    break
+                carry, sums[rung] = sums[rung], 0.0
+                begins = offset if rung == top_rung else 0
+                start = (ts[i] - begins) // lengths[rung] * lengths[rung] + begins
+                ends[rung] = start + lengths[rung]
+                if rung == top_rung:
+                    if at >= 0:
+                        figures[0, at], figures[1, at], figures[2, at] = first, top, bottom
+                        figures[3, at], figures[4, at] = last, carry
+                    at += 1
+                    times[at] = start
+                    first, top, bottom = open_[i], high[i], low[i]
+            soon = ends[0]
         top = max(top, high[i])
         bottom = min(bottom, low[i])
         last = close[i]
         total += volume[i]
+    for rung in range(1, top_rung + 1):
+        total = sums[rung] + total
     figures[0, at], figures[1, at], figures[2, at] = first, top, bottom
     figures[3, at], figures[4, at] = last, total
     return times[: at + 1], figures[:, : at + 1]

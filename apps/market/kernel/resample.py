@@ -12,6 +12,9 @@ from apps.market.kernel.columns import Columns
 MICROS = 1_000_000
 DAY = 86400 * MICROS
 MONDAY = 4 * DAY  # 1970-01-05
+# Volume is summed step by step up these, so that the sum of floats is the same to the bit in a
+# database that keeps each step and builds the next from it.
+LADDER = ("5m", "15m", "1h", "4h", "1d")
 NEVER = np.iinfo(np.int64).max
 # From here on the compiled loop gains more than it costs to load.
 MANY = 1_000_000
@@ -53,7 +56,8 @@ def resample(bars: Columns, timeframe: str, *, source: str, complete: bool) -> C
     if timeframe == source or not len(bars):
         return bars
     check_coarser(timeframe, source)
-    longer = _by_loop(bars, timeframe) if _is_long(bars, timeframe) else _by_array(bars, timeframe)
+    rungs = rungs_between(source, timeframe)
+    longer = _by_loop(bars, rungs) if _is_long(bars, timeframe) else _by_array(bars, rungs)
     closed = int(bars.ts[-1]) + seconds_of(source) * MICROS
     if complete and closed < bucket_end(int(longer.ts[-1]), timeframe):
         return longer.take(slice(0, -1))
@@ -64,19 +68,43 @@ def _is_long(bars: Columns, timeframe: str) -> bool:
     return len(bars) >= MANY and timeframe != "1mo"
 
 
-def _by_loop(bars: Columns, timeframe: str) -> Columns:
+def rungs_between(source: str, timeframe: str) -> list[str]:
+    """Return the timeframes by which bars of ``source`` become those of ``timeframe``, in order.
+
+    The last is ``timeframe`` itself.
+    """
+    given, wanted = seconds_of(source), seconds_of(timeframe)
+    days = timeframe in {"1w", "1mo"}
+    between = [
+        name
+        for name in LADDER
+        if given < SECONDS[name] < wanted
+        and SECONDS[name] % given == 0
+        and (days or wanted % SECONDS[name] == 0)
+    ]
+    return [*between, timeframe]
+
+
+def _by_loop(bars: Columns, rungs: list[str]) -> Columns:
     from apps.market.kernel.loops import longer_bars
 
-    length = seconds_of(timeframe) * MICROS
-    offset = MONDAY if timeframe == "1w" else 0
+    lengths = np.array([seconds_of(name) * MICROS for name in rungs], np.int64)
+    offset = MONDAY if rungs[-1] == "1w" else 0
     columns = (bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume)
-    ts, figures = longer_bars(*columns, length, offset)
+    ts, figures = longer_bars(*columns, lengths, offset)
     return Columns(ts, *figures)
 
 
-def _by_array(bars: Columns, timeframe: str) -> Columns:
+def _by_array(bars: Columns, rungs: list[str]) -> Columns:
+    for timeframe in rungs:
+        bars = _one_step(bars, timeframe)
+    return bars
+
+
+def _one_step(bars: Columns, timeframe: str) -> Columns:
     keys = bucket_starts(bars.ts, timeframe)
-    first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+    begins = np.append(True, keys[1:] != keys[:-1])
+    first = np.flatnonzero(begins)
     last = np.append(first[1:], len(keys)) - 1
     return Columns(
         keys[first],
@@ -84,7 +112,8 @@ def _by_array(bars: Columns, timeframe: str) -> Columns:
         np.maximum.reduceat(bars.high, first),
         np.minimum.reduceat(bars.low, first),
         bars.close[last],
-        np.add.reduceat(bars.volume, first),
+        # One after another: ``reduceat`` adds in pairs, and ends in other bits.
+        np.bincount(np.cumsum(begins) - 1, weights=bars.volume),
     )
 
 
