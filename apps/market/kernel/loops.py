@@ -21,11 +21,9 @@ def longer_bars(
     top_rung = len(lengths) - 1
     length = lengths[top_rung]
     most = min(len(ts), (ts[-1] - offset) // length - (ts[0] - offset) // length + 1)
-    times = np.empty(most, np.int64)
-    figures = np.empty((5, most))
+    times, figures = np.empty(most, np.int64), np.empty((5, most))
     sums, ends = np.zeros(top_rung + 1), np.full(top_rung + 1, ts[0])
-    at = -1
-    soon = ts[0]
+    at, soon = -1, ts[0]
     first, top, bottom, last, total = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(len(ts)):
         if ts[i] >= soon:
@@ -40,8 +38,7 @@ def longer_bars(
                 ends[rung] = start + lengths[rung]
                 if rung == top_rung:
                     if at >= 0:
-                        figures[0, at], figures[1, at], figures[2, at] = first, top, bottom
-                        figures[3, at], figures[4, at] = last, carry
+                        figures[:, at] = first, top, bottom, last, carry
                     at += 1
                     times[at] = start
                     first, top, bottom = open_[i], high[i], low[i]
@@ -52,6 +49,5 @@ def longer_bars(
         total += volume[i]
     for rung in range(1, top_rung + 1):
         total = sums[rung] + total
-    figures[0, at], figures[1, at], figures[2, at] = first, top, bottom
-    figures[3, at], figures[4, at] = last, total
+    figures[:, at] = first, top, bottom, last, total
     return times[: at + 1], figures[:, : at + 1]
