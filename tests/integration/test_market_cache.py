@@ -30,9 +30,13 @@ SYMBOLS = ("AAA", "BBB")
 SCANS = """
 SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0) FROM pg_stat_xact_user_tables
 WHERE relid IN (
-    SELECT unnest(ARRAY['market_bar'::regclass::oid, 'market_bar_history'::regclass])
+    SELECT unnest(ARRAY[
+        'market_bar'::regclass::oid, 'market_bar_minute'::regclass, 'market_bar_history'::regclass
+    ])
     UNION SELECT inhrelid FROM pg_inherits
-    WHERE inhparent IN ('market_bar'::regclass, 'market_bar_history'::regclass)
+    WHERE inhparent IN (
+        'market_bar'::regclass, 'market_bar_minute'::regclass, 'market_bar_history'::regclass
+    )
 )
 """
 
@@ -148,7 +152,7 @@ def test_what_changes_the_panel_is_read_anew(kept, dataset):
     figures = store.Figures(instrument.pk, read(dataset).ts, np.ones(300))
     funding = read(dataset, price_mode="split", inputs=("funding",)).extras["funding"]
     assert np.isnan(funding).all()
-    store.write_metric("funding", [figures], Batch.objects.first().pk)
+    store.write_metric("funding", [figures], Batch.objects.first().pk, NOW)
     funding = read(dataset, price_mode="split", inputs=("funding",)).extras["funding"]
     assert np.array_equal(funding[:, 0], np.ones(300))
     series = Series.objects.get(instrument=instrument)

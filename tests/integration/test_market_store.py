@@ -197,11 +197,11 @@ def test_a_foreign_dataset_is_neither_read_nor_written(place, other_team):
         with pytest.raises(Denied):
             store.read_metric([instrument_id], "funding", EARLIEST, LATEST)
         with pytest.raises(Denied):
-            store.write_metric("funding", figures, place[1].pk)
+            store.write_metric("funding", figures, place[1].pk, NOW)
     assert len(read(place)) == 2
     with tenancy.team(place[0].team_id):
         assert len(store.read_bars([series_id], EARLIEST, LATEST)[series_id]) == 2
-        store.write_metric("funding", figures, place[1].pk)
+        store.write_metric("funding", figures, place[1].pk, NOW)
         assert len(store.read_metric([instrument_id], "funding", EARLIEST, LATEST)) == 1
 
 
@@ -212,7 +212,7 @@ def test_a_shared_series_is_read_but_not_written_by_a_team(sample, db, team):
     with tenancy.team(team.pk):
         assert len(store.read_bars([series.pk], EARLIEST, LATEST)[series.pk]) == series.rows
         with pytest.raises(Denied):
-            store.write_metric("funding", figures, batch.pk)
+            store.write_metric("funding", figures, batch.pk, NOW)
 
 
 def test_figures_and_actions_change_the_stamp_of_their_series(place):
@@ -221,9 +221,9 @@ def test_figures_and_actions_change_the_stamp_of_their_series(place):
 
     seen = {stamp()}
     figures = [store.Figures(place[2].instrument_id, np.array([0]), np.array([1.0]))]
-    store.write_metric("funding", figures, place[1].pk)
+    store.write_metric("funding", figures, place[1].pk, NOW)
     seen.add(stamp())
-    store.write_metric("funding", figures, place[1].pk)
+    store.write_metric("funding", figures, place[1].pk, NOW)
     assert len(seen | {stamp()}) == 2, "the same figures again change nothing"
     facts = {"instrument": place[2].instrument, "kind": "split", "on": "2020-01-02"}
     action = Action.objects.create(value=2, factor=0.5, **facts)

@@ -8,7 +8,15 @@ from apps.core import tenancy
 from apps.market.models import Dataset, IngestRun, Instrument, Series
 
 # Time series are reached through the store with a checked series; a feed is the lab's own.
-UNGUARDED = {"market_bar", "market_bar_history", "market_metric", "market_feedsession"}
+UNGUARDED = {
+    "market_bar",
+    "market_bar_history",
+    "market_metric",
+    "market_metric_history",
+    "market_feedsession",
+    "market_storagestep",
+    "market_rollup",
+}
 OPEN_DATASET = {"source": "s", "title": "t"}
 
 

@@ -23,12 +23,17 @@ CHILDREN = (
     ("market_rename", "dataset_id", "market_dataset"),
     ("market_quarantined", "dataset_id", "market_dataset"),
     ("market_ingesttask", "run_id", "market_ingestrun"),
-    ("market_revision", "series_id", "market_series"),
+    ("market_revision", "instrument_id", "market_instrument"),
     ("market_acknowledged", "series_id", "market_series"),
     ("market_checkup", "universe_id", "market_universe"),
     ("market_bar", "series_id", "market_series"),
+    ("market_bar_minute", "series_id", "market_series"),
     ("market_bar_history", "series_id", "market_series"),
     ("market_metric", "instrument_id", "market_instrument"),
+    ("market_metric_history", "instrument_id", "market_instrument"),
+    ("market_actionhistory", "instrument_id", "market_instrument"),
+    ("market_membershiphistory", "dataset_id", "market_dataset"),
+    ("market_renamehistory", "dataset_id", "market_dataset"),
 )
 
 

@@ -7,6 +7,7 @@ import uuid
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 
 class Dataset(models.Model):
@@ -77,6 +78,10 @@ class Series(models.Model):
     # Another one whenever bars, actions or figures of it changed; never seen twice, so that what
     # was kept under it elsewhere (the panel cache) holds for as long as it stands.
     stamp = models.UUIDField(default=uuid.uuid4)
+    # The stamp that was found committed at a time: while it stands, aggregates that hold all of
+    # before that time hold all of the series.
+    seen_stamp = models.UUIDField(null=True)
+    seen_at = models.DateTimeField(null=True)
     health = models.JSONField(default=dict)
     checked_at = models.DateTimeField(null=True)
 
@@ -134,6 +139,10 @@ class Action(models.Model):
     on = models.DateField()
     value = models.FloatField()
     factor = models.FloatField()
+    batch = models.ForeignKey(
+        "market.Batch", null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    known_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         ordering = ("on", "kind")
@@ -157,6 +166,10 @@ class Membership(models.Model):
     joined_on = models.DateField(null=True)
     left_on = models.DateField(null=True)
     source = models.CharField(max_length=200, blank=True, default="")
+    batch = models.ForeignKey(
+        "market.Batch", null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    known_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = (
@@ -184,6 +197,10 @@ class Rename(models.Model):
     before = models.CharField(max_length=40)
     after = models.CharField(max_length=40)
     on = models.DateField()
+    batch = models.ForeignKey(
+        "market.Batch", null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    known_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = (

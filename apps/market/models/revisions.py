@@ -17,6 +17,9 @@ class Reader(models.Model):
     series_ids = ArrayField(models.IntegerField(), default=list)
     first_at = models.DateTimeField(null=True)
     last_at = models.DateTimeField(null=True)
+    # Kinds of revisions that change what was read: bars, split, dividend, figures by name. Without
+    # any it is not known, and all may.
+    reads = ArrayField(models.CharField(max_length=60), default=list)
     # What may have been read anew since; the bars as they were known then.
     as_of = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
@@ -29,9 +32,20 @@ class Reader(models.Model):
 
 
 class Revision(models.Model):
-    """Bars of a series that a batch changed: how many, and over which stretch of time."""
+    """What a batch changed of a series: how much of which kind, and the stretch it touches.
 
-    series = models.ForeignKey("market.Series", on_delete=models.CASCADE, related_name="revisions")
+    ``bars`` counts bars, splits, dividends or figures by ``kind``. A changed split or dividend
+    touches the adjusted bars before it; one that came late touches who had read across it.
+    Figures of an instrument without bars have no series.
+    """
+
+    instrument = models.ForeignKey(
+        "market.Instrument", on_delete=models.CASCADE, related_name="revisions"
+    )
+    series = models.ForeignKey(
+        "market.Series", null=True, on_delete=models.CASCADE, related_name="revisions"
+    )
+    kind = models.CharField(max_length=60, default="bars")
     batch = models.ForeignKey("market.Batch", on_delete=models.CASCADE, related_name="revisions")
     bars = models.IntegerField()
     first_at = models.DateTimeField()
@@ -40,10 +54,16 @@ class Revision(models.Model):
 
     class Meta:
         ordering = ("-created_at", "-id")
-        constraints = (models.UniqueConstraint(fields=("series", "batch"), name="revision_once"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("batch", "instrument", "series", "kind"),
+                name="revision_once",
+                nulls_distinct=False,
+            ),
+        )
 
     def __str__(self) -> str:
-        return f"{self.bars} bars of {self.series}"
+        return f"{self.bars} {self.kind} of {self.instrument}"
 
 
 class Quarantined(models.Model):

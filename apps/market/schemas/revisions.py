@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from ninja import Field, Schema
@@ -61,7 +61,7 @@ class QuarantinedOut(Schema):
 
 
 class RevisionOut(Schema):
-    """What one batch changed: how many bars of how many series, over which stretch of time."""
+    """What one batch changed: bars, splits, dividends, figures, over which stretch of bars."""
 
     batch_id: int
     dataset: str
@@ -71,6 +71,7 @@ class RevisionOut(Schema):
     created_by: str
     series: int
     bars: int
+    changed: dict[str, int] = Field(description="how many of each kind: bars, split, funding …")
     first_at: datetime
     last_at: datetime
 
@@ -84,8 +85,30 @@ class ChangedBar(Schema):
     after: dict[str, float] | None
 
 
+class ChangedAction(Schema):
+    """A split or dividend before and after: late ones have no before, withdrawn ones no after."""
+
+    symbol: str
+    kind: str
+    on: date
+    value_before: float | None
+    factor_before: float | None
+    value_after: float | None
+    factor_after: float | None
+
+
+class ChangedFigure(Schema):
+    """A figure before and after."""
+
+    symbol: str
+    kind: str
+    ts: datetime
+    before: float
+    after: float | None
+
+
 class RevisionBars(Schema):
-    """The bars that a batch changed."""
+    """The bars, actions and figures that a batch changed."""
 
     batch_id: int
     dataset: str
@@ -93,8 +116,11 @@ class RevisionBars(Schema):
     created_at: datetime
     created_by: str
     bars_changed: int
+    changed: dict[str, int]
     symbols: list[str]
     bars: list[ChangedBar]
+    actions: list[ChangedAction]
+    figures: list[ChangedFigure]
 
 
 class ChangesQuery(Schema):

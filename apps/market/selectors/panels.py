@@ -109,8 +109,8 @@ def read_panel(
     dataset
         Read symbols from this dataset only.
     as_of
-        The bars as they were known at this time; a date means its end. None is now. Dividends
-        and splits are always those known now.
+        Bars, dividends, splits, figures and the universe as they were known at this time; a date
+        means its end. None is now.
     cached
         Ask the panel cache before the database, and keep the answer there: for reads that are
         likely to be repeated to the letter.
@@ -127,7 +127,8 @@ def read_panel(
     low, high = bounds(start, end)
     extras = _check_inputs(inputs)
     if isinstance(universe, str):
-        universe = get_universe(team_id=team_id, name=universe) if universe else None
+        named = universe
+        universe = get_universe(team_id=team_id, name=named, as_of=as_of) if named else None
     symbols = tuple(instruments or ()) or (universe.symbols if universe else ())
     timeframe = timeframe or (universe.timeframe if universe else "1d")
     seconds_of(timeframe)
@@ -173,7 +174,7 @@ def _laid_out(asked: _Question) -> store.Laid:
     at = places(axis, series)
     arrays = {name: lay_out(axis, series, name, at) for name in FIELDS}
     for kind in asked.extras:
-        arrays[kind] = _figure(asked.found, kind, axis, asked.timeframe)
+        arrays[kind] = _figure(asked, kind, axis)
     return store.Laid(axis, arrays)
 
 
@@ -213,7 +214,8 @@ def _read(asked: _Question) -> list[Columns]:
     stored = store.read_bars(asked.series_ids, asked.low, asked.high, asked.as_of)
     if not stored:
         raise _no_bars(asked)
-    factors = _factors([item.instrument_id for item in asked.found], asked.price_mode)
+    ids = [item.instrument_id for item in asked.found]
+    factors = _factors(ids, asked.price_mode, asked.as_of)
     series: list[Columns] = []
     for item in asked.found:
         bars = stored.get(item.series_id)
@@ -252,17 +254,15 @@ def _day(ts: int) -> str:
     )
 
 
-def _factors(instrument_ids: Sequence[int], price_mode: str) -> dict[int, Factors]:
+def _factors(
+    instrument_ids: Sequence[int], price_mode: str, as_of: datetime | None
+) -> dict[int, Factors]:
     if price_mode == "raw":
         return {}
-    rows = Action.objects.filter(instrument_id__in=instrument_ids).order_by("instrument_id", "on")
-    if price_mode == "split":
-        # Dividends outnumber splits by far and change nothing in this mode.
-        rows = rows.filter(kind=Action.Kind.SPLIT)
+    # Dividends outnumber splits by far and change nothing in split-adjusted prices.
+    kinds = ("split",) if price_mode == "split" else ("split", "dividend")
     grouped: dict[int, list[tuple[int, float, float]]] = defaultdict(list)
-    for instrument_id, on, kind, factor in rows.values_list(
-        "instrument_id", "on", "kind", "factor"
-    ):
+    for instrument_id, on, kind, factor in store.read_factors(instrument_ids, kinds, as_of):
         split = factor if kind == Action.Kind.SPLIT else 1.0
         grouped[instrument_id].append((micros(on), split, factor))
     return {
@@ -283,14 +283,12 @@ def _adjusted(bars: Columns, factors: Factors, price_mode: str) -> Columns:
     return adjust.adjusted(bars, adjust.back_factor(bars.ts, events, totals), split)
 
 
-def _figure(
-    found: Sequence[Found], kind: str, axis: NDArray[np.int64], timeframe: str
-) -> NDArray[np.float64]:
-    length = seconds_of(timeframe) * MICROS
+def _figure(asked: _Question, kind: str, axis: NDArray[np.int64]) -> NDArray[np.float64]:
+    length, found = seconds_of(asked.timeframe) * MICROS, asked.found
     ids = [item.instrument_id for item in found]
     # Neighbours tell apart "nothing settled in this bar" and "nothing is known of this bar".
     low, high = int(axis[0]) - NEIGHBOURS, int(axis[-1]) + length + NEIGHBOURS
-    stored = store.read_metric(ids, kind, low, high)
+    stored = store.read_metric(ids, kind, low, high, asked.as_of)
     nothing = (np.empty(0, np.int64), np.empty(0))
     columns = [
         sum_into_bars(axis, *stored.get(item.instrument_id, nothing), length) for item in found
@@ -305,6 +303,7 @@ def read_figures(
     kind: str,
     start: Moment = None,
     end: Moment = None,
+    as_of: Moment = None,
 ) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Return times and values of a figure by symbol: factor returns, funding rates.
 
@@ -318,5 +317,5 @@ def read_figures(
     if place is None:
         raise NotFound(f"There is no dataset {dataset!r}.", code="dataset.unknown")
     names = dict(place.instruments.values_list("id", "symbol"))
-    found = store.read_metric(list(names), kind, low, high)
+    found = store.read_metric(list(names), kind, low, high, known_at(as_of))
     return {names[instrument_id]: pair for instrument_id, pair in found.items()}

@@ -1,19 +1,49 @@
-"""Which bars changed, and who had read them before."""
+"""What changed, bars, actions and figures, and who had read it before."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Max, Min, Q, Sum
+from django.db.models import JSONField, Max, Min, Q
+from django.db.models.expressions import RawSQL
 
 from apps.core.errors import NotFound
 from apps.market.models import Batch, Reader, Revision
 
+BARS = "bars"
+# What a batch changed by kind; an action of an instrument counts once, however many series it has.
+COUNTS = """(
+    SELECT jsonb_object_agg(kind, n) FROM (
+        SELECT kind, sum(n)::int8 AS n FROM (
+            SELECT kind, CASE WHEN kind = 'bars' THEN sum(bars) ELSE max(bars) END AS n
+            FROM market_revision WHERE batch_id = market_batch.id GROUP BY instrument_id, kind
+        ) each GROUP BY kind
+    ) by_kind
+)"""
+# Who read a stretch that the batch changed, and in a way that lets the change be seen: raw prices
+# know no splits, and a run without funding does not care for it.
+READ_IT = """
+SELECT r.id FROM market_reader r
+WHERE r.series_ids && ARRAY(
+        SELECT v.series_id FROM market_revision v
+        WHERE v.batch_id = %s AND v.series_id IS NOT NULL)
+  AND EXISTS (
+    SELECT 1 FROM market_revision v
+    WHERE v.batch_id = %s AND v.series_id = ANY(r.series_ids)
+      AND (r.reads = '{}' OR v.kind = ANY(r.reads))
+      AND (r.last_at IS NULL OR r.last_at >= v.first_at)
+      AND (r.first_at IS NULL OR r.first_at <= v.last_at))
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class RevisionView:
-    """What one batch changed: whose series, how many bars, over which stretch of time."""
+    """What one batch changed: whose series, how much by kind, over which stretch of time.
+
+    ``bars`` counts bars; ``changed`` everything by kind: bars, split, dividend, figures by name.
+    """
 
     batch_id: int
     dataset: str
@@ -27,6 +57,23 @@ class RevisionView:
     bars: int
     first_at: datetime
     last_at: datetime
+    instrument_ids: tuple[int, ...] = ()
+    changed: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """What changed, for people."""
+        return words_of(self.changed)
+
+
+def words_of(changed: Mapping[str, int]) -> str:
+    """Return counts by kind in words: ``3 bars, 1 split``."""
+    parts = []
+    for kind, count in sorted(changed.items(), key=lambda item: (item[0] != BARS, item[0])):
+        name = kind.removesuffix("s") if kind == BARS else kind
+        is_many = count != 1 and kind in (BARS, "split", "dividend")
+        parts.append(f"{count:,} {name}{'s' if is_many else ''}")
+    return ", ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +87,22 @@ class ReaderView:
     as_of: datetime | None
 
 
+def counts() -> RawSQL:
+    """Return what each batch of a query changed, by kind."""
+    return RawSQL(COUNTS, [], output_field=JSONField())  # noqa: S611 a constant
+
+
 def get_revision(*, team_id: int, batch_id: int) -> RevisionView:
     """Return what a batch changed. Raises ``NotFound`` when it changed nothing one may see."""
-    batch = (
-        Batch.objects.filter(Q(dataset__team_id=team_id) | Q(dataset__team=None), pk=batch_id)
-        .select_related("dataset")
-        .first()
-    )
-    rows = Revision.objects.filter(batch=batch).order_by("series__instrument__symbol")
-    found = list(rows.values_list("series_id", "series__instrument__symbol")) if batch else []
+    mine = Batch.objects.filter(Q(dataset__team_id=team_id) | Q(dataset__team=None), pk=batch_id)
+    batch = mine.select_related("dataset").annotate(changed=counts()).first()
+    rows = Revision.objects.filter(batch=batch).order_by("instrument__symbol", "series_id")
+    names = ("instrument_id", "instrument__symbol", "series_id")
+    found = list(rows.values_list(*names)) if batch else []
     if batch is None or not found:
-        message = f"Batch {batch_id} changed no bars; see the list of revisions."
+        message = f"Batch {batch_id} changed nothing that was stored; see the list of revisions."
         raise NotFound(message, code="revision.not_found")
-    sums = rows.aggregate(bars=Sum("bars"), first=Min("first_at"), last=Max("last_at"))
+    ends = rows.aggregate(first=Min("first_at"), last=Max("last_at"))
     return RevisionView(
         batch_id=batch.pk,
         dataset=batch.dataset.name,
@@ -61,21 +111,21 @@ def get_revision(*, team_id: int, batch_id: int) -> RevisionView:
         provider=batch.provider,
         created_by=batch.created_by,
         created_at=batch.created_at,
-        symbols=tuple(symbol for _, symbol in found),
-        series_ids=tuple(series_id for series_id, _ in found),
-        bars=sums["bars"],
-        first_at=sums["first"],
-        last_at=sums["last"],
+        symbols=tuple(dict.fromkeys(line[1] for line in found)),
+        series_ids=tuple(dict.fromkeys(line[2] for line in found if line[2] is not None)),
+        bars=batch.changed.get(BARS, 0),
+        first_at=ends["first"],
+        last_at=ends["last"],
+        instrument_ids=tuple(dict.fromkeys(line[0] for line in found)),
+        changed=batch.changed,
     )
 
 
 def readers_of(*, team_id: int, revision: RevisionView) -> list[ReaderView]:
-    """Return who of a team read bars that were revised afterwards, the latest first."""
+    """Return who of a team read what was revised afterwards, the latest first."""
     rows = Reader.objects.filter(
-        Q(last_at=None) | Q(last_at__gte=revision.first_at),
-        Q(first_at=None) | Q(first_at__lte=revision.last_at),
+        pk__in=RawSQL(READ_IT, [revision.batch_id, revision.batch_id]),  # noqa: S611 constant
         team_id=team_id,
-        series_ids__overlap=list(revision.series_ids),
         created_at__lte=revision.created_at,
     ).order_by("-created_at", "-id")
     views = []
@@ -89,6 +139,10 @@ def readers_of(*, team_id: int, revision: RevisionView) -> list[ReaderView]:
 
 def teams_that_read(*, batch_id: int) -> list[int]:
     """Return the teams that read what a batch changed: for the lab's own work only."""
-    changed = list(Revision.objects.filter(batch_id=batch_id).values_list("series_id", flat=True))
+    changed = list(
+        Revision.objects.filter(batch_id=batch_id, series__isnull=False).values_list(
+            "series_id", flat=True
+        )
+    )
     rows = Reader.objects.filter(series_ids__overlap=changed, team__isnull=False)
     return sorted(set(rows.values_list("team_id", flat=True)))

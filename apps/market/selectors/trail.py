@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.db.models import Count, Max, Min, Q, QuerySet, Sum
+from django.db.models import Count, Max, Min, Q, QuerySet
 
 from apps.core.errors import Invalid
 from apps.market import store
 from apps.market.models import Batch, IngestRun, Quarantined, Revision, Series
 from apps.market.selectors.health import find_series
-from apps.market.selectors.revisions import get_revision
+from apps.market.selectors.revisions import BARS, counts, get_revision, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,13 @@ def quarantine_counts(*, team_id: int) -> dict[str, int]:
 
 
 def list_revisions(*, team_id: int) -> QuerySet[Batch]:
-    """Return the batches that changed stored bars, the newest first, with how many of them."""
+    """Return the batches that changed what was stored, the newest first."""
     rows = Batch.objects.filter(
         Q(dataset__team_id=team_id) | Q(dataset__team=None), revisions__isnull=False
     ).select_related("dataset")
     return rows.annotate(
         n_series=Count("revisions__series", distinct=True),
-        n_bars=Sum("revisions__bars"),
+        changed=counts(),
         first=Min("revisions__first_at"),
         last=Max("revisions__last_at"),
     ).order_by("-created_at", "-id")
@@ -98,7 +98,9 @@ def revision_dict(row: Any) -> dict[str, Any]:
         "created_at": row.created_at,
         "created_by": row.created_by,
         "series": row.n_series,
-        "bars": row.n_bars,
+        "bars": row.changed.get(BARS, 0),
+        "changed": row.changed,
+        "words": words_of(row.changed),
         "first_at": row.first,
         "last_at": row.last,
     }
@@ -107,7 +109,7 @@ def revision_dict(row: Any) -> dict[str, Any]:
 def revision_bars(
     *, team_id: int, batch_id: int, symbol: str = "", limit: int = 200, offset: int = 0
 ) -> dict[str, Any]:
-    """Return what a batch changed, bar by bar: the figures before and after.
+    """Return what a batch changed: each bar, action and figure before and after.
 
     Raises
     ------
@@ -115,13 +117,15 @@ def revision_bars(
         ``revision.not_found``.
     """
     found = get_revision(team_id=team_id, batch_id=batch_id)
-    names = dict(
-        Revision.objects.filter(batch_id=batch_id).values_list(
-            "series_id", "series__instrument__symbol"
-        )
+    rows = Revision.objects.filter(batch_id=batch_id)
+    series = dict(
+        rows.filter(kind=BARS).values_list("series_id", "instrument__symbol").order_by("series_id")
     )
-    wanted = [pk for pk in found.series_ids if symbol in ("", names[pk])]
+    wanted = [pk for pk, name in series.items() if symbol in ("", name)]
     changes = store.changes_of(batch_id, wanted, limit=limit, offset=offset)
+    owners = dict(rows.exclude(kind=BARS).values_list("instrument_id", "instrument__symbol"))
+    picked = [pk for pk, name in owners.items() if symbol in ("", name)]
+    more = {"limit": limit, "offset": offset}
     return {
         "batch_id": batch_id,
         "dataset": found.dataset,
@@ -129,15 +133,25 @@ def revision_bars(
         "created_at": found.created_at,
         "created_by": found.created_by,
         "bars_changed": found.bars,
+        "changed": found.changed,
+        "words": found.words,
         "symbols": list(found.symbols),
         "bars": [
             {
-                "symbol": names[item.series_id],
+                "symbol": series[item.series_id],
                 "ts": item.at,
                 "before": dict(zip(FIGURES, item.before, strict=True)),
                 "after": dict(zip(FIGURES, item.after, strict=True)) if item.after else None,
             }
             for item in changes
+        ],
+        "actions": [
+            {**asdict(item), "symbol": owners[item.instrument_id]}
+            for item in store.actions_changed(batch_id, picked, **more)
+        ],
+        "figures": [
+            {**asdict(item), "symbol": owners[item.instrument_id]}
+            for item in store.figures_changed(batch_id, picked, **more)
         ],
     }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from apps.core.errors import NotFound
+from apps.market.kernel.periods import Moment, known_at
 from apps.market.models import Universe
 
 
@@ -43,21 +44,39 @@ def list_universes(*, team_id: int | None) -> list[UniverseView]:
     return [view_of(row) for row in newest.values()]
 
 
-def get_universe(*, team_id: int | None, name: str, version: int | None = None) -> UniverseView:
+def get_universe(
+    *, team_id: int | None, name: str, version: int | None = None, as_of: Moment = None
+) -> UniverseView:
     """Return a universe by name, the newest version unless one is given.
+
+    Parameters
+    ----------
+    as_of
+        The newest version made until this time; a date means its end.
 
     Raises
     ------
     NotFound
-        ``universe.unknown``; the message names those that exist.
+        ``universe.unknown``; the message names those that exist. ``universe.not_yet`` when its
+        first version was made after ``as_of``.
     """
     rows = visible(team_id).filter(name=name)
+    known = known_at(as_of)
+    if known is not None:
+        first = rows.order_by("created_at").first()
+        rows = rows.filter(created_at__lte=known)
+        if first is not None and not rows.exists():
+            message = (
+                f"Universe {name} did not exist on {known:%Y-%m-%d %H:%M} UTC; it was made on "
+                f"{first.created_at:%Y-%m-%d %H:%M}. Choose a later as_of, or name instruments."
+            )
+            raise NotFound(message, code="universe.not_yet", details={"field": "as_of"})
     if version is not None:
         rows = rows.filter(version=version)
     found = rows.order_by("team_id", "-version").first()
     if found is None:
-        known = sorted({row.name for row in visible(team_id)})
-        message = f"There is no universe {name!r}; there are {', '.join(known) or 'none yet'}."
+        names = sorted({row.name for row in visible(team_id)})
+        message = f"There is no universe {name!r}; there are {', '.join(names) or 'none yet'}."
         raise NotFound(message, code="universe.unknown", details={"field": "universe"})
     return view_of(found)
 

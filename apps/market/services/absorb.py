@@ -43,6 +43,11 @@ def absorb(
     with_bars = [item for item in fetched if len(item.bars)]
     series = _series(instruments, with_bars, timeframe)
     blocks = [(series[item.listing.symbol].pk, item.bars) for item in with_bars]
+    # Before the bars, so that what belongs to new ones is no correction of those stored.
+    touched = [
+        *_write_actions(instruments, fetched, batch.pk, now),
+        *_write_figures(instruments, fetched, batch.pk, now),
+    ]
     written = store.write_bars(
         team_id=dataset.team_id,
         dataset_id=dataset.pk,
@@ -50,9 +55,7 @@ def absorb(
         blocks=blocks,
         now=now,
     )
-    _write_actions(instruments, fetched)
-    _write_figures(instruments, fetched, batch.pk)
-    note_revisions(batch=batch, changes=written.revisions, now=now)
+    note_revisions(batch=batch, changes=written.revisions, others=touched, now=now)
     series_ids = [series_id for series_id, _ in blocks]
     forget(series_ids=series_ids)
     if judged:
@@ -104,9 +107,11 @@ def _series(
     return {row.instrument.symbol: row for row in found.select_related("instrument")}
 
 
-def _write_actions(instruments: dict[str, Instrument], fetched: Sequence[Fetched]) -> None:
-    """Store dividends and splits with their factors; those already there are replaced."""
-    store.write_actions(
+def _write_actions(
+    instruments: dict[str, Instrument], fetched: Sequence[Fetched], batch_id: int, now: datetime
+) -> tuple[store.Touched, ...]:
+    """Store dividends and splits with their factors; those that differ move to the history."""
+    noted = store.write_actions(
         [
             store.Factored(
                 instruments[item.listing.symbol].pk,
@@ -115,13 +120,17 @@ def _write_actions(instruments: dict[str, Instrument], fetched: Sequence[Fetched
             )
             for item in fetched
             if len(item.actions) and len(item.bars)
-        ]
+        ],
+        batch_id=batch_id,
+        now=now,
     )
+    return noted.touched
 
 
 def _write_figures(
-    instruments: dict[str, Instrument], fetched: Sequence[Fetched], batch_id: int
-) -> None:
+    instruments: dict[str, Instrument], fetched: Sequence[Fetched], batch_id: int, now: datetime
+) -> list[store.Touched]:
+    touched: list[store.Touched] = []
     kinds = sorted({kind for item in fetched for kind in item.figures})
     for kind in kinds:
         figures = [
@@ -129,4 +138,5 @@ def _write_figures(
             for item in fetched
             if kind in item.figures
         ]
-        store.write_metric(kind, figures, batch_id)
+        touched += store.write_metric(kind, figures, batch_id, now)
+    return touched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from datetime import date, datetime
 from typing import Any, cast
 
@@ -11,8 +12,10 @@ from apps.audit import services as audit
 from apps.core import jobs
 from apps.core.actors import Actor, system
 from apps.core.errors import NotFound
+from apps.core.kernel.hashing import digest_json
 from apps.core.models import Job
-from apps.market.models import Dataset, Membership
+from apps.market import store
+from apps.market.models import Batch, Dataset, Membership
 from apps.market.providers.base import Indexed, Member, Provider
 from apps.market.selectors.keys import provider_for
 from apps.market.services.ingests import own_dataset
@@ -60,23 +63,42 @@ def ask_for_members(
 
 
 def run_members(progress: jobs.Progress) -> dict[str, Any]:
-    """Fetch the members and put them in place of what the provider said before."""
+    """Fetch the members; what the provider said before and says no longer is kept as history."""
     facts = progress.payload
     dataset = Dataset.objects.get(pk=facts["dataset_id"])
     team_id = cast("int", dataset.team_id)
     found = _indexed(team_id, facts["provider"]).memberships(facts["index"])
     now = progress.now()
+    spells = [_spell(member) for member in found]
     with transaction.atomic():
+        batch = Batch.objects.create(
+            dataset=dataset,
+            provider=facts["provider"],
+            source=f"members of {facts['index']}",
+            sha256=digest_json([[str(part) for part in astuple(item)] for item in spells]),
+            rows=len(spells),
+            received=len(spells),
+            created_at=now,
+            created_by="ingest",
+        )
+        said = {
+            "dataset_id": dataset.pk,
+            "batch_id": batch.pk,
+            "index": facts["index"],
+            "source": facts["provider"],
+            "now": now,
+        }
+        gone = store.withdraw_members(but=spells, **said)
+        store.write_members(spells=spells, only_own=True, **said)
         mine = Membership.objects.filter(
             dataset=dataset, index=facts["index"], source=facts["provider"]
         )
-        mine.delete()
-        Membership.objects.bulk_create(
-            [_row(dataset, facts, member) for member in found],
-            batch_size=5000,
-            ignore_conflicts=True,
-        )
-        result = {"index": facts["index"], "dataset": dataset.name, "spells": mine.count()}
+        result = {
+            "index": facts["index"],
+            "dataset": dataset.name,
+            "spells": mine.count(),
+            "withdrawn": gone,
+        }
         audit.record(
             actor=system("ingest", team_id),
             action="members.stored",
@@ -95,12 +117,9 @@ def _indexed(team_id: int, name: str) -> Indexed:
     return cast("Indexed", plug)
 
 
-def _row(dataset: Dataset, facts: dict[str, Any], member: Member) -> Membership:
-    return Membership(
-        dataset=dataset,
-        index=facts["index"],
-        symbol=member.symbol,
-        joined_on=date.fromisoformat(member.joined_on) if member.joined_on else None,
-        left_on=date.fromisoformat(member.left_on) if member.left_on else None,
-        source=facts["provider"],
+def _spell(member: Member) -> store.Spell:
+    return store.Spell(
+        member.symbol,
+        date.fromisoformat(member.joined_on) if member.joined_on else None,
+        date.fromisoformat(member.left_on) if member.left_on else None,
     )

@@ -34,4 +34,11 @@ def register_reader(
         row.first_at = moment_of(int(panel.ts[0]))
         # The last bar may have been made from shorter ones: up to its very end.
         row.last_at = moment_of(bucket_end(int(panel.ts[-1]), panel.timeframe) - 1)
+        row.reads = reads_of(panel)
     Reader.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def reads_of(panel: Panel) -> list[str]:
+    """Return which kinds of revisions change such a panel: bars, split, dividend, figures."""
+    actions = {"raw": [], "split": ["split"], "total_return": ["split", "dividend"]}
+    return ["bars", *actions[panel.price_mode], *panel.extras]

@@ -12,11 +12,18 @@ from apps.core import events
 from apps.core.actors import system
 from apps.core.hooks import bars_revised
 from apps.market.kernel.periods import moment_of
-from apps.market.models import Batch, Revision
+from apps.market.models import Batch, Revision, Series
+from apps.market.store import Touched
+
+BARS = "bars"
 
 
 def note_revisions(
-    *, batch: Batch, changes: Sequence[tuple[int, int, int, int]], now: datetime
+    *,
+    batch: Batch,
+    changes: Sequence[tuple[int, int, int, int]],
+    now: datetime,
+    others: Sequence[Touched] = (),
 ) -> list[Revision]:
     """Store what a batch changed. Must run inside the transaction that changed it.
 
@@ -25,27 +32,34 @@ def note_revisions(
     changes
         Per series: its id, how many bars, open of the first and of the last one changed, in
         microseconds since 1970.
+    others
+        Splits, dividends and figures that changed, with the bars that change by them.
     """
-    if not changes:
+    if not changes and not others:
         return []
     rows = [
         Revision(
-            series_id=series_id,
+            instrument_id=item.instrument_id,
+            series_id=item.series_id,
             batch=batch,
-            bars=bars,
-            first_at=moment_of(first),
-            last_at=moment_of(last),
+            kind=item.kind,
+            bars=item.count,
+            first_at=item.first_at,
+            last_at=item.last_at,
             created_at=now,
         )
-        for series_id, bars, first, last in changes
+        for item in (*_bars(changes), *others)
     ]
     Revision.objects.bulk_create(rows)
-    team_id, series_ids = batch.dataset.team_id, [row.series_id for row in rows]
+    team_id = batch.dataset.team_id
+    series_ids = sorted({row.series_id for row in rows if row.series_id is not None})
+    kinds = sorted({row.kind for row in rows})
     facts = {
         "batch_id": batch.pk,
         "dataset": batch.dataset.name,
-        "series": len(rows),
-        "bars": sum(row.bars for row in rows),
+        "series": len(series_ids),
+        "bars": sum(row.bars for row in rows if row.kind == BARS),
+        "changed": {k: sum(row.bars for row in rows if row.kind == k) for k in kinds},
     }
     audit.record(
         actor=system("market", team_id),
@@ -67,3 +81,12 @@ def note_revisions(
         )
     )
     return rows
+
+
+def _bars(changes: Sequence[tuple[int, int, int, int]]) -> list[Touched]:
+    ids = [series_id for series_id, *_ in changes]
+    owners = dict(Series.objects.filter(pk__in=ids).values_list("pk", "instrument_id"))
+    return [
+        Touched(owners[series_id], series_id, BARS, bars, moment_of(first), moment_of(last))
+        for series_id, bars, first, last in changes
+    ]

@@ -12,7 +12,8 @@ from apps.audit import services as audit
 from apps.core.actors import Actor
 from apps.core.errors import Denied
 from apps.core.plugs import load_plug
-from apps.market.models import Batch, Dataset, Rename, Universe
+from apps.market import store
+from apps.market.models import Batch, Dataset, Universe
 from apps.market.providers.base import Provider, Request, Section
 from apps.market.services.absorb import absorb
 from apps.market.services.feeds import ensure_demo_feeds
@@ -78,7 +79,7 @@ def _load_section(provider: Provider, section: Section, actor: Actor, now: datet
     written = absorb(
         dataset=dataset, batch=batch, timeframe=section.timeframe, fetched=fetched, now=now
     )
-    _load_renames(provider, section, dataset)
+    _load_renames(provider, section, batch)
     if section.universe:
         symbols = [item.listing.symbol for item in fetched]
         _load_universe(section, dataset, symbols, actor, now)
@@ -92,12 +93,16 @@ def _load_section(provider: Provider, section: Section, actor: Actor, now: datet
     return written.added
 
 
-def _load_renames(provider: Provider, section: Section, dataset: Dataset) -> None:
+def _load_renames(provider: Provider, section: Section, batch: Batch) -> None:
     renames: Callable[[str], list[tuple[str, str, date]]] | None
     renames = getattr(provider, "renames", None)
     found = renames(section.name) if renames else []
-    rows = [Rename(dataset=dataset, before=a, after=b, on=on) for a, b, on in found]
-    Rename.objects.bulk_create(rows, ignore_conflicts=True)
+    store.write_renames(
+        dataset_id=batch.dataset_id,
+        batch_id=batch.pk,
+        tickers=[store.Ticker(*item) for item in found],
+        now=batch.created_at,
+    )
 
 
 def _load_universe(

@@ -1,32 +1,72 @@
 """Bars and metrics in and out of the database as arrays, by binary COPY."""
 
 from apps.market.store.access import check_owner, lock_dataset
-from apps.market.store.actions import Factored, write_actions
+from apps.market.store.actions import (
+    Factored,
+    Noted,
+    read_factors,
+    withdraw_actions,
+    write_actions,
+)
 from apps.market.store.bars import Written, withdraw_bars, write_bars
 from apps.market.store.cards import write_cards
 from apps.market.store.metrics import Figures, read_metric, write_metric
+from apps.market.store.opens import count_opens, next_open
 from apps.market.store.panel_cache import Laid, find_panel, keep_panel
-from apps.market.store.provenance import Change, Stretch, changes_of, stretches_of
+from apps.market.store.provenance import (
+    ActionChange,
+    Change,
+    FigureChange,
+    Stretch,
+    actions_changed,
+    changes_of,
+    figures_changed,
+    stretches_of,
+)
 from apps.market.store.reading import read_bars
+from apps.market.store.reference import (
+    Spell,
+    Ticker,
+    withdraw_members,
+    write_members,
+    write_renames,
+)
+from apps.market.store.touched import Touched
 
 __all__ = [
+    "ActionChange",
     "Change",
     "Factored",
+    "FigureChange",
     "Figures",
     "Laid",
+    "Noted",
+    "Spell",
     "Stretch",
+    "Ticker",
+    "Touched",
     "Written",
+    "actions_changed",
     "changes_of",
     "check_owner",
+    "count_opens",
+    "figures_changed",
     "find_panel",
     "keep_panel",
     "lock_dataset",
+    "next_open",
     "read_bars",
+    "read_factors",
     "read_metric",
+    "rows_by_batch",
     "stretches_of",
+    "withdraw_actions",
     "withdraw_bars",
+    "withdraw_members",
     "write_actions",
     "write_bars",
     "write_cards",
+    "write_members",
     "write_metric",
+    "write_renames",
 ]

@@ -19,15 +19,14 @@ from apps.market.models import (
     Batch,
     Dataset,
     Instrument,
-    Membership,
     Quarantined,
-    Rename,
     Series,
 )
 from apps.market.providers.base import Fetched, Figures, Listing
 from apps.market.providers.uploads import roles
 from apps.market.providers.uploads.reading import Table
 from apps.market.services.absorb import absorb
+from apps.market.services.revisions import note_revisions
 
 VALUES = ("open", "high", "low", "close", "volume")
 CURRENCIES = "AUD CAD CHF CNY DKK EUR GBP HKD JPY KRW MXN NOK NZD PLN SEK SGD TRY USD XAU ZAR"
@@ -81,7 +80,7 @@ def _bars(table: Table, dataset: Dataset, batch: Batch, tally: Tally, now: datet
         ).values_list("pk", flat=True)
         tally.symbols.update(symbols)
         tally.timeframes.add(frame)
-    _settle_dividends(_ids_of(dataset, tally.symbols))
+    _settle_dividends(_ids_of(dataset, tally.symbols), batch, now)
     tally.actions += table.facts.get("dividends", 0) + table.facts.get("splits", 0)
     tally.figures += sum(len(ts) for item in fetched for ts, _ in item.figures.values())
     _set_aside(table, dataset, frames, tally, now)
@@ -184,7 +183,6 @@ def _metrics(table: Table, dataset: Dataset, batch: Batch, tally: Tally, now: da
 
 def _actions(table: Table, dataset: Dataset, batch: Batch, tally: Tally, now: datetime) -> None:
     """Store actions without bars beside them; what is stored tells the factors of dividends."""
-    del batch, now
     found = _actions_by_symbol(table)
     instruments = _instruments(dataset, [_listing(symbol, dataset) for symbol in found])
     bars = _daily_bars([row.pk for row in instruments.values()])
@@ -196,7 +194,9 @@ def _actions(table: Table, dataset: Dataset, batch: Batch, tally: Tally, now: da
         known = bars.get(row.pk, empty_columns())
         totals = np.where(np.isnan(factors), _dividend_factors(known, mine), factors)
         items.append(store.Factored(row.pk, mine, split_factor(mine.split), totals))
-    tally.actions += store.write_actions(items)
+    noted = store.write_actions(items, batch_id=batch.pk, now=now)
+    note_revisions(batch=batch, changes=(), others=noted.touched, now=now)
+    tally.actions += noted.given
     store.write_cards([row.pk for row in instruments.values()])
     tally.symbols.update(found)
 
@@ -208,8 +208,11 @@ def _dividend_factors(bars: Columns, actions: Actions) -> NDArray[np.float64]:
     return dividend_factor(actions.dividend, close)
 
 
-def _settle_dividends(instrument_ids: Sequence[int]) -> None:
-    """Give dividends that came before their bars the factor that the bars now tell."""
+def _settle_dividends(instrument_ids: Sequence[int], batch: Batch, now: datetime) -> None:
+    """Give dividends that came before their bars the factor that the bars now tell.
+
+    No revision: nobody could read across their day before.
+    """
     rows = list(
         Action.objects.filter(
             instrument_id__in=instrument_ids, kind=Action.Kind.DIVIDEND, factor=1.0
@@ -226,7 +229,7 @@ def _settle_dividends(instrument_ids: Sequence[int]) -> None:
         )
         factors = _dividend_factors(known, actions)
         items.append(store.Factored(key, actions, split_factor(actions.split), factors))
-    store.write_actions(items)
+    store.write_actions(items, batch_id=batch.pk, now=now)
 
 
 def _daily_bars(instrument_ids: Sequence[int]) -> dict[int, Columns]:
@@ -257,28 +260,21 @@ def _instruments(dataset: Dataset, listings: Sequence[Listing]) -> dict[str, Ins
 
 
 def _members(table: Table, dataset: Dataset, batch: Batch, tally: Tally, now: datetime) -> None:
-    del now
-    rows = [
-        Membership(
-            dataset=dataset,
-            index=table.facts["index"],
-            symbol=row["symbol"],
-            joined_on=_day(row["joined"]),
-            left_on=_day(row["left"]),
-            source=batch.source[:200],
-        )
+    spells = [
+        store.Spell(row["symbol"], _day(row["joined"]), _day(row["left"]))
         for row in table.facts["members"]
     ]
-    Membership.objects.bulk_create(
-        rows,
-        batch_size=5000,
-        update_conflicts=True,
-        unique_fields=["dataset", "index", "symbol", "joined_on"],
-        update_fields=["left_on", "source"],
+    store.write_members(
+        dataset_id=dataset.pk,
+        batch_id=batch.pk,
+        index=table.facts["index"],
+        source=batch.source[:200],
+        spells=spells,
+        now=now,
     )
     _name_instruments(table, dataset)
-    tally.reference += len(rows)
-    tally.symbols.update(row.symbol for row in rows)
+    tally.reference += len(spells)
+    tally.symbols.update(item.symbol for item in spells)
 
 
 def _name_instruments(table: Table, dataset: Dataset) -> None:
@@ -293,25 +289,13 @@ def _name_instruments(table: Table, dataset: Dataset) -> None:
 
 
 def _renames(table: Table, dataset: Dataset, batch: Batch, tally: Tally, now: datetime) -> None:
-    del batch, now
-    rows = [
-        Rename(
-            dataset=dataset,
-            before=row["before"],
-            after=row["after"],
-            on=moment_of(row["on"]).date(),
-        )
+    tickers = [
+        store.Ticker(row["before"], row["after"], moment_of(row["on"]).date())
         for row in table.facts["renames"]
     ]
-    Rename.objects.bulk_create(
-        rows,
-        batch_size=5000,
-        update_conflicts=True,
-        unique_fields=["dataset", "before", "on"],
-        update_fields=["after"],
-    )
-    tally.reference += len(rows)
-    tally.symbols.update(row.after for row in rows)
+    store.write_renames(dataset_id=dataset.pk, batch_id=batch.pk, tickers=tickers, now=now)
+    tally.reference += len(tickers)
+    tally.symbols.update(item.after for item in tickers)
 
 
 def _day(ts: int | None) -> date | None:
