@@ -290,13 +290,15 @@ def read_panel_db():
         address = uri_of(server)
         query = "SELECT ts, open, high, low, close, volume FROM market_bar ORDER BY series_id, ts"
 
-        def peer():
-            with adbc.connect(address) as connection, connection.cursor() as cursor:
-                cursor.execute(query)
-                return arrays_of(cursor.fetch_arrow_table())
-
         rows = PANEL_SYMBOLS * PANEL_BARS
-        (lab, panel), (other, arrays) = best(lambda: asked(cached=False), peer)
+        with adbc.connect(address) as connection:
+
+            def peer():
+                with connection.cursor() as cursor:
+                    cursor.execute(query)
+                    return arrays_of(cursor.fetch_arrow_table())
+
+            (lab, panel), (other, arrays) = best(lambda: asked(cached=False), peer)
         return {
             "name": "read_panel_db",
             "value": round(rows / lab),

@@ -8,7 +8,7 @@ field its length and big-endian bytes, then a trailer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,24 +54,60 @@ def pack(columns: Sequence[NDArray[np.generic]]) -> bytes:
     return HEADER + rows.tobytes() + TRAILER
 
 
-def unpack(stream: bytes) -> Iterator[list[memoryview]]:
-    """Yield the raw fields of each row. Raises ValueError when the stream is cut short."""
-    view = memoryview(stream)
-    if bytes(view[:11]) != HEADER[:11]:
-        raise ValueError("This is no binary COPY stream.")
-    at = len(HEADER)
-    while at + 2 <= len(view):
-        count = int.from_bytes(view[at : at + 2], "big", signed=True)
-        at += 2
-        if count < 0:
-            return
-        row: list[memoryview] = []
-        for _ in range(count):
-            length = int.from_bytes(view[at : at + 4], "big", signed=True)
-            row.append(view[at + 4 : at + 4 + max(length, 0)])
-            at += 4 + max(length, 0)
-        yield row
-    raise ValueError("The COPY stream ends in the middle of a row.")
+def unpack(stream: bytes | Iterable[bytes]) -> Iterator[list[memoryview]]:
+    """Yield the raw fields of each row, as soon as the row is there.
+
+    Parameters
+    ----------
+    stream
+        The whole of it, or blocks of it one after another, cut anywhere.
+
+    Raises
+    ------
+    ValueError
+        When this is no such stream, or one that is cut short.
+    """
+    rest = b""
+    is_begun = False
+    for block in [stream] if isinstance(stream, bytes) else stream:
+        rest = rest + block if rest else block
+        view = memoryview(rest)
+        at = 0
+        if not is_begun and len(view) >= len(HEADER):
+            if bytes(view[:11]) != HEADER[:11]:
+                raise ValueError("This is no binary COPY stream.")
+            is_begun, at = True, len(HEADER)
+        while is_begun and at + 2 <= len(view):
+            if _integer(view, at, 2) < 0:
+                return
+            row, end = _row(view, at)
+            if row is None:
+                break
+            yield row
+            at = end
+        rest = rest[at:]
+    message = "ends in the middle of a row" if is_begun else "is no binary COPY stream"
+    raise ValueError(f"The COPY stream {message}.")
+
+
+def _row(view: memoryview, at: int) -> tuple[list[memoryview] | None, int]:
+    """Return the fields of the row that begins here and where it ends; None: it is cut."""
+    row: list[memoryview] = []
+    count = _integer(view, at, 2)
+    at += 2
+    for _ in range(count):
+        if at + 4 > len(view):
+            return None, at
+        end = at + 4 + max(_integer(view, at, 4), 0)
+        if end > len(view):
+            return None, at
+        row.append(view[at + 4 : end])
+        at = end
+    return row, at
+
+
+def _integer(view: memoryview, at: int, size: int) -> int:
+    return int.from_bytes(view[at : at + size], "big", signed=True)
 
 
 def floats(field: memoryview) -> NDArray[np.float64]:

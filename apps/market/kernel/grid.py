@@ -11,6 +11,8 @@ from apps.market.kernel.columns import Columns
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
+# Series become columns this many at a time: eight figures fill a line of the memory cache.
+STRIP = 8
 
 
 def time_axis(series: Sequence[Columns]) -> Times:
@@ -42,10 +44,16 @@ def lay_out(
     at
         The ``places``, when they are known from another field.
     """
-    grid = np.full((len(series), len(axis)), np.nan)
-    for row, bars, where in zip(grid, series, at or places(axis, series), strict=True):
-        row[where] = getattr(bars, name)
-    return np.ascontiguousarray(grid.T)
+    at = at or places(axis, series)
+    grid = np.empty((len(axis), len(series)))
+    strip = np.empty((STRIP, len(axis)))
+    for left in range(0, len(series), STRIP):
+        some = series[left : left + STRIP]
+        strip[:] = np.nan
+        for row, bars, where in zip(strip, some, at[left : left + STRIP], strict=False):
+            row[where] = getattr(bars, name)
+        grid[:, left : left + len(some)] = strip[: len(some)].T
+    return grid
 
 
 def sum_into_bars(axis: Times, ts: Times, values: Floats, length: int) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from django.db import connection
@@ -20,10 +20,14 @@ def copy_in(statement: str, stream: bytes) -> None:
         copy.write(stream)
 
 
-def copy_out(statement: str, params: Sequence[object]) -> bytes:
-    """Return what ``COPY … TO STDOUT`` answers."""
+def copy_out(statement: str, params: Sequence[object]) -> Iterator[bytes]:
+    """Yield what ``COPY … TO STDOUT`` answers while the server works on the rest.
+
+    The connection is taken until the end.
+    """
     with connection.cursor() as cursor, cursor.copy(statement, params) as copy:
-        return b"".join(copy)
+        for block in copy:
+            yield bytes(block)
 
 
 def stream_of(blocks: Sequence[tuple[int, Columns]], batch_id: int) -> bytes:
@@ -36,7 +40,7 @@ def stream_of(blocks: Sequence[tuple[int, Columns]], batch_id: int) -> bytes:
     return copy_format.pack([series, ts, *values, batch])
 
 
-def bars_from(stream: bytes) -> dict[int, Columns]:
+def bars_from(stream: Iterable[bytes]) -> dict[int, Columns]:
     """Return bars by series id from packed rows: id, times, then one field per figure."""
     found: dict[int, Columns] = {}
     for key, ts, *values in copy_format.unpack(stream):

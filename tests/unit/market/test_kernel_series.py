@@ -9,7 +9,7 @@ import pytest
 
 from apps.core.errors import Invalid
 from apps.market.kernel import copy_format
-from apps.market.kernel.columns import no_actions
+from apps.market.kernel.columns import Columns, no_actions
 from apps.market.kernel.gaps import expected_times, find_gaps
 from apps.market.kernel.grid import lay_out, sum_into_bars, time_axis
 from apps.market.kernel.health import judge
@@ -158,6 +158,40 @@ def test_a_cut_stream_is_an_error_not_fewer_rows():
         list(copy_format.unpack(whole[: -len(copy_format.TRAILER)]))
     with pytest.raises(ValueError, match="no binary COPY"):
         list(copy_format.unpack(b"nonsense, not a stream"))
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 19, 40, 100])
+def test_a_stream_in_blocks_cut_anywhere_gives_the_same_rows(size):
+    numbers = np.arange(9)
+    whole = copy_format.pack([numbers.astype(np.int32), numbers, numbers * np.pi])
+    rows = [[bytes(field) for field in row] for row in copy_format.unpack(whole)]
+    blocks = [whole[at : at + size] for at in range(0, len(whole), size)]
+    assert [[bytes(field) for field in row] for row in copy_format.unpack(blocks)] == rows
+    assert len(rows) == 9
+    with pytest.raises(ValueError, match="middle of a row"):
+        list(copy_format.unpack([*blocks[:-2], blocks[-2][:-1]]))
+
+
+def test_no_blocks_are_no_stream():
+    with pytest.raises(ValueError, match="no binary COPY"):
+        list(copy_format.unpack([]))
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 20])
+def test_columns_of_a_panel_stand_where_one_by_one_they_would(count):
+    rng = np.random.default_rng(count)
+    series = []
+    for _ in range(count):
+        ts = np.flatnonzero(rng.random(30) < 0.7)
+        series.append(Columns(ts, *(rng.random(len(ts)) for _ in range(5))))
+    axis = time_axis(series)
+    expected = np.full((len(axis), count), np.nan)
+    for column, bars in enumerate(series):
+        for at, value in zip(bars.ts.tolist(), bars.close.tolist(), strict=True):
+            expected[axis.tolist().index(at), column] = value
+    found = lay_out(axis, series, "close")
+    np.testing.assert_array_equal(found, expected)
+    assert found.flags.c_contiguous
 
 
 def test_times_of_the_server_and_ours_agree():
