@@ -360,11 +360,12 @@ BAD_BARS = [
 ]
 
 
+@pytest.mark.parametrize("table", ["market_bar", "market_bar_minute"])
 @pytest.mark.parametrize("figures", BAD_BARS)
-def test_the_table_itself_refuses_defective_bars(live_db, figures):
+def test_the_table_itself_refuses_defective_bars(live_db, figures, table):
     """As the role of the application, past every line of our code."""
     insert = (
-        "INSERT INTO market_bar (series_id, ts, open, high, low, close, volume, batch_id)"
+        f"INSERT INTO {table} (series_id, ts, open, high, low, close, volume, batch_id)"
         " VALUES (1, now(), %s::float8, %s::float8, %s::float8, %s::float8, %s::float8, 1)"
     )
     refusals = (psycopg.errors.CheckViolation, psycopg.errors.NumericValueOutOfRange)

@@ -30,6 +30,7 @@ TABLES = (
     "market_membership",
     "market_rename",
     "market_revision",
+    "market_bar_minute",
     "market_bar_history",
     "market_metric",
 )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import connection, transaction
+from django.db import transaction
 from numpy.typing import NDArray
 
 from apps.accounts import selectors as accounts
@@ -16,6 +16,7 @@ from apps.core import events
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, Denied, Invalid, NotFound
 from apps.core.kernel.timeframes import seconds_of
+from apps.market import store
 from apps.market.models import FeedSession, Series, Universe
 from apps.market.selectors.feeds import FeedState, state_of
 from apps.market.selectors.panels import read_panel
@@ -27,13 +28,6 @@ DEMO_FEEDS = (
     ("sp500-daily", "sp500-sample", datetime(2015, 1, 1, tzinfo=UTC)),
 )
 SECONDS_RANGE = (0.05, 3600.0)
-NEXT_BAR = """
-SELECT min(b.ts) FROM unnest(%s::int4[]) AS s (id), LATERAL (
-    SELECT ts FROM market_bar
-    WHERE series_id = s.id AND ts >= %s AND (%s::timestamptz IS NULL OR ts > %s)
-    ORDER BY ts LIMIT 1
-) b
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +75,7 @@ def _make_feed(
     actor: Actor, name: str, universe: Universe, start: datetime | None, now: datetime
 ) -> FeedState:
     series = _series_ids(universe)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT min(ts), count(DISTINCT ts) FROM market_bar"
-            " WHERE series_id = ANY(%s) AND (%s::timestamptz IS NULL OR ts >= %s)",
-            [series, start, start],
-        )
-        first, total = cursor.fetchone()
+    first, total = store.count_opens(series, start)
     row = FeedSession.objects.create(
         name=name,
         universe=universe,
@@ -146,11 +134,7 @@ def advance_feed(*, session_id: int, now: datetime) -> FeedBatch | None:
 
 
 def _next_bar(row: FeedSession) -> datetime | None:
-    params: list[Any] = [_series_ids(row.universe), row.start_at, row.position_at, row.position_at]
-    with connection.cursor() as cursor:
-        cursor.execute(NEXT_BAR, params)
-        found: datetime | None = cursor.fetchone()[0]
-    return found
+    return store.next_open(_series_ids(row.universe), row.start_at, row.position_at)
 
 
 def _batch(row: FeedSession, opened_at: datetime) -> FeedBatch:

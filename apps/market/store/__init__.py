@@ -10,7 +10,9 @@ from apps.market.store.actions import (
 )
 from apps.market.store.bars import Written, withdraw_bars, write_bars
 from apps.market.store.cards import write_cards
-from apps.market.store.metrics import Figures, read_metric, write_metric
+from apps.market.store.edition import Edition, find_edition
+from apps.market.store.longer import read_longer_bars
+from apps.market.store.metrics import Figures, metric_kinds, read_metric, write_metric
 from apps.market.store.opens import count_opens, next_open
 from apps.market.store.panel_cache import Laid, find_panel, keep_panel
 from apps.market.store.provenance import (
@@ -21,6 +23,7 @@ from apps.market.store.provenance import (
     actions_changed,
     changes_of,
     figures_changed,
+    rows_by_batch,
     stretches_of,
 )
 from apps.market.store.reading import read_bars
@@ -36,6 +39,7 @@ from apps.market.store.touched import Touched
 __all__ = [
     "ActionChange",
     "Change",
+    "Edition",
     "Factored",
     "FigureChange",
     "Figures",
@@ -51,12 +55,15 @@ __all__ = [
     "check_owner",
     "count_opens",
     "figures_changed",
+    "find_edition",
     "find_panel",
     "keep_panel",
     "lock_dataset",
+    "metric_kinds",
     "next_open",
     "read_bars",
     "read_factors",
+    "read_longer_bars",
     "read_metric",
     "rows_by_batch",
     "stretches_of",

@@ -1,5 +1,7 @@
 """Bars into the database: copied where nothing is, compared and superseded where bars are.
 
+Bars of a minute have a table of their own; ``{table}`` is the one of the series written.
+
 A bar that changes or is withdrawn moves to ``market_bar_history`` in the same statement, with the
 batch and the time that ended it, so that it can be read ``as_of`` a time before.
 """
@@ -20,9 +22,10 @@ from apps.market.models import Series
 from apps.market.store.access import check_batch, check_owner, lock_dataset, series_of
 from apps.market.store.copying import VALUES, copy_in, stream_of
 from apps.market.store.reading import read_ranges
+from apps.market.store.tables import table_of
 
 BAR_FIELDS = "series_id, ts, open, high, low, close, volume, batch_id"
-COPY_BARS = f"COPY market_bar ({BAR_FIELDS}) FROM STDIN (FORMAT BINARY)"
+COPY_BARS = f"COPY {{table}} ({BAR_FIELDS}) FROM STDIN (FORMAT BINARY)"
 COPY_STAGE = f"COPY stage_bar ({BAR_FIELDS}) FROM STDIN (FORMAT BINARY)"
 MAKE_STAGE = """
 CREATE TEMP TABLE IF NOT EXISTS stage_bar (LIKE market_bar) ON COMMIT DROP;
@@ -36,11 +39,11 @@ WITH kept AS (
     INSERT INTO market_bar_history ({BAR_FIELDS}, superseded_by, superseded_at)
     SELECT b.series_id, b.ts, b.open, b.high, b.low, b.close, b.volume, b.batch_id,
         s.batch_id, %s
-    FROM stage_bar s JOIN market_bar b ON b.series_id = s.series_id AND b.ts = s.ts
+    FROM stage_bar s JOIN {{table}} b ON b.series_id = s.series_id AND b.ts = s.ts
     WHERE {DIFFER.format(new="s")} AND b.batch_id <> s.batch_id
     ON CONFLICT DO NOTHING
 ), merged AS (
-    INSERT INTO market_bar AS b ({BAR_FIELDS}) SELECT {BAR_FIELDS} FROM stage_bar
+    INSERT INTO {{table}} AS b ({BAR_FIELDS}) SELECT {BAR_FIELDS} FROM stage_bar
     ON CONFLICT (series_id, ts) DO UPDATE SET
         open = EXCLUDED.open, high = EXCLUDED.high, low = EXCLUDED.low,
         close = EXCLUDED.close, volume = EXCLUDED.volume, batch_id = EXCLUDED.batch_id
@@ -54,7 +57,7 @@ FROM merged GROUP BY series_id ORDER BY series_id
 """  # noqa: S608 the names are constants of this module
 WITHDRAW = f"""
 WITH gone AS (
-    DELETE FROM market_bar b USING unnest(%s::int8[]) AS q (at)
+    DELETE FROM {{table}} b USING unnest(%s::int8[]) AS q (at)
     WHERE b.series_id = %s
       AND b.ts = timestamptz 'epoch' + q.at * interval '1 microsecond'
     RETURNING b.*
@@ -74,8 +77,8 @@ WHERE s.id = q.id
 """
 COUNT_OUT = """
 UPDATE market_series s SET rows = s.rows - %s, stamp = gen_random_uuid(),
-    first_at = (SELECT min(ts) FROM market_bar WHERE series_id = s.id),
-    last_at = (SELECT max(ts) FROM market_bar WHERE series_id = s.id)
+    first_at = (SELECT min(ts) FROM {table} WHERE series_id = s.id),
+    last_at = (SELECT max(ts) FROM {table} WHERE series_id = s.id)
 WHERE s.id = %s
 """
 # Bars are compared in memory unless far more are stored in the series than are written.
@@ -132,22 +135,33 @@ def write_bars(
     check_batch(dataset_id, batch_id)
     lock_dataset(dataset_id)
     stored = series_of(dataset_id, [series_id for series_id, _ in blocks])
-    parts = _sort_out(blocks, stored)
-    added = {series_id: len(bars) for series_id, bars in parts.fresh}
-    if parts.fresh:
-        copy_in(COPY_BARS, stream_of(parts.fresh, batch_id))
+    added: dict[int, int] = {}
     revisions: list[tuple[int, int, int, int]] = []
-    for series_id, new, changed, first, last in _upsert(parts.staged, batch_id, now):
-        added[series_id] = added.get(series_id, 0) + new
-        if changed:
-            revisions.append((series_id, changed, first, last))
+    tables = {key: table_of(row.timeframe) for key, row in stored.items()}
+    for table in sorted(set(tables.values())):
+        mine = [block for block in blocks if tables[block[0]] == table]
+        for series_id, new, changed, first, last in _write(table, mine, stored, batch_id, now):
+            added[series_id] = added.get(series_id, 0) + new
+            if changed:
+                revisions.append((series_id, changed, first, last))
     _count_in(blocks, added, {series_id for series_id, *_ in revisions})
     received = sum(len(bars) for _, bars in blocks)
     changed = sum(bars for _, bars, *_ in revisions)
     return Written(received, sum(added.values()), changed, tuple(revisions))
 
 
-def _sort_out(blocks: Sequence[Block], stored: dict[int, Series]) -> _Parts:
+def _write(
+    table: str, blocks: Sequence[Block], stored: dict[int, Series], batch_id: int, now: datetime
+) -> list[tuple[int, int, int, int, int]]:
+    """Write bars of one table; return what ``_upsert`` does, and what was copied as added."""
+    parts = _sort_out(table, blocks, stored)
+    if parts.fresh:
+        copy_in(COPY_BARS.format(table=table), stream_of(parts.fresh, batch_id))
+    copied = [(series_id, len(bars), 0, 0, 0) for series_id, bars in parts.fresh]
+    return copied + _upsert(table, parts.staged, batch_id, now)
+
+
+def _sort_out(table: str, blocks: Sequence[Block], stored: dict[int, Series]) -> _Parts:
     """Tell bars that can be copied from those that must be compared in the database."""
     parts, compared = _Parts(), []
     for series_id, bars in blocks:
@@ -159,7 +173,7 @@ def _sort_out(blocks: Sequence[Block], stored: dict[int, Series]) -> _Parts:
         else:
             parts.staged.append((series_id, bars))
     ranges = [(series_id, int(bars.ts[0]), int(bars.ts[-1])) for series_id, bars in compared]
-    held = read_ranges(ranges)
+    held = read_ranges(table, ranges)
     for series_id, bars in compared:
         _compare(series_id, bars, held.get(series_id), parts)
     return parts
@@ -190,7 +204,7 @@ def _compare(series_id: int, bars: Columns, held: Columns | None, parts: _Parts)
 
 
 def _upsert(
-    blocks: Sequence[Block], batch_id: int, now: datetime
+    table: str, blocks: Sequence[Block], batch_id: int, now: datetime
 ) -> list[tuple[int, int, int, int, int]]:
     """Return series id, bars added, bars changed, and the first and last changed, by series."""
     if not blocks:
@@ -198,7 +212,7 @@ def _upsert(
     with connection.cursor() as cursor:
         cursor.execute(MAKE_STAGE)
         copy_in(COPY_STAGE, stream_of(blocks, batch_id))
-        cursor.execute(UPSERT, [now])
+        cursor.execute(UPSERT.format(table=table), [now])
         rows: list[tuple[int, int, int, int, int]] = cursor.fetchall()
     return rows
 
@@ -241,10 +255,10 @@ def withdraw_bars(
     check_owner(dataset_id, team_id)
     check_batch(dataset_id, batch_id)
     lock_dataset(dataset_id)
-    series_of(dataset_id, [series_id])
+    table = table_of(series_of(dataset_id, [series_id])[series_id].timeframe)
     with connection.cursor() as cursor:
-        cursor.execute(WITHDRAW, [ts.tolist(), series_id, batch_id, now])
+        cursor.execute(WITHDRAW.format(table=table), [ts.tolist(), series_id, batch_id, now])
         gone = int(cursor.fetchone()[0])
         if gone:
-            cursor.execute(COUNT_OUT, [gone, series_id])
+            cursor.execute(COUNT_OUT.format(table=table), [gone, series_id])
     return gone

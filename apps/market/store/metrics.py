@@ -46,6 +46,7 @@ AS_OF = """
             ) versions ORDER BY instrument_id, ts, until
         ) v JOIN market_batch k ON k.id = v.batch_id AND k.created_at <= %s
 """
+KINDS = "SELECT DISTINCT kind FROM market_metric WHERE instrument_id = %s"
 METRIC_FIELDS = "instrument_id, kind, ts, value, batch_id"
 MAKE_METRIC_STAGE = """
 CREATE TEMP TABLE IF NOT EXISTS stage_metric (LIKE market_metric) ON COMMIT DROP;
@@ -123,6 +124,17 @@ def write_metric(
         copy_in(COPY_METRIC_STAGE, stream)
         cursor.execute(UPSERT_METRIC, [now])
         return tuple(Touched(*row) for row in cursor.fetchall())
+
+
+def metric_kinds(instrument_id: int) -> list[str]:
+    """Return which kinds of figures are stored of an instrument.
+
+    Raises ``Denied`` for one that may not be seen from here.
+    """
+    check_instruments_readable([instrument_id])
+    with connection.cursor() as cursor:
+        cursor.execute(KINDS, [instrument_id])
+        return sorted(row[0] for row in cursor.fetchall())
 
 
 def read_metric(

@@ -22,19 +22,19 @@ COPY (
 ) TO STDOUT (FORMAT BINARY)
 """
 CURRENT = """
-    SELECT * FROM market_bar
+    SELECT * FROM {table}
     WHERE series_id = ANY(%s) AND ts >= %s AND ts <= %s
 """
 IN_RANGES = """
     SELECT b.* FROM unnest(%s::int4[], %s::timestamptz[], %s::timestamptz[]) AS q (id, low, high)
-    JOIN market_bar b ON b.series_id = q.id AND b.ts >= q.low AND b.ts <= q.high
+    JOIN {table} b ON b.series_id = q.id AND b.ts >= q.low AND b.ts <= q.high
 """
 # Of the versions of a bar the one that was superseded first after the time asked for held then,
 # unless its batch came later still: then there was no bar.
 AS_OF = """
     SELECT v.* FROM (
         SELECT DISTINCT ON (series_id, ts) * FROM (
-            SELECT *, timestamptz 'infinity' AS until FROM market_bar
+            SELECT *, timestamptz 'infinity' AS until FROM {table}
             WHERE series_id = ANY(%s) AND ts >= %s AND ts <= %s
             UNION ALL
             SELECT series_id, ts, open, high, low, close, volume, batch_id, superseded_at
@@ -63,15 +63,18 @@ def read_bars(
     """
     if not series_ids:
         return {}
-    check_readable(series_ids)
-    asked = [list(series_ids), moment_of(start), moment_of(end)]
-    if as_of is None:
-        return bars_from(copy_out(PACKED.format(bars=CURRENT), asked))
-    return bars_from(copy_out(PACKED.format(bars=AS_OF), [*asked, *asked, as_of, as_of]))
+    found: dict[int, Columns] = {}
+    for table, ids in check_readable(series_ids).items():
+        asked: list[object] = [ids, moment_of(start), moment_of(end)]
+        bars = CURRENT if as_of is None else AS_OF
+        if as_of is not None:
+            asked += [*asked, as_of, as_of]
+        found |= bars_from(copy_out(PACKED.format(bars=bars.format(table=table)), asked))
+    return found
 
 
-def read_ranges(ranges: Sequence[tuple[int, int, int]]) -> dict[int, Columns]:
-    """Return the current bars of each series in its own range: id, first and last open.
+def read_ranges(table: str, ranges: Sequence[tuple[int, int, int]]) -> dict[int, Columns]:
+    """Return the current bars of each series of a table in its own range: id, first, last open.
 
     For the store itself: whoever calls has made sure that the series may be read.
     """
@@ -82,4 +85,5 @@ def read_ranges(ranges: Sequence[tuple[int, int, int]]) -> dict[int, Columns]:
         [moment_of(low) for _, low, _ in ranges],
         [moment_of(high) for *_, high in ranges],
     )
-    return bars_from(copy_out(PACKED.format(bars=IN_RANGES), [ids, lows, highs]))
+    bars = IN_RANGES.format(table=table)
+    return bars_from(copy_out(PACKED.format(bars=bars), [ids, lows, highs]))
