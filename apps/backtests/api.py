@@ -1,4 +1,4 @@
-"""REST operations of backtests: runs, their curves and tables, comparison, studies."""
+"""REST operations of backtests: runs, their curves and tables, comparison, sweeps, studies."""
 
 from __future__ import annotations
 
@@ -153,6 +153,101 @@ def propose_backtest(request: HttpRequest, run_id: UUID, body: schemas.ProposeIn
         actor=signed_in(request), run_id=run_id, now=clock.now(), **body.dict()
     )
     return Status(201, {"proposal_id": str(made.pk), "status": str(made.status)})
+
+
+@router.post("/sweeps", response={202: schemas.SweepQueued})
+@permission("research.write")
+def create_sweep(request: HttpRequest, body: schemas.SweepIn) -> Any:
+    """Queue a sweep: one strategy with many combinations of parameters."""
+    now = clock.now()
+    asked, own = schemas.sweep_terms(body)
+    sweep, lanes = services.create_sweep(actor=signed_in(request), request=asked, now=now, **own)
+    told = [jobs.as_dict(job, now) for job in lanes]
+    return Status(202, {"job": told[0], "jobs": told, "id": str(sweep.pk)})
+
+
+@router.get("/sweeps", response=Page[schemas.SweepOut])
+@permission("team.read")
+def list_sweeps(
+    request: HttpRequest, paging: Query[Paging], strategy: str = "", status: str = ""
+) -> Any:
+    """List the team's sweeps, newest first."""
+    rows = selectors.list_sweeps(team_id=signed_in(request).team, strategy=strategy, status=status)
+    return page(rows, request, limit=paging.limit, row=selectors.sweep_row)
+
+
+@router.get("/sweeps/{sweep_id}")
+@permission("team.read")
+def read_sweep(request: HttpRequest, sweep_id: UUID) -> Any:
+    """Show a sweep: what was asked, how far it is, its best combination."""
+    return selectors.sweep_detail(selectors.get_sweep(sweep_id, signed_in(request).team))
+
+
+@router.get("/sweeps/{sweep_id}/trials", response=Page[dict[str, Any]])
+@permission("team.read")
+def list_trials(
+    request: HttpRequest,
+    sweep_id: UUID,
+    paging: Query[Paging],
+    status: str = "",
+    sort: str = "-score",
+) -> Any:
+    """List combinations with their figures, sorted by a column (``-sharpe``: highest first)."""
+    sweep = selectors.get_sweep(sweep_id, signed_in(request).team)
+    rows, order = selectors.sorted_trials(selectors.list_trials(sweep, status=status), sort)
+    return page(rows, request, limit=paging.limit, order=order, row=selectors.trial_row)
+
+
+@router.get("/sweeps/{sweep_id}/heat")
+@permission("team.read")
+def draw_heat(request: HttpRequest, sweep_id: UUID, x: str, y: str) -> Any:
+    """Draw the best figure at each pair of two parameters, as a Plotly figure."""
+    land = selectors.landscape_of(selectors.get_sweep(sweep_id, signed_in(request).team))
+    across, down, grid = selectors.heat_of(land, x, y)
+    return charts.heat_figure(land.objective, x, y, across, down, grid)
+
+
+@router.get("/sweeps/{sweep_id}/parallel")
+@permission("team.read")
+def draw_parallel(request: HttpRequest, sweep_id: UUID) -> Any:
+    """Draw each combination as a line over its parameters, as a Plotly figure."""
+    land = selectors.landscape_of(selectors.get_sweep(sweep_id, signed_in(request).team))
+    return charts.parallel_figure(land.objective, land.params, land.values)
+
+
+@router.post("/sweeps/{sweep_id}/pause")
+@permission("research.write")
+def pause_sweep(request: HttpRequest, sweep_id: UUID) -> Any:
+    """Hand out no more combinations; what is under way is finished."""
+    made = services.pause_sweep(actor=signed_in(request), sweep_id=sweep_id, now=clock.now())
+    return selectors.sweep_detail(made)
+
+
+@router.post("/sweeps/{sweep_id}/resume")
+@permission("research.write")
+def resume_sweep(request: HttpRequest, sweep_id: UUID) -> Any:
+    """Go on where it was paused, or where its jobs were lost."""
+    made = services.resume_sweep(actor=signed_in(request), sweep_id=sweep_id, now=clock.now())
+    return selectors.sweep_detail(made)
+
+
+@router.post("/sweeps/{sweep_id}/cancel")
+@permission("research.write")
+def cancel_sweep(request: HttpRequest, sweep_id: UUID) -> Any:
+    """End it for good; what is done stays, and stays counted."""
+    made = services.cancel_sweep(actor=signed_in(request), sweep_id=sweep_id, now=clock.now())
+    return selectors.sweep_detail(made)
+
+
+@router.post("/sweeps/{sweep_id}/trials/{number}/run", response={202: schemas.BacktestQueued})
+@permission("research.write")
+def run_trial(request: HttpRequest, sweep_id: UUID, number: int) -> Any:
+    """Make a run of one combination, with its curves, fills and trades."""
+    now = clock.now()
+    run, job = services.run_trial(
+        actor=signed_in(request), sweep_id=sweep_id, number=number, now=now
+    )
+    return Status(202, {"job": jobs.as_dict(job, now), "id": str(run.pk)})
 
 
 @router.get("/studies", response=Page[schemas.StudyOut])

@@ -214,6 +214,122 @@ def compare_figure(runs: Sequence[Curves]) -> Figure:
     return {"data": data, "layout": layout}
 
 
+MOST_LINES = 400
+BANDS = 4
+
+
+def heat_figure(
+    name: str, x: str, y: str, across: Sequence[Any], down: Sequence[Any], grid: Floats
+) -> Figure:
+    """Heat map of the best figure at each pair of two parameters, over all others swept."""
+    known = grid[np.isfinite(grid)]
+    cells = [numbers(row, 5) for row in grid]
+    data = [
+        {
+            "type": "heatmap",
+            "x": [str(value) for value in across],
+            "y": [str(value) for value in down],
+            "z": cells,
+            "colorscale": "Viridis",
+            "hoverongaps": False,
+            "colorbar": {"thickness": 10, "title": {"text": name}},
+            "hovertemplate": f"{x} %{{x}}, {y} %{{y}}: %{{z:.3f}}<extra></extra>",
+        }
+    ]
+    spread = f"{known.min():.3g} to {known.max():.3g}" if len(known) else "nothing computed yet"
+    return {
+        "data": data,
+        "layout": {
+            "title": {
+                "text": f"{name}: {spread}",
+                "subtitle": {"text": f"best at each {x} and {y}, in sample"},
+            },
+            "xaxis": {"title": {"text": x}, "type": "category"},
+            "yaxis": {"title": {"text": y}, "type": "category"},
+        },
+    }
+
+
+def parallel_figure(name: str, params: Mapping[str, Sequence[Any]], values: Floats) -> Figure:
+    """Each combination as a line over the parameters to its figure, coloured by quarter.
+
+    Of more than ``MOST_LINES`` the best are drawn, and as many spread over the rest.
+    """
+    axes = {**params, name: values.tolist()}
+    order = np.argsort(values, kind="stable")
+    shown = _spread(order)
+    scaled = {label: _scaled(column) for label, column in axes.items()}
+    places = list(range(len(axes)))
+    data = []
+    for band in range(BANDS):
+        rows = [row for k, row in enumerate(shown) if k * BANDS // max(len(shown), 1) == band]
+        x: list[int | None] = []
+        y: list[float | None] = []
+        for row in rows:
+            x += [*places, None]
+            y += [*(scaled[label][0][row] for label in axes), None]
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": ("lowest quarter", "second", "third", "highest quarter")[band],
+                "x": x,
+                "y": y,
+                "line": {"color": ("$muted", "$sky", "$teal", "$amber")[band], "width": 1},
+                "opacity": 0.35 + 0.15 * band,
+                "hoverinfo": "skip",
+            }
+        )
+    notes = [
+        {
+            "x": place,
+            "y": height,
+            "text": text,
+            "showarrow": False,
+            "yshift": 10 if height else -10,
+        }
+        for place, label in enumerate(axes)
+        for height, text in zip((0, 1), scaled[label][1], strict=True)
+    ]
+    drawn = f"{len(shown):,} of {len(values):,} combinations"
+    return {
+        "data": data,
+        "layout": {
+            "title": {"text": "Which parameters lead where", "subtitle": {"text": drawn}},
+            "xaxis": {
+                "tickvals": places,
+                "ticktext": list(axes),
+                "range": [-0.2, len(axes) - 0.8],
+                "showgrid": True,
+            },
+            "yaxis": {"visible": False, "range": [-0.12, 1.12]},
+            "annotations": notes,
+            "showlegend": True,
+            "legend": {"orientation": "h", "y": -0.12},
+        },
+    }
+
+
+def _spread(order: Ints) -> list[int]:
+    if len(order) <= MOST_LINES:
+        return [int(row) for row in order]
+    half = MOST_LINES // 2
+    rest = order[:-half]
+    kept_rows = rest[np.linspace(0, len(rest) - 1, MOST_LINES - half).astype(np.int64)]
+    return [int(row) for row in np.concatenate([kept_rows, order[-half:]])]
+
+
+def _scaled(column: Sequence[Any]) -> tuple[list[float], tuple[str, str]]:
+    """Return a column between 0 and 1, with what stands at both ends; texts by their order."""
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in column):
+        low, high = (min(column), max(column)) if column else (0.0, 0.0)
+        width = (high - low) or 1.0
+        return [(value - low) / width for value in column], (f"{low:.4g}", f"{high:.4g}")
+    names = sorted({str(value) for value in column})
+    width = max(len(names) - 1, 1)
+    return [names.index(str(value)) / width for value in column], (names[0], names[-1])
+
+
 FIGURES: dict[str, Callable[[Curves], Figure]] = {
     "equity": equity_figure,
     "rolling": rolling_figure,

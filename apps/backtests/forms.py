@@ -9,10 +9,13 @@ from apps.backtests.kernel.fills import FILLS, UNITS
 from apps.backtests.kernel.metrics import METRICS, Metric
 from apps.backtests.kernel.reports import RUN_METRICS
 from apps.backtests.kernel.requests import BENCHMARKS
+from apps.backtests.kernel.spaces import METHODS
+from apps.backtests.kernel.trials import OBJECTIVES
 from apps.core.kernel.timeframes import SECONDS
 from apps.market.kernel.bars import PRICE_MODES
 from apps.strategies.kernel.interface import Parameter, Spec
 
+SWEEP_HINTS = {"int": "5, 10 or 5:50:5", "float": "0.5, 1 or 0:2:0.1", "bool": "true, false"}
 TYPES = {"int": "number", "float": "number", "bool": "checkbox", "choice": "select"}
 HEADLINES = ("total_return", "cagr", "sharpe", "max_drawdown", "volatility", "win_rate")
 STATUSES = ("queued", "running", "done", "failed", "cancelled", "lost")
@@ -48,6 +51,9 @@ def _field(spec: Spec, parameter: Parameter, values: Mapping[str, Any]) -> dict[
         "unit": parameter.unit,
         "help": f"{parameter.about}." if parameter.about else "",
         "options": [(choice, choice.capitalize()) for choice in parameter.choices],
+        "sweep_name": f"sweep.{parameter.name}",
+        "sweep_id": f"id_{spec.name}_sweep_{parameter.name}",
+        "sweep_hint": SWEEP_HINTS.get(parameter.kind, ", ".join(parameter.choices)),
     }
 
 
@@ -94,6 +100,10 @@ def new_run(
             zip(BENCHMARKS, ("Equal weights, bought and held", "SPY", "None"), strict=True)
         ),
         "price_options": [(mode, mode.replace("_", " ").capitalize()) for mode in PRICE_MODES],
+        "method_options": [
+            (name, f"{name.capitalize()}: {says}") for name, says in METHODS.items()
+        ],
+        "objective_options": [(name, title_of_figure(name)) for name in OBJECTIVES],
         "timeframe_options": [("", "As the universe"), *((name, name) for name in SECONDS)],
     }
 
@@ -194,3 +204,78 @@ def comparison_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def title_of_figure(name: str) -> str:
+    """Return a figure's name as it is written."""
+    table: dict[str, Metric] = {**METRICS, **RUN_METRICS}
+    return table[name].title if name in table else name.replace("_", " ").capitalize()
+
+
+TRIAL_COLUMNS = (
+    "sharpe",
+    "cagr",
+    "total_return",
+    "volatility",
+    "max_drawdown",
+    "sortino",
+    "calmar",
+    "turnover",
+    "trades",
+)
+
+
+def trial_columns(detail: Mapping[str, Any], sort: str) -> list[dict[str, Any]]:
+    """Return the columns of the trials of a sweep: the parameters, then figures."""
+    names = ("number", *TRIAL_COLUMNS)
+    figures = [
+        {
+            "name": name,
+            "label": "No." if name == "number" else _labelled(name),
+            "sorts": _turned(name, sort),
+            "state": {name: "ascending", f"-{name}": "descending"}.get(sort, ""),
+        }
+        for name in names
+    ]
+    swept = [
+        {"name": name, "label": name.replace("_", " "), "sorts": ""} for name in detail["space"]
+    ]
+    return [figures[0], *swept, *figures[1:]]
+
+
+def _labelled(name: str) -> str:
+    table: dict[str, Metric] = {**METRICS, **RUN_METRICS}
+    percent = name in table and table[name].unit == "fraction"
+    return f"{title_of_figure(name)}, %" if percent else title_of_figure(name)
+
+
+def trial_cells(detail: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trial as its row is written: parameters in the order of the columns, figures."""
+    table: dict[str, Metric] = {**METRICS, **RUN_METRICS}
+    figures = []
+    for name in TRIAL_COLUMNS:
+        value = row[name]
+        if name == "trades":
+            figures.append({"value": value, "places": 0})
+        else:
+            found = shown(table[name], value)
+            figures.append({"value": found["value"], "places": found["places"]})
+    params = [row["params"].get(name) for name in detail["space"]]
+    return {**row, "cells": params, "figures": figures}
+
+
+def swept(detail: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what each swept parameter was given, in words; the first two make the picture."""
+    return [
+        {"name": name, "says": _axis_says(values), "place": place}
+        for place, (name, values) in enumerate(detail["space"].items())
+    ]
+
+
+def _axis_says(values: Any) -> str:
+    if isinstance(values, list):
+        return ", ".join(str(value) for value in values[:12]) + (" …" if len(values) > 12 else "")
+    step = values.get("step")
+    steps = f" in steps of {step:g}" if step else ""
+    scale = ", logarithmic" if values.get("log") else ""
+    return f"{values['low']:g} to {values['high']:g}{steps}{scale}"

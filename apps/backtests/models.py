@@ -162,7 +162,7 @@ class Sweep(TeamOwned):
 
 
 class SweepChunk(models.Model):
-    """Combinations handed to one job; one that is not done goes to another when the job is over."""
+    """Combinations handed to one job; what it leaves behind goes to another."""
 
     sweep = models.ForeignKey(Sweep, on_delete=models.CASCADE, related_name="chunks")
     first = models.IntegerField()

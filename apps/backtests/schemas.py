@@ -167,3 +167,55 @@ def metric_row(name: str, metric: Metric) -> dict[str, Any]:
 def metric_rows() -> list[dict[str, Any]]:
     """Return every metric with its formula."""
     return [metric_row(name, metric) for name, metric in {**METRICS, **RUN_METRICS}.items()]
+
+
+class SweepIn(BacktestIn):
+    """A sweep: a backtest whose ``space`` names the parameters to try."""
+
+    space: dict[str, Any] = Field(
+        description='per parameter a list of values or {"low", "high", "step"}'
+    )
+    method: str = Field("grid", description="grid, random or bayesian")
+    objective: str = "sharpe"
+    trials: int | None = Field(None, description="how many; a grid tries all there are")
+    sweep_seed: int = 0
+    lanes: int = Field(2, description="jobs that work on it side by side")
+
+
+class SweepOut(Schema):
+    """A sweep as lists show it."""
+
+    id: str
+    title: str
+    strategy: str
+    method: str
+    objective: str
+    status: str
+    trials: int
+    done: int
+    refused: int
+    failed: int
+    progress: float
+    created_by: str
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class SweepQueued(Schema):
+    """The first job of a sweep, and all of them."""
+
+    job: dict[str, Any]
+    jobs: list[dict[str, Any]]
+    id: str
+
+
+SWEEP_FIELDS = ("space", "method", "objective", "trials", "lanes")
+
+
+def sweep_terms(body: SweepIn) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the request of every combination, and what is the sweep's own."""
+    given = body.dict(exclude_unset=True)
+    own = {name: given.pop(name) for name in SWEEP_FIELDS if name in given}
+    if "sweep_seed" in given:
+        own["seed"] = given.pop("sweep_seed")
+    return given, own

@@ -26,3 +26,9 @@ def rerun(self: Any, job_id: str) -> str:
 def rerun_readers(self: Any, job_id: str) -> str:
     """Queue the runs that had read revised bars."""
     return jobs.execute(job_id, services.rerun_readers, worker=self.request.hostname or "worker")
+
+
+@shared_task(name="backtests.sweep", bind=True)
+def sweep(self: Any, job_id: str) -> str:
+    """Compute combinations of a sweep until none is left."""
+    return jobs.execute(job_id, services.run_sweep, worker=self.request.hostname or "worker")

@@ -9,5 +9,7 @@ urlpatterns = [
     path("", views.runs, name="runs"),
     path("new/", views.new, name="new"),
     path("compare/", views.compare, name="compare"),
+    path("sweeps/", views.sweeps, name="sweeps"),
+    path("sweeps/<uuid:sweep_id>/", views.sweep, name="sweep"),
     path("<uuid:run_id>/", views.run, name="run"),
 ]

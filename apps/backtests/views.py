@@ -1,4 +1,4 @@
-"""Pages of research: runs, the form for a new one, a tear sheet, comparison."""
+"""Pages of research: runs, the form for a new one, a tear sheet, comparison, sweeps."""
 
 from __future__ import annotations
 
@@ -85,3 +85,32 @@ def compare(request: HttpRequest) -> HttpResponse:
         "figure": charts.compare_figure([selectors.get_curves(run) for run in found]),
     }
     return render(request, "backtests/compare.html", context)
+
+
+@require_GET
+@permission("team.read")
+def sweeps(request: HttpRequest) -> HttpResponse:
+    """List the team's sweeps."""
+    rows = selectors.list_sweeps(team_id=signed_in(request).team)
+    found = page(rows, request, limit=50, row=selectors.sweep_row)
+    context = {"sweeps": found["items"], "next": found["next"]}
+    return render(request, "backtests/sweeps.html", context)
+
+
+@require_GET
+@permission("team.read")
+def sweep(request: HttpRequest, sweep_id: UUID) -> HttpResponse:
+    """Show a sweep: progress, its best combinations, pictures."""
+    found = selectors.get_sweep(sweep_id, signed_in(request).team)
+    detail = selectors.sweep_detail(found)
+    sort = request.GET.get("sort", "-score")
+    rows, order = selectors.sorted_trials(selectors.list_trials(found), sort)
+    trials = page(rows, request, limit=50, order=order, row=selectors.trial_row)
+    context = {
+        "sweep": detail,
+        "columns": forms.trial_columns(detail, sort),
+        "trials": [forms.trial_cells(detail, row) for row in trials["items"]],
+        "next": trials["next"],
+        "swept": forms.swept(detail),
+    }
+    return render(request, "backtests/sweep.html", context)

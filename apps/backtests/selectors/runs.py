@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 
 from apps.backtests.kernel import fills as fill_rules
 from apps.backtests.kernel.files import measure_file as measure_file
-from apps.backtests.models import Run, Study
+from apps.backtests.models import Run, Study, Trial
 from apps.core.errors import Conflict, Invalid, NotFound
 
 LOWEST = -1e300
@@ -160,7 +160,14 @@ def run_detail(run: Run) -> dict[str, Any]:
 
 def count_trials(run: Run) -> int:
     """Return how often the team has tried the run's strategy, failed tries too."""
-    return Run.objects.filter(team_id=run.team_id, strategy=run.strategy).count()
+    return trials_of_strategy(team_id=run.team_id, strategy=run.strategy)
+
+
+def trials_of_strategy(*, team_id: int, strategy: str) -> int:
+    """Return how many runs and combinations of sweeps the team has tried of a strategy."""
+    runs = Run.objects.filter(team_id=team_id, strategy=strategy).count()
+    swept = Trial.objects.filter(sweep__team_id=team_id, sweep__strategy=strategy).count()
+    return runs + swept
 
 
 def list_studies(*, team_id: int) -> QuerySet[Study]:

@@ -1,5 +1,6 @@
-"""Every write of backtests: runs, studies, proposals."""
+"""Every write of backtests: runs, sweeps, studies, proposals."""
 
+from apps.backtests.services.lanes import run_sweep
 from apps.backtests.services.reruns import (
     rerun_after,
     rerun_left,
@@ -13,16 +14,29 @@ from apps.backtests.services.runs import (
     run_backtest,
 )
 from apps.backtests.services.studies import add_to_study, create_study
+from apps.backtests.services.sweeps import (
+    cancel_sweep,
+    create_sweep,
+    pause_sweep,
+    resume_sweep,
+    run_trial,
+)
 
 __all__ = [
     "add_to_study",
     "archive_run",
+    "cancel_sweep",
     "create_backtest",
     "create_study",
+    "create_sweep",
+    "pause_sweep",
     "propose_run",
     "rerun_after",
     "rerun_left",
     "rerun_readers",
+    "resume_sweep",
     "run_backtest",
     "run_reruns",
+    "run_sweep",
+    "run_trial",
 ]

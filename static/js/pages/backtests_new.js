@@ -28,8 +28,30 @@ const valueOf = (input) => {
 
 function parameters() {
   const part = $(`[data-params="${CSS.escape(field("strategy").value)}"]`, form);
-  const given = $$("input, select, textarea", part).filter((input) => input.type === "checkbox" || input.value !== "");
+  const given = $$("input, select, textarea", part).filter((input) => !input.name.startsWith("sweep.") && (input.type === "checkbox" || input.value !== ""));
   return Object.fromEntries(given.map((input) => [input.name, valueOf(input)]));
+}
+
+const numeric = (text) => (text !== "" && Number.isFinite(Number(text)) ? Number(text) : { true: true, false: false }[text] ?? text);
+
+/** "5, 10" or "5:50:5" as an axis; null when it is left empty. */
+function axis(text) {
+  const parts = text.split(":").map((part) => part.trim());
+  if (parts.length === 1) return text.trim() ? text.split(/[\s,]+/).filter(Boolean).map(numeric) : null;
+  const [low, high, step] = parts.map(Number);
+  return step === undefined ? { low, high } : { low, high, step };
+}
+
+function space() {
+  const part = $(`[data-params="${CSS.escape(field("strategy").value)}"]`, form);
+  const axes = $$("[name^='sweep.']", part).map((input) => [input.name.slice("sweep.".length), axis(input.value)]);
+  return Object.fromEntries(axes.filter(([, values]) => values !== null));
+}
+
+function showSweep() {
+  const some = Object.keys(space()).length > 0;
+  $("[data-sweep-terms]", form).hidden = !some;
+  $("[data-sweep-button]", form).hidden = !some;
 }
 
 const words = (text) => text.split(/[\s,]+/).filter(Boolean);
@@ -55,16 +77,21 @@ function body() {
 function mark(error) {
   const name = String(error.body?.details?.field ?? error.body?.errors?.[0]?.field ?? "").split(".").pop();
   for (const input of $$("[aria-invalid]", form)) input.removeAttribute("aria-invalid");
-  const found = $$(`[name="${CSS.escape(name)}"]`, form).find((input) => !input.closest("[hidden]"));
+  const found = $$(`[name="${CSS.escape(name)}"], [name="sweep.${CSS.escape(name)}"]`, form).find((input) => !input.closest("[hidden]"));
   if (!found) return;
   found.setAttribute("aria-invalid", "true");
   found.focus();
 }
 
-async function send() {
+function sweepBody() {
+  const asked = { ...body(), space: space(), method: field("method").value, objective: field("objective").value, lanes: Number(field("lanes").value) };
+  return field("trials").value ? { ...asked, trials: Number(field("trials").value) } : asked;
+}
+
+async function send(kind) {
   try {
-    const made = await post("/backtests", body());
-    location.assign(`/research/${made.id}/`);
+    const made = kind === "sweep" ? await post("/sweeps", sweepBody()) : await post("/backtests", body());
+    location.assign(kind === "sweep" ? `/research/sweeps/${made.id}/` : `/research/${made.id}/`);
   } catch (error) {
     mark(error);
     throw error;
@@ -73,8 +100,11 @@ async function send() {
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  run(event.submitter, send, $("[data-error]", form));
+  run(event.submitter, () => send(event.submitter.value), $("[data-error]", form));
 });
+form.addEventListener("input", showSweep);
 field("strategy").addEventListener("change", showParameters);
+field("strategy").addEventListener("change", showSweep);
 field("universe").addEventListener("change", showSymbols);
 showSymbols();
+showSweep();
