@@ -60,17 +60,21 @@ def _make_universe(
     return redirect("market:universe", made.name)
 
 
+INSTRUMENT_QUERY = ("dataset", "timeframe", "price_mode", "as_of")
+
+
 @require_GET
 @permission("team.read")
 def instrument(request: HttpRequest, symbol: str) -> HttpResponse:
     """Show an instrument: chart, actions, health, provenance."""
-    asked = {key: request.GET.get(key, "") for key in ("dataset", "timeframe", "price_mode")}
+    asked = {key: request.GET.get(key, "") for key in INSTRUMENT_QUERY}
     context = selectors.instrument_page(team_id=signed_in(request).team, symbol=symbol, **asked)
-    return render(request, "market/instrument.html", {**context, **_bars_shown(request)})
+    return render(request, "market/instrument.html", context | _shown(request, context["kinds"]))
 
 
-def _bars_shown(request: HttpRequest) -> dict[str, Any]:
-    return {"bars": request.GET.get("bars") or "250", "query": request.GET.urlencode()}
+def _shown(request: HttpRequest, kinds: list[str]) -> dict[str, Any]:
+    asked = {"bars": request.GET.get("bars") or "250", "query": request.GET.urlencode()}
+    return asked | {"kind": request.GET.get("kind") or (kinds[0] if kinds else "")}
 
 
 @require_GET
@@ -169,12 +173,19 @@ def upload(request: HttpRequest) -> HttpResponse:
     """Show the form for a file, and the upload whose job ``?job=`` names."""
     job_id, team_id = request.GET.get("job", ""), signed_in(request).team
     found = {"job": jobs.find_job(job_id, team_id=team_id)} if job_id else {}
-    return _upload(request, forms.UploadForm(), found)
+    return _upload(request, forms.UploadForm(initial=_preset(request)), found)
+
+
+def _preset(request: HttpRequest) -> dict[str, str]:
+    """Return what a link to the form fills in."""
+    return {name: request.GET.get(name, "") for name in ("kind", "dataset", "index")}
 
 
 def _upload(request: HttpRequest, form: forms.UploadForm, found: dict[str, Any]) -> HttpResponse:
     error = found.get("error")
-    context = {"form": form, "roles": forms.COLUMN_ROLES, "choices": forms.UPLOAD_CHOICES}
+    context: dict[str, Any] = {"form": form, "roles": forms.COLUMN_ROLES}
+    context |= {"choices": forms.UPLOAD_CHOICES}
+    context["own"] = selectors.list_own_datasets(team_id=signed_in(request).team)
     status = error.status if error else 200
     return render(request, "market/upload.html", {**context, **found}, status=status)
 
@@ -226,6 +237,51 @@ def _change_feed(request: HttpRequest, name: str, form: forms.FeedForm) -> None:
         services.pause_feed(actor=actor, name=name, now=now)
     else:
         services.resume_feed(actor=actor, name=name, now=now)
+
+
+@require_POST
+@permission("ops.manage")
+def create_live_feed(request: HttpRequest) -> HttpResponse:
+    """Make a live feed and start it."""
+    form = forms.LiveFeedForm(request.POST)
+    if form.is_valid():
+        _create_live_feed(request, form)
+    else:
+        messages.error(request, f"The live feed was not made: {form.errors.as_text()}")
+    return redirect("market:room")
+
+
+def _create_live_feed(request: HttpRequest, form: forms.LiveFeedForm) -> None:
+    actor, now = signed_in(request), clock.now()
+    try:
+        made = services.create_live_feed(actor=actor, now=now, **form.wanted())
+        messages.success(request, f"Live feed {made.name} is being connected.")
+    except LabError as error:
+        messages.error(request, error.message)
+
+
+@require_POST
+@permission("ops.manage")
+def change_live_feed(request: HttpRequest, name: str) -> HttpResponse:
+    """Start, stop or remove a live feed."""
+    form = forms.LiveFeedActForm(request.POST)
+    try:
+        _change_live_feed(request, name, form)
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect("market:room")
+
+
+def _change_live_feed(request: HttpRequest, name: str, form: forms.LiveFeedActForm) -> None:
+    actor, now = signed_in(request), clock.now()
+    if not form.is_valid():
+        messages.error(request, "The live feed was left as it is.")
+    elif form.cleaned_data["act"] == "start":
+        services.start_live_feed(actor=actor, name=name, now=now)
+    elif form.cleaned_data["act"] == "stop":
+        services.stop_live_feed(actor=actor, name=name, now=now)
+    else:
+        services.delete_live_feed(actor=actor, name=name, now=now)
 
 
 @require_GET
@@ -380,3 +436,33 @@ def revision(request: HttpRequest, batch_id: int) -> HttpResponse:
     """Show what one batch changed, bar by bar."""
     context = selectors.revisions_page(team_id=signed_in(request).team, batch_id=batch_id)
     return render(request, "market/revisions.html", context)
+
+
+@require_GET
+@permission("team.read")
+def reference(request: HttpRequest) -> HttpResponse:
+    """Show the members of indices by day, and tickers that changed."""
+    asked = {key: request.GET.get(key, "") for key in ("index", "on", "symbol")}
+    context = selectors.reference_page(team_id=signed_in(request).team, **asked)
+    return render(request, "market/reference.html", context)
+
+
+@require_POST
+@permission("data.write")
+def ask_for_members(request: HttpRequest) -> HttpResponse:
+    """Start fetching the members of an index from a provider."""
+    form = forms.MembersForm(request.POST)
+    try:
+        _ask_for_members(request, form)
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect("market:reference")
+
+
+def _ask_for_members(request: HttpRequest, form: forms.MembersForm) -> None:
+    actor, now = signed_in(request), clock.now()
+    if not form.is_valid():
+        messages.error(request, "Name the index whose members are wanted.")
+        return
+    services.ask_for_members(actor=actor, now=now, **form.cleaned_data)
+    messages.success(request, "The members were asked for; the progress is in the corner.")

@@ -26,7 +26,7 @@ SPY_DATASET = "long-history"
 def check_assets(asked: Request, team_id: int) -> None:
     """Raise ``NotFound`` for an unknown universe or symbol, before anything is stored."""
     if asked.universe:
-        market.get_universe(team_id=team_id, name=asked.universe)
+        market.get_universe(team_id=team_id, name=asked.universe, as_of=asked.as_of)
     check_symbols(team_id=team_id, symbols=asked.instruments)
 
 
@@ -89,6 +89,9 @@ def simulate(
     strategy = get_strategy(asked.strategy)
     params = check_params(strategy.spec, asked.params)
     strategy.warmup(params)
+    if name and asked.as_of:
+        message = "as_of asks for stored bars as they were known then; a file has one version."
+        raise Invalid(message, code="request.as_of", details={"field": "as_of"})
     if name:
         timeframe = asked.timeframe or "1d"
         panel = read_panel_file(content, name, timeframe=timeframe)

@@ -6,10 +6,12 @@ from apps.market.api import (
     ingests,
     instruments,
     keys,
+    live,
     reference,
     revisions,
     universes,
     uploads,
+    versions,
 )
 from apps.market.api.router import router
 
@@ -19,9 +21,11 @@ __all__ = [
     "ingests",
     "instruments",
     "keys",
+    "live",
     "reference",
     "revisions",
     "router",
     "universes",
     "uploads",
+    "versions",
 ]

@@ -25,10 +25,12 @@ def list_instruments(request: HttpRequest, query: Query[schemas.InstrumentQuery]
 
 @router.get("/instruments/{symbol}", response=schemas.InstrumentDetail)
 @permission("team.read")
-def get_instrument(request: HttpRequest, symbol: str, dataset: str = "") -> Any:
-    """Show an instrument with actions, health and provenance."""
-    team_id = signed_in(request).team
-    return selectors.get_instrument(team_id=team_id, symbol=symbol, dataset=dataset)
+def get_instrument(
+    request: HttpRequest, symbol: str, dataset: str = "", as_of: str | None = None
+) -> Any:
+    """Show an instrument with actions (also as they were known once), health and provenance."""
+    asked = {"symbol": symbol, "dataset": dataset, "as_of": as_of}
+    return selectors.get_instrument(team_id=signed_in(request).team, **asked)
 
 
 @router.get("/instruments/{symbol}/figure")
@@ -38,6 +40,15 @@ def draw_instrument(request: HttpRequest, symbol: str, query: Query[schemas.Figu
     team_id = signed_in(request).team
     panel, found = selectors.instrument_bars(team_id=team_id, symbol=symbol, **query.dict())
     return charts.candlestick(panel, found.actions, currency=found.currency)
+
+
+@router.get("/instruments/{symbol}/metrics/figure")
+@permission("team.read")
+def draw_metric(request: HttpRequest, symbol: str, query: Query[schemas.MetricFigureQuery]) -> Any:
+    """Answer the figures of one kind of an instrument by time as Plotly JSON."""
+    team_id = signed_in(request).team
+    found = selectors.figure_points(team_id=team_id, symbol=symbol, **query.dict())
+    return charts.metric(**found)
 
 
 @router.get("/bars")

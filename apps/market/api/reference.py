@@ -23,10 +23,10 @@ def list_indices(request: HttpRequest) -> Any:
 
 @router.get("/indices/{name}/members", response=schemas.MembersOut)
 @permission("team.read")
-def list_members(request: HttpRequest, name: str, on: date) -> Any:
-    """List who was in an index on a day."""
-    found = selectors.members_on(team_id=signed_in(request).team, index=name, on=on)
-    return {"index": name, "on": on, "symbols": found}
+def list_members(request: HttpRequest, name: str, on: date, as_of: str | None = None) -> Any:
+    """List who was in an index on a day, by what is known or was known at a time."""
+    asked = {"index": name, "on": on, "as_of": as_of}
+    return asked | {"symbols": selectors.members_on(team_id=signed_in(request).team, **asked)}
 
 
 @router.post("/indices/{name}/members", response={202: schemas.Started})
@@ -40,9 +40,9 @@ def ask_for_members(request: HttpRequest, name: str, body: schemas.MembersIn) ->
 
 @router.get("/renames", response=list[schemas.RenameOut])
 @permission("team.read")
-def list_renames(request: HttpRequest, symbol: str = "") -> Any:
-    """List tickers that became others."""
-    return selectors.list_renames(team_id=signed_in(request).team, symbol=symbol)
+def list_renames(request: HttpRequest, symbol: str = "", as_of: str | None = None) -> Any:
+    """List tickers that became others, by what is known or was known at a time."""
+    return selectors.list_renames(team_id=signed_in(request).team, symbol=symbol, as_of=as_of)
 
 
 @router.get("/fx", response=schemas.RateOut)

@@ -28,6 +28,7 @@ from apps.market.schemas.ingests import (
 )
 from apps.market.schemas.instruments import (
     ActionOut,
+    ActionQuery,
     BarsQuery,
     BatchOut,
     DatasetOut,
@@ -35,8 +36,13 @@ from apps.market.schemas.instruments import (
     InstrumentDetail,
     InstrumentOut,
     InstrumentQuery,
+    MetricFigureQuery,
+    MetricOut,
+    MetricQuery,
     SeriesDetail,
     SeriesOut,
+    WithdrawActionsIn,
+    WithdrawnOut,
 )
 from apps.market.schemas.keys import (
     LimitOut,
@@ -44,6 +50,7 @@ from apps.market.schemas.keys import (
     ProviderKeyOut,
     VendorOut,
 )
+from apps.market.schemas.live import LiveFeedIn, LiveFeedOut
 from apps.market.schemas.reference import (
     IndexOut,
     MembersIn,
@@ -78,6 +85,7 @@ from apps.market.schemas.uploads import (
 __all__ = [
     "AcknowledgeIn",
     "ActionOut",
+    "ActionQuery",
     "AroundQuery",
     "BarsQuery",
     "BatchOut",
@@ -104,8 +112,13 @@ __all__ = [
     "InstrumentOut",
     "InstrumentQuery",
     "LimitOut",
+    "LiveFeedIn",
+    "LiveFeedOut",
     "MembersIn",
     "MembersOut",
+    "MetricFigureQuery",
+    "MetricOut",
+    "MetricQuery",
     "ProviderKeyIn",
     "ProviderKeyOut",
     "QuarantineQuery",
@@ -131,5 +144,7 @@ __all__ = [
     "UploadOut",
     "UploadPreview",
     "VendorOut",
+    "WithdrawActionsIn",
     "WithdrawIn",
+    "WithdrawnOut",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from ninja import Field, Schema
 
@@ -56,12 +56,55 @@ class SeriesDetail(Schema):
 
 
 class ActionOut(Schema):
-    """A dividend or split."""
+    """A dividend or split; ``known_at`` is when this version of it came in."""
 
     kind: str
     on: date
     value: float
     factor: float
+    known_at: datetime
+
+
+class ActionQuery(Schema):
+    """Whose dividends and splits."""
+
+    symbol: str
+    dataset: str = ""
+    as_of: str | None = Field(None, description="those known then; now by default")
+
+
+class MetricQuery(Paging):
+    """Which figures of which instrument."""
+
+    symbol: str
+    kind: str
+    dataset: str = ""
+    start: str | None = None
+    end: str | None = None
+    as_of: str | None = Field(None, description="figures as known then; now by default")
+
+
+class MetricOut(Schema):
+    """A figure at a time."""
+
+    ts: datetime
+    value: float
+
+
+class WithdrawActionsIn(Schema):
+    """Which dividends or splits to take out, by their days, and why."""
+
+    kind: Literal["dividend", "split"]
+    on: list[date] = Field(min_length=1)
+    note: str
+    dataset: str = ""
+
+
+class WithdrawnOut(Schema):
+    """The batch under which actions were taken out, and which bars read differently since."""
+
+    batch_id: int
+    withdrawn: int
 
 
 class BatchOut(Schema):
@@ -111,6 +154,14 @@ class BarsQuery(Paging):
     format: str = Field("rows", pattern="^(rows|arrays)$")
 
 
+class MetricFigureQuery(Schema):
+    """Which figures a chart shows."""
+
+    kind: str
+    dataset: str = ""
+    as_of: str = ""
+
+
 class FigureQuery(Schema):
     """What a chart of an instrument shows: the last ``bars`` bars."""
 
@@ -118,6 +169,7 @@ class FigureQuery(Schema):
     timeframe: str = "1d"
     price_mode: str = "split"
     bars: str = "250"
+    as_of: str = ""
 
 
 class DatasetOut(Schema):

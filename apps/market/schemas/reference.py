@@ -20,6 +20,7 @@ class MembersOut(Schema):
 
     index: str
     on: date
+    as_of: str | None = None
     symbols: list[str]
 
 
@@ -38,6 +39,7 @@ class RateQuery(Schema):
     base: str
     quote: str
     at: datetime | None = None
+    as_of: str | None = None
 
 
 class RateOut(Schema):

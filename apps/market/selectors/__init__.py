@@ -7,6 +7,7 @@ from apps.market.selectors.feeds import (
     list_feeds,
     list_running_feeds,
 )
+from apps.market.selectors.figures import figure_points
 from apps.market.selectors.health import (
     around_dict,
     bars_around,
@@ -47,9 +48,11 @@ from apps.market.selectors.lists import (
     get_instrument,
     instruments_json,
     list_datasets,
+    list_own_datasets,
     list_providers,
     list_readers,
 )
+from apps.market.selectors.live import LiveFeedView, get_live_feed, list_live_feeds
 from apps.market.selectors.pages import (
     data_room,
     finding_page,
@@ -57,6 +60,7 @@ from apps.market.selectors.pages import (
     instrument_bars,
     instrument_page,
     quarantine_page,
+    reference_page,
     revisions_page,
     universe_page,
 )
@@ -65,14 +69,7 @@ from apps.market.selectors.panels import (
     read_panel,
 )
 from apps.market.selectors.rankings import Rule
-from apps.market.selectors.reference import (
-    convert,
-    list_indices,
-    list_renames,
-    members_on,
-    rate_at,
-    symbol_on,
-)
+from apps.market.selectors.reference import convert, list_indices, rate_at
 from apps.market.selectors.revisions import (
     ReaderView,
     RevisionView,
@@ -95,12 +92,20 @@ from apps.market.selectors.universes import (
     get_universe,
     list_universes,
 )
+from apps.market.selectors.versions import (
+    list_actions,
+    list_metrics,
+    list_renames,
+    members_on,
+    symbol_on,
+)
 
 __all__ = [
     "FeedState",
     "FlowView",
     "InstrumentView",
     "KeyView",
+    "LiveFeedView",
     "ProviderView",
     "ReaderView",
     "RevisionView",
@@ -116,6 +121,7 @@ __all__ = [
     "data_health",
     "data_room",
     "feed_state",
+    "figure_points",
     "find_series",
     "finding_page",
     "flow_view",
@@ -124,6 +130,7 @@ __all__ = [
     "get_flow",
     "get_ingest",
     "get_instrument",
+    "get_live_feed",
     "get_revision",
     "get_universe",
     "ingest_dict",
@@ -133,6 +140,7 @@ __all__ = [
     "instrument_health",
     "instrument_page",
     "instruments_json",
+    "list_actions",
     "list_checkups",
     "list_datasets",
     "list_fallen",
@@ -142,6 +150,9 @@ __all__ = [
     "list_indices",
     "list_ingest_tasks",
     "list_ingests",
+    "list_live_feeds",
+    "list_metrics",
+    "list_own_datasets",
     "list_providers",
     "list_quarantined",
     "list_readers",
@@ -161,6 +172,7 @@ __all__ = [
     "read_figures",
     "read_panel",
     "readers_of",
+    "reference_page",
     "repair_source",
     "revision_bars",
     "revision_dict",

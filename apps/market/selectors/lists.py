@@ -13,12 +13,14 @@ from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 
 from apps.core.errors import Invalid
 from apps.core.plugs import list_plugs, load_plug
+from apps.market import store
 from apps.market.kernel.bars import FIELDS, Panel
 from apps.market.kernel.health import iso
 from apps.market.kernel.periods import Moment
 from apps.market.models import Batch, Dataset, Instrument, Reader, Series
-from apps.market.selectors.locations import unknown_symbol
+from apps.market.selectors.locations import find_instrument
 from apps.market.selectors.panels import read_panel
+from apps.market.selectors.versions import actions_of
 
 PAGE_OF_INSTRUMENTS = """
 WITH page AS MATERIALIZED (
@@ -125,20 +127,22 @@ def visible_instruments(team_id: int) -> QuerySet[Instrument]:
     return rows.select_related("dataset")
 
 
-def get_instrument(*, team_id: int, symbol: str, dataset: str = "") -> InstrumentView:
+def get_instrument(
+    *, team_id: int, symbol: str, dataset: str = "", as_of: Moment = None
+) -> InstrumentView:
     """Return an instrument; without a dataset the team's own is preferred.
+
+    Parameters
+    ----------
+    as_of
+        Its dividends and splits as they were known at this time; None is now.
 
     Raises
     ------
     NotFound
         ``symbol.unknown`` with close symbols.
     """
-    rows = visible_instruments(team_id).filter(symbol=symbol)
-    if dataset:
-        rows = rows.filter(dataset__name=dataset)
-    row = rows.order_by(F("dataset__team_id").asc(nulls_last=True), "dataset_id").first()
-    if row is None:
-        raise unknown_symbol(team_id, symbol, dataset)
+    row = find_instrument(team_id=team_id, symbol=symbol, dataset=dataset)
     series = list(row.series.order_by("id"))
     return InstrumentView(
         id=row.pk,
@@ -156,12 +160,7 @@ def get_instrument(*, team_id: int, symbol: str, dataset: str = "") -> Instrumen
         calendar=row.dataset.calendar,
         shared=row.dataset.team_id is None,
         series=[_series(item) for item in series],
-        actions=[
-            {"kind": kind, "on": on, "value": value, "factor": factor}
-            for kind, on, value, factor in row.actions.order_by("-on", "kind").values_list(
-                "kind", "on", "value", "factor"
-            )
-        ],
+        actions=actions_of(instrument_id=row.pk, as_of=as_of),
         batches=_batches([item.pk for item in series]),
     )
 
@@ -179,12 +178,7 @@ def _series(row: Series) -> dict[str, Any]:
 
 
 def _batches(series_ids: list[int]) -> list[dict[str, Any]]:
-    with connection.cursor() as db:
-        db.execute(
-            "SELECT batch_id, count(*) FROM market_bar WHERE series_id = ANY(%s) GROUP BY 1",
-            [series_ids],
-        )
-        rows = dict(db.fetchall())
+    rows = store.rows_by_batch(series_ids)
     return [
         {
             "id": batch.pk,
@@ -223,6 +217,7 @@ def bars_of(
         price_mode=price_mode,
         dataset=dataset,
         as_of=as_of,
+        by_server=True,
     )
 
 
@@ -262,6 +257,7 @@ def list_datasets(*, team_id: int) -> list[dict[str, Any]]:
     """Return the team's datasets and the shared ones, with what they hold and how healthy."""
     rows = Dataset.objects.filter(Q(team_id=team_id) | Q(team=None)).annotate(
         n_series=Count("instruments__series"),
+        n_instruments=Count("instruments", distinct=True),
         n_rows=Sum("instruments__series__rows"),
         first=Min("instruments__series__first_at"),
         last=Max("instruments__series__last_at"),
@@ -277,12 +273,20 @@ def list_datasets(*, team_id: int) -> list[dict[str, Any]]:
             "note": row.note,
             "shared": row.team_id is None,
             "series": row.n_series,
+            "instruments": row.n_instruments,
             "rows": row.n_rows or 0,
             "first": row.first,
             "last": row.last,
         }
         for row in rows.order_by(F("team_id").asc(nulls_last=True), "id")
     ]
+
+
+def list_own_datasets(*, team_id: int) -> list[str]:
+    """Return the names of the datasets that a team may write."""
+    return list(
+        Dataset.objects.filter(team_id=team_id).order_by("name").values_list("name", flat=True)
+    )
 
 
 def list_providers() -> list[dict[str, Any]]:

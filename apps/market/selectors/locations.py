@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from apps.core.errors import Invalid, NotFound
 from apps.market.kernel.resample import finer_than
@@ -143,6 +143,26 @@ def _choose(
     if not options:
         raise unknown_symbol(team_id, symbol, place, timeframe)
     return max(options, key=lambda item: (held[item.dataset_id], -options.index(item)))
+
+
+def find_instrument(*, team_id: int | None, symbol: str, dataset: str = "") -> Instrument:
+    """Return an instrument; without a dataset the team's own is preferred.
+
+    Raises
+    ------
+    NotFound
+        ``symbol.unknown`` with close symbols.
+    """
+    rows = Instrument.objects.filter(
+        Q(dataset__team_id=team_id) | Q(dataset__team=None), symbol=symbol
+    )
+    if dataset:
+        rows = rows.filter(dataset__name=dataset)
+    own_first = F("dataset__team_id").asc(nulls_last=True)
+    row = rows.select_related("dataset").order_by(own_first, "dataset_id").first()
+    if row is None:
+        raise unknown_symbol(team_id, symbol, dataset)
+    return row
 
 
 def unknown_symbol(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any
 
+from apps.core import clock
+from apps.core.errors import Invalid
+from apps.core.kernel.timeframes import SECONDS
+from apps.core.plugs import list_plugs, load_plug
 from apps.market.kernel.bars import PRICE_MODES, Panel
 from apps.market.kernel.health import iso
-from apps.market.kernel.periods import micros, moment_of, parse
+from apps.market.kernel.periods import known_at, micros, moment_of, parse
 from apps.market.kernel.resample import finer_than
 from apps.market.selectors.feeds import list_feeds
+from apps.market.selectors.figures import figure_kinds
 from apps.market.selectors.health import (
     around_dict,
     bars_around,
@@ -22,7 +28,7 @@ from apps.market.selectors.health import (
     list_findings,
 )
 from apps.market.selectors.ingests import ingest_dict, list_flows, list_ingests
-from apps.market.selectors.keys import list_vendors
+from apps.market.selectors.keys import ProviderView, list_vendors
 from apps.market.selectors.lists import (
     InstrumentView,
     bars_of,
@@ -30,6 +36,8 @@ from apps.market.selectors.lists import (
     list_datasets,
     list_providers,
 )
+from apps.market.selectors.live import list_live_feeds
+from apps.market.selectors.reference import list_indices
 from apps.market.selectors.trail import (
     list_quarantined,
     list_revisions,
@@ -41,12 +49,12 @@ from apps.market.selectors.trail import (
     revision_dict,
 )
 from apps.market.selectors.universes import get_universe, list_universes
+from apps.market.selectors.versions import list_renames, members_on
 
 RECENT = 10
 SHOWN_ROWS = 200
 MAP_ROWS = (30, 80, 140, 200)
 SHOWN_BARS = {"250": "250 bars", "1000": "1 000 bars", "5000": "5 000 bars"}
-OFFERED = ("1h", "4h", "1d", "1w", "1mo")
 
 
 def data_room(*, team_id: int, now: datetime, picked: str = "") -> dict[str, Any]:
@@ -58,6 +66,7 @@ def data_room(*, team_id: int, now: datetime, picked: str = "") -> dict[str, Any
             found, data_health_of(team_id=team_id, universes=found), strict=True
         )
     ]
+    vendors = list_vendors(team_id=team_id, now=now)
     names = {line["universe"].name: line for line in universes}
     chosen = names.get(picked) or (universes[0] if universes else None)
     return {
@@ -65,11 +74,23 @@ def data_room(*, team_id: int, now: datetime, picked: str = "") -> dict[str, Any
         "picked": chosen,
         "datasets": list_datasets(team_id=team_id),
         "feeds": list_feeds(),
+        "live_feeds": list_live_feeds(team_id=team_id, now=now),
+        "live_sources": _live_sources(vendors),
         "ingests": recent_ingests(team_id=team_id),
         "revisions": [revision_dict(row) for row in list_revisions(team_id=team_id)[:RECENT]],
         "quarantine": quarantine_counts(team_id=team_id),
-        "vendors": list_vendors(team_id=team_id, now=now),
+        "vendors": vendors,
     }
+
+
+def _live_sources(vendors: Sequence[ProviderView]) -> list[tuple[str, str]]:
+    """Return where live bars can come from: sections of vendors that have bars."""
+    return [
+        (f"{vendor.name}:{section}", f"{vendor.told.title}: {section}")
+        for vendor in vendors
+        if vendor.told.bars and vendor.is_ready
+        for section in vendor.told.sections
+    ]
 
 
 def map_rows(series: int) -> int:
@@ -152,13 +173,19 @@ def universe_page(*, team_id: int, name: str) -> dict[str, Any]:
 
 
 def instrument_page(
-    *, team_id: int, symbol: str, dataset: str = "", timeframe: str = "", price_mode: str = ""
+    *,
+    team_id: int,
+    symbol: str,
+    dataset: str = "",
+    timeframe: str = "",
+    price_mode: str = "",
+    as_of: str = "",
 ) -> dict[str, Any]:
-    """Return an instrument and what its chart can be switched to."""
-    found = get_instrument(team_id=team_id, symbol=symbol, dataset=dataset)
+    """Return an instrument, as it was known at a time, and what its chart can be switched to."""
+    found = get_instrument(team_id=team_id, symbol=symbol, dataset=dataset, as_of=readable(as_of))
     stored = [item["timeframe"] for item in found.series]
     offered = [
-        name for name in OFFERED if name in stored or any(f in stored for f in finer_than(name))
+        name for name in SECONDS if name in stored or any(f in stored for f in finer_than(name))
     ]
     modes = PRICE_MODES if found.actions else ("raw",)
     return {
@@ -168,6 +195,8 @@ def instrument_page(
         "price_modes": modes,
         "price_mode": price_mode if price_mode in modes else modes[:2][-1],
         "counts": SHOWN_BARS,
+        "as_of": as_of if readable(as_of) else "",
+        "kinds": figure_kinds(instrument_id=found.id),
         "health": instrument_health(
             team_id=team_id, symbol=symbol, dataset=found.dataset, timeframe=stored[0]
         )
@@ -181,6 +210,48 @@ def instrument_page(
     }
 
 
+def reference_page(
+    *, team_id: int, index: str = "", on: str = "", symbol: str = ""
+) -> dict[str, Any]:
+    """Return indices, who was in one of them on a day, and tickers that changed."""
+    indices = list_indices(team_id=team_id)
+    names = sorted({item["name"] for item in indices})
+    chosen = index if index in names else next(iter(names), "")
+    day = _day(on)
+    members = members_on(team_id=team_id, index=chosen, on=day) if chosen else []
+    renames = list_renames(team_id=team_id, symbol=symbol.strip().upper())
+    return {
+        "indices": indices,
+        "names": names,
+        "index": chosen,
+        "on": day.isoformat(),
+        "members": members,
+        "renames": renames[::-1][:SHOWN_ROWS],
+        "rename_count": len(renames),
+        "symbol": symbol,
+        "sources": [
+            name
+            for name in list_plugs("MARKET_PROVIDERS")
+            if hasattr(load_plug("MARKET_PROVIDERS", name), "memberships")
+        ],
+    }
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return clock.now().date()
+
+
+def readable(as_of: str) -> str | None:
+    """Return a time that a person wrote into an address, or None when it is none."""
+    try:
+        return as_of if as_of and known_at(as_of) else None
+    except Invalid:
+        return None
+
+
 def instrument_bars(
     *,
     team_id: int,
@@ -189,15 +260,18 @@ def instrument_bars(
     timeframe: str = "1d",
     price_mode: str = "split",
     bars: str = "250",
+    as_of: str = "",
 ) -> tuple[Panel, InstrumentView]:
     """Return the last bars of an instrument and the instrument, for its chart."""
-    found = get_instrument(team_id=team_id, symbol=symbol, dataset=dataset)
+    known = as_of or None
+    found = get_instrument(team_id=team_id, symbol=symbol, dataset=dataset, as_of=known)
     panel = bars_of(
         team_id=team_id,
         symbol=symbol,
         timeframe=timeframe,
         price_mode=price_mode,
         dataset=found.dataset,
+        as_of=known,
     )
     count = int(bars) if bars in SHOWN_BARS else 250
     return panel.rows(max(panel.n_bars - count, 0), panel.n_bars), found

@@ -12,7 +12,7 @@ from apps.core.errors import Invalid, NotFound
 from apps.market import store
 from apps.market.kernel.periods import bounds
 from apps.market.models import Dataset, Series
-from apps.market.selectors.reference import members_on
+from apps.market.selectors.versions import members_on
 
 MEASURES = ("turnover", "volume")
 

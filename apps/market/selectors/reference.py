@@ -1,22 +1,22 @@
-"""Reference data: index members by day, tickers that changed, currencies in another one."""
+"""Reference data: the indices that are known, currencies in another one."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db.models import F, Q
+from django.db.models import Q
 from numpy.typing import NDArray
 
 from apps.core import clock
-from apps.core.errors import Invalid, NotFound
+from apps.core.errors import Invalid
 from apps.core.kernel.timeframes import seconds_of
 from apps.market import store
 from apps.market.kernel import currencies
-from apps.market.kernel.periods import EARLIEST
+from apps.market.kernel.periods import EARLIEST, Moment, known_at
 from apps.market.kernel.resample import MICROS
-from apps.market.models import Membership, Rename, Series
+from apps.market.models import Membership, Series
 
 DAY = "1d"
 
@@ -34,43 +34,17 @@ def list_indices(*, team_id: int) -> list[dict[str, Any]]:
     ]
 
 
-def members_on(*, team_id: int, index: str, on: date) -> list[str]:
-    """Return the symbols that were in an index on a day. Raises ``NotFound``."""
-    known = Membership.objects.filter(_visible(team_id), index=index)
-    if not known.exists():
-        message = f"No members of {index!r} are known; upload them or ingest them from a provider."
-        raise NotFound(message, code="index.unknown", details={"field": "index"})
-    rows = known.filter(
-        Q(joined_on=None) | Q(joined_on__lte=on), Q(left_on=None) | Q(left_on__gt=on)
-    )
-    return sorted(set(rows.values_list("symbol", flat=True)))
-
-
-def list_renames(*, team_id: int, symbol: str = "") -> list[dict[str, Any]]:
-    """Return ticker changes, the oldest first; of one symbol when it is named."""
-    rows = Rename.objects.filter(_visible(team_id)).order_by("on", "before")
-    if symbol:
-        rows = rows.filter(Q(before=symbol) | Q(after=symbol))
-    return [dict(row) for row in rows.values("before", "after", "on", place=F("dataset__name"))]
-
-
-def symbol_on(*, team_id: int, symbol: str, on: date, dataset: str = "") -> str:
-    """Return what a security that is called ``symbol`` today was called on a day."""
-    rows = Rename.objects.filter(_visible(team_id), on__gt=on)
-    if dataset:
-        rows = rows.filter(dataset__name=dataset)
-    for before, after in rows.order_by("-on").values_list("before", "after"):
-        if after == symbol:
-            symbol = before
-    return symbol
-
-
 def _visible(team_id: int) -> Q:
     return Q(dataset__team_id=team_id) | Q(dataset__team=None)
 
 
 def convert(
-    *, team_id: int | None, base: str, quote: str, at: NDArray[np.int64]
+    *,
+    team_id: int | None,
+    base: str,
+    quote: str,
+    at: NDArray[np.int64],
+    as_of: Moment = None,
 ) -> NDArray[np.float64]:
     """Return what one unit of ``base`` is worth in ``quote`` at each time.
 
@@ -80,6 +54,8 @@ def convert(
     ----------
     at
         Microseconds since 1970.
+    as_of
+        Rates as they were known at this time; None is now.
 
     Raises
     ------
@@ -95,7 +71,8 @@ def convert(
         )
         raise Invalid(message, code="fx.no_path", details={"base": base, "quote": quote})
     ids = {step.pair: found[step.pair] for step in path}
-    bars = store.read_bars(list(ids.values()), EARLIEST, int(at.max(initial=EARLIEST)))
+    until = int(at.max(initial=EARLIEST))
+    bars = store.read_bars(list(ids.values()), EARLIEST, until, known_at(as_of))
     none = (np.empty(0, np.int64), np.empty(0))
     closes = {
         pair: (bars[key].ts, bars[key].close) if key in bars else none for pair, key in ids.items()
@@ -111,11 +88,13 @@ def convert(
     return rate
 
 
-def rate_at(*, team_id: int, base: str, quote: str, at: datetime | None) -> dict[str, Any]:
+def rate_at(
+    *, team_id: int, base: str, quote: str, at: datetime | None, as_of: Moment = None
+) -> dict[str, Any]:
     """Return one rate with the time it holds for. Raises as ``convert`` does."""
     when = at or clock.now()
     ts = np.array([int(when.timestamp() * MICROS)], np.int64)
-    rate = convert(team_id=team_id, base=base, quote=quote, at=ts)
+    rate = convert(team_id=team_id, base=base, quote=quote, at=ts, as_of=as_of)
     return {"base": base.upper(), "quote": quote.upper(), "at": when, "rate": float(rate[0])}
 
 

@@ -36,6 +36,13 @@ from apps.market.services.keys import (
     reseal_provider_keys,
     save_provider_key,
 )
+from apps.market.services.live import (
+    LiveFeeds,
+    create_live_feed,
+    delete_live_feed,
+    start_live_feed,
+    stop_live_feed,
+)
 from apps.market.services.memberships import ask_for_members, run_members
 from apps.market.services.quarantine import drop, keep_out, release, withdraw
 from apps.market.services.readers import register_reader
@@ -43,9 +50,11 @@ from apps.market.services.revisions import note_revisions
 from apps.market.services.sample import load_sample
 from apps.market.services.universes import create_universe
 from apps.market.services.uploads import Upload, preview_upload, run_upload, store_upload
+from apps.market.services.withdrawals import withdraw_actions
 
 __all__ = [
     "FeedBatch",
+    "LiveFeeds",
     "Upload",
     "acknowledge",
     "advance_feed",
@@ -54,8 +63,10 @@ __all__ = [
     "check_provider_key",
     "check_up",
     "create_flow",
+    "create_live_feed",
     "create_universe",
     "delete_flow",
+    "delete_live_feed",
     "delete_provider_key",
     "drop",
     "ensure_demo_feeds",
@@ -81,8 +92,11 @@ __all__ = [
     "run_upload",
     "save_provider_key",
     "start_ingest",
+    "start_live_feed",
     "start_recheck",
+    "stop_live_feed",
     "store_upload",
     "switch_flow",
     "withdraw",
+    "withdraw_actions",
 ]

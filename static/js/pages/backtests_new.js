@@ -66,7 +66,7 @@ function body() {
   };
   if (field("universe").value) asked.universe = field("universe").value;
   else asked.instruments = words(field("instruments").value);
-  for (const name of ["start", "end", "timeframe", "price_mode", "benchmark", "units", "fill", "title", "study"]) {
+  for (const name of ["start", "end", "as_of", "timeframe", "price_mode", "benchmark", "units", "fill", "title", "study"]) {
     const text = field(name).value.trim();
     if (text) asked[name] = text;
   }
