@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from apps.core.kernel.timeframes import SECONDS
 from apps.market.selectors.rankings import MEASURES, Rule
@@ -59,6 +60,7 @@ UPLOAD_CHOICES = {
     "decimal": DECIMALS,
 }
 ROLE = "role:"
+PASTED_NAME, MAX_PASTED = "pasted.csv", 200_000
 COLUMN_ROLES = [
     ("ts", "time"),
     ("symbol", "symbol"),
@@ -175,6 +177,7 @@ class UploadForm(forms.Form):
     """A file and how to read it; the roles of columns come as ``role:NAME OF THE COLUMN``."""
 
     file = forms.FileField(required=False)
+    pasted = forms.CharField(required=False, max_length=MAX_PASTED, strip=False)
     upload = forms.CharField(required=False, max_length=64)
     dataset = forms.CharField(max_length=64)
     kind = forms.ChoiceField(choices=UPLOAD_KINDS, required=False)
@@ -192,14 +195,18 @@ class UploadForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Check that there is a file, sent now or before."""
         data = dict(super().clean() or {})
+        if not data.get("file") and str(data.get("pasted") or "").strip():
+            text = str(data["pasted"]).encode()
+            data["file"] = SimpleUploadedFile(PASTED_NAME, text, content_type="text/csv")
         if not data.get("file") and not data.get("upload"):
-            self.add_error("file", "Choose a file.")
+            self.add_error("file", "Choose a file, or paste rows.")
         return data
 
     def wanted(self) -> dict[str, Any]:
         """Return the arguments of an upload."""
         data = dict(self.cleaned_data)
         sent, file_id = data.pop("file"), data.pop("upload")
+        data.pop("pasted")
         columns = {
             name.removeprefix(ROLE): str(role)
             for name, role in self.data.items()
@@ -210,6 +217,14 @@ class UploadForm(forms.Form):
         delimiter = "\t" if data["delimiter"] == "tab" else data["delimiter"]
         known = {**data, "delimiter": delimiter, "symbol": data["symbol"].strip()}
         return {**known, "sent": sent or None, "file_id": file_id, "columns": columns}
+
+
+class MembersForm(forms.Form):
+    """Whose members are to be asked for, and from whom."""
+
+    provider = forms.CharField(max_length=40)
+    index = forms.CharField(max_length=40, strip=True)
+    dataset = forms.CharField(required=False, max_length=64)
 
 
 class UniverseForm(forms.Form):
@@ -254,6 +269,29 @@ class FeedForm(forms.Form):
 
     act = forms.ChoiceField(choices=[(act, act) for act in ("pause", "resume", "restart")])
     seconds_per_bar = forms.FloatField(required=False)
+
+
+class LiveFeedForm(forms.Form):
+    """A live feed to be made."""
+
+    name = forms.CharField(max_length=64)
+    source = forms.CharField()
+    symbols = forms.CharField()
+    timeframe = forms.CharField(max_length=4, initial="1m")
+
+    def wanted(self) -> dict[str, Any]:
+        """Return the arguments of the service."""
+        data = self.cleaned_data
+        provider, _, section = data["source"].partition(":")
+        symbols = split_symbols(data["symbols"])
+        told = {"name": data["name"], "timeframe": data["timeframe"]}
+        return {**told, "provider": provider, "section": section, "symbols": symbols}
+
+
+class LiveFeedActForm(forms.Form):
+    """What to do with a live feed."""
+
+    act = forms.ChoiceField(choices=[(act, act) for act in ("start", "stop", "delete")])
 
 
 class ProviderKeyForm(forms.Form):

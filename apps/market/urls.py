@@ -25,7 +25,11 @@ urlpatterns = [
     path("flows/<slug:name>/", views.change_flow, name="change_flow"),
     path("upload/", views.upload, name="upload"),
     path("upload/send", views.send_upload, name="send_upload"),
+    path("reference/", views.reference, name="reference"),
+    path("reference/members", views.ask_for_members, name="ask_for_members"),
     path("providers/", views.providers, name="providers"),
     path("providers/<slug:name>/", views.change_provider_key, name="provider_key"),
+    path("live-feeds/", views.create_live_feed, name="create_live_feed"),
+    path("live-feeds/<slug:name>/", views.change_live_feed, name="change_live_feed"),
     path("feeds/<slug:name>/", views.change_feed, name="change_feed"),
 ]

@@ -21,7 +21,7 @@ from tests.servers.vendor import DAY, Truth, VendorServer, bars_at
 
 SESSIONS = 130
 NEW_YORK = ZoneInfo("America/New_York")
-STEPS = {"1Day": "1d", "15Min": "15m"}
+STEPS = {"1Day": "1d", "15Min": "15m", "1Min": "1m"}
 KEY = {"api_key": "PKTEST0123456789", "secret_key": "alpaca-secret-0123456789"}
 
 
@@ -168,30 +168,53 @@ class AlpacaServer(VendorServer):
 
 
 class Stream:
-    """The live stream of …/docs/real-time-stock-pricing-data.
+    """The live stream of …/docs/real-time-stock-pricing-data and …/docs/streaming-market-data.
 
-    Every connection is greeted, signed in and subscribed as documented, then gets the bars that
-    none had before; ``cuts`` are the numbers of bars after which a connection is dropped.
+    Every connection is greeted, signed in and subscribed as documented, then gets the messages
+    that none had before; more may be appended to ``messages`` meanwhile. A connection is dropped
+    after ``cuts`` messages, as often as there are such numbers. ``refusal`` is when, and with
+    which code and words of the page, a connection is refused.
     """
 
-    def __init__(self, minutes, cuts):
-        self.minutes, self.cuts, self.sent = minutes, cuts, 0
+    def __init__(self, messages, cuts, refusal):
+        self.messages, self.cuts, self.refusal = messages, set(cuts), refusal
+        self.sent = self.connections = 0
         self.ready, self.stopped, self.address = threading.Event(), asyncio.Event(), ""
 
     async def talk(self, socket):
+        self.connections += 1
         await self.send(socket, {"T": "success", "msg": "connected"})
         told = msgpack.unpackb(await socket.recv())
         if (told["key"], told["secret"]) != (KEY["api_key"], KEY["secret_key"]):
             return await self.send(socket, {"T": "error", "code": 402, "msg": "auth failed"})
+        if await self.refused(socket, "sign-in"):
+            return None
         await self.send(socket, {"T": "success", "msg": "authenticated"})
         wanted = msgpack.unpackb(await socket.recv())
+        if await self.refused(socket, "subscription"):
+            return None
         await self.send(socket, {"T": "subscription", **wanted})
-        for minute in self.minutes[self.sent :]:
-            await self.send(socket, minute)
-            self.sent += 1
-            if self.sent in self.cuts:
-                return None
-        return await socket.wait_closed()
+        return await self.tell(socket)
+
+    async def tell(self, socket):
+        gone = asyncio.create_task(socket.wait_closed())
+        while not gone.done():
+            if self.sent < len(self.messages):
+                await self.send(socket, self.messages[self.sent])
+                self.sent += 1
+                if self.sent in self.cuts:
+                    self.cuts.remove(self.sent)
+                    return await socket.close()
+            else:
+                await asyncio.wait({gone}, timeout=0.02)
+        return None
+
+    async def refused(self, socket, when):
+        if not self.refusal or self.refusal[0] != when:
+            return False
+        await self.send(socket, {"T": "error", "code": self.refusal[1], "msg": self.refusal[2]})
+        await socket.wait_closed()
+        return True
 
     async def send(self, socket, message):
         await socket.send(msgpack.packb([message]))
@@ -204,17 +227,24 @@ class Stream:
 
 
 @contextlib.contextmanager
-def streaming(minutes, cuts=()):
-    """Serve the stream on a thread of its own; yield its address."""
-    stream, loop = Stream(minutes, cuts), asyncio.new_event_loop()
+def serving(messages, cuts=(), refusal=None):
+    """Serve the stream on a thread of its own; yield it."""
+    stream, loop = Stream(messages, cuts, refusal), asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_until_complete, args=(stream.serve(),), daemon=True)
     thread.start()
     assert stream.ready.wait(30)
     try:
-        yield stream.address
+        yield stream
     finally:
         loop.call_soon_threadsafe(stream.stopped.set)
         thread.join(30)
+
+
+@contextlib.contextmanager
+def streaming(messages, cuts=(), refusal=None):
+    """Serve the stream; yield its address."""
+    with serving(messages, cuts, refusal) as stream:
+        yield stream.address
 
 
 def minute_bar(symbol, ts, price, kind="b"):

@@ -48,6 +48,8 @@ NEW_YORK = ZoneInfo("America/New_York")
 FIRST = datetime(2016, 1, 1, tzinfo=UTC)
 ACTIONS = ("cash_dividend", "forward_split", "reverse_split", "stock_dividend")
 LISTEN_SECONDS = 0.2
+# The type of a message that corrects a bar told before.
+CORRECTED = "u"
 
 
 @dataclass(frozen=True)
@@ -151,25 +153,28 @@ class AlpacaProvider:
     def stream(
         self,
         symbols: Sequence[str],
-        on_bar: Callable[[str, Columns], None],
+        on_bar: Callable[[str, Columns, bool], None],
         stopped: Callable[[], bool],
+        on_link: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        """Call ``on_bar`` with each minute's bar as it closes, and again when it is corrected.
+        """Tell each minute's bar as it closes, and again when late trades corrected it.
 
-        A connection that is cut is made anew. Raises ``Denied`` for a key that is not taken.
+        A connection that is cut is made anew, after a wait that grows with each failure. Raises
+        ``Denied`` for a key that is not taken, ``Invalid`` for symbols beyond the subscription.
         """
-        asyncio.run(self._listen(symbols, on_bar, stopped))
+        asyncio.run(self._listen(symbols, on_bar, stopped, on_link))
 
     async def _listen(
         self,
         symbols: Sequence[str],
-        on_bar: Callable[[str, Columns], None],
+        on_bar: Callable[[str, Columns, bool], None],
         stopped: Callable[[], bool],
+        on_link: Callable[[bool], None],
     ) -> None:
-        stream, failures = self._stream()
+        stream, failures = self._stream(on_link)
 
         async def heard(message: Mapping[str, Any]) -> None:
-            on_bar(message["S"], _streamed(message))
+            on_bar(message["S"], _streamed(message), message["T"] == CORRECTED)
 
         stream.subscribe_bars(heard, *symbols)
         stream.subscribe_updated_bars(heard, *symbols)
@@ -184,30 +189,18 @@ class AlpacaProvider:
         if failures:
             raise failures[0]
 
-    def _stream(self) -> tuple[Any, list[LabError]]:
-        """Return the library's stream, which tries for ever, told to stop at a refused key."""
-        from alpaca.data.live import StockDataStream
-
+    def _stream(self, on_link: Callable[[bool], None]) -> tuple[Any, list[LabError]]:
+        """Return the library's stream, which tries for ever, told to stop at what won't pass."""
         failures: list[LabError] = []
-        key = self.key
-
-        class Stream(StockDataStream):
-            """Keeps what a sign-in was refused with."""
-
-            async def _auth(self) -> None:
-                try:
-                    await super()._auth()
-                except ValueError as error:
-                    said = scrub(str(error), key)
-                    failures.append(_refused(said))
-                    await self.stop_ws()
-
-        return Stream(
+        stream = _stream_class()(
             self.key.get("api_key", ""),
             self.key.get("secret_key", ""),
             raw_data=True,
             url_override=f"{self.stream_url}/{self.feed}",
-        ), failures
+        )
+        stream.on_link = on_link
+        stream.on_refusal = lambda said: failures.append(_refused(scrub(said, self.key)))
+        return stream, failures
 
     def _bars(self, task: Task) -> Columns:
         with self._asking(task.symbol):
@@ -298,6 +291,42 @@ class AlpacaProvider:
             raise down("alpaca", f"can't be reached ({type(error).__name__})") from None
 
 
+class Telling:
+    """Goes before the library's stream: tells what the vendor refuses, and when bars flow."""
+
+    on_link: Callable[[bool], None]
+    on_refusal: Callable[[str], None]
+    _should_run: bool
+
+    async def _auth(self) -> None:
+        try:
+            await super()._auth()  # type: ignore[misc]
+        except ValueError as error:
+            await self._refuse(str(error))
+
+    async def _dispatch(self, msg: dict[str, Any]) -> None:
+        if msg.get("T") == "error":
+            await self._refuse(f"{msg.get('msg')} ({msg.get('code')})")
+        await super()._dispatch(msg)  # type: ignore[misc]
+        if msg.get("T") == "subscription":
+            self.on_link(True)  # noqa: FBT003 told by place
+
+    async def _wait_before_reconnect(self, retries: int) -> None:
+        if self._should_run:
+            self.on_link(False)  # noqa: FBT003 told by place
+        await super()._wait_before_reconnect(retries)  # type: ignore[misc]
+
+    async def _refuse(self, said: str) -> None:
+        self.on_refusal(said)
+        await self.stop_ws()  # type: ignore[attr-defined]
+
+
+def _stream_class() -> Any:
+    from alpaca.data.live import StockDataStream
+
+    return type("Stream", (Telling, StockDataStream), {})
+
+
 def _transport(pacer: Pacer, timeout: float) -> Any:
     """Return a transport for the library's session: paced, bounded, its refusals typed."""
     import requests
@@ -337,9 +366,18 @@ def _odd() -> Invalid:
 
 
 def _refused(said: str) -> LabError:
-    if "limit" in said:
-        return Unavailable(f"alpaca refused the stream: {said}.", code="provider.limited")
-    return Denied(f"alpaca does not take the key for its stream: {said}.", code="provider.auth")
+    """Return the error of a refusal, by the words of the vendor's page on its stream."""
+    words = said.lower()
+    if "insufficient subscription" in words or "symbol limit" in words:
+        message = f"The plan behind the key of alpaca lacks this: {said}."
+        return Invalid(message, code="provider.plan")
+    if "connection limit" in words:
+        message = f"alpaca refused the stream: {said}. The account has another one open."
+        return Unavailable(message, code="provider.limited", retry_after=10.0)
+    if "auth" in words and "timeout" not in words:
+        message = f"alpaca does not take the key for its stream: {said}."
+        return Denied(message, code="provider.auth")
+    return down("alpaca", f"refused the stream: {said}")
 
 
 def _listing(row: Mapping[str, Any]) -> Listing:

@@ -39,6 +39,8 @@ class Capabilities:
 
     Parameters
     ----------
+    bars
+        Whether it has bars; else figures only.
     key_fields
         Names of the parts of a key (``api_key``, ``secret``); empty when none is needed.
     timeframes
@@ -58,6 +60,7 @@ class Capabilities:
     sections: tuple[str, ...] = ()
     needs_key: bool = False
     live: bool = False
+    bars: bool = True
     actions: bool = False
     figures: tuple[str, ...] = ()
     key_fields: tuple[str, ...] = ()
@@ -204,11 +207,14 @@ class Streamed(Protocol):
     def stream(
         self,
         symbols: Sequence[str],
-        on_bar: Callable[[str, Columns], None],
+        on_bar: Callable[[str, Columns, bool], None],
         stopped: Callable[[], bool],
+        on_link: Callable[[bool], None] = ...,
     ) -> None:
-        """Call ``on_bar`` with symbol and bar until ``stopped`` says so; connect again if cut.
+        """Tell bars of a minute until ``stopped`` says so; connect again, with patience, if cut.
 
-        Raises ``Denied`` for a key that is not taken.
+        ``on_bar`` gets symbol, bar, and whether it corrects one told before; ``on_link`` whether
+        the bars of all symbols flow from now on, or no longer do. Raises ``Denied`` for a key
+        that is not taken.
         """
         ...

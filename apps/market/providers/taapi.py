@@ -72,6 +72,7 @@ class TaapiProvider:
         title="TAAPI.IO",
         sections=tuple(EXCHANGES),
         needs_key=True,
+        bars=False,
         figures=tuple(FIGURES),
         key_fields=("api_key",),
         timeframes=TIMEFRAMES,

@@ -24,6 +24,25 @@ async function refetch() {
 
 subscribe("feed", feedMoved, refetch);
 
+function liveMoved(part, data) {
+  const at = data.opened_at ?? data.last_bar_at;
+  if (at) $("[data-live-clock]", part).textContent = utc(at);
+  if (data.state) {
+    $("[data-live-state]", part).replaceChildren(pill(data.state));
+    $("[data-live-note]", part).textContent = data.note;
+    $("[data-live-count]", part).textContent = `${number(data.added, 0)} bars, ${number(data.changed, 0)} corrected`;
+  }
+  const closes = Object.entries(data.closes ?? {}).slice(0, 3);
+  if (!closes.length) return;
+  const words = closes.map(([symbol, close]) => `${symbol} ${number(close, close < 10 ? 4 : 2)}`);
+  $("[data-live-closes]", part).textContent = words.join(" · ");
+}
+
+for (const part of document.querySelectorAll("[data-live-name]")) {
+  const name = part.dataset.liveName;
+  subscribe(`feed.${name}`, (data) => liveMoved(part, data), async () => liveMoved(part, await get(`/live-feeds/${name}`)));
+}
+
 const form = $("[data-find]");
 const input = $("input", form);
 const note = $("[data-find-note]");

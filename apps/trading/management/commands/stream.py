@@ -1,4 +1,4 @@
-"""Drive the running feeds and step the deployments on them until told to stop."""
+"""Drive the running feeds, replayed and live, and step the deployments until told to stop."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHORTEST_WAIT = 0.01
 
 
 class Command(BaseCommand):
-    help = "Replay the running feeds bar by bar and step the deployments on them."
+    help = "Drive the running feeds, replayed and live, and step the deployments on them."
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -46,17 +46,30 @@ class Command(BaseCommand):
         voice.start()
         while not stop.is_set():
             stream.turn()
+        stream.live.stop()
         voice.join(timeout=1)
         connection.close()
 
 
 def tell_while_alive(stream: Stream, stop: threading.Event) -> None:
     """Tell every few seconds that the stream lives, as long as its turns end."""
-    name = f"{socket.gethostname()}-{os.getpid()}"
+    name = own_name()
     while not stop.is_set():
         if time.monotonic() - stream.turned < PATIENCE_SECONDS:
-            alive.tell("stream", name, now=clock.now(), bars=stream.bars, feeds=len(stream.due))
+            alive.tell(
+                "stream",
+                name,
+                now=clock.now(),
+                bars=stream.bars,
+                feeds=len(stream.due),
+                live=len(stream.live.runners),
+            )
         stop.wait(TELL_SECONDS)
+
+
+def own_name() -> str:
+    """Return the name under which this process is known."""
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 class Stream:
@@ -76,6 +89,8 @@ class Stream:
         self.looked = float("-inf")
         self.turned = time.monotonic()
         self.bars = 0
+        # Each live feed has threads of its own, so that neither waits for the other.
+        self.live = market_services.LiveFeeds(own_name())
 
     def turn(self) -> None:
         """Look at the feeds, advance those that are due, wait for the next."""
@@ -99,6 +114,7 @@ class Stream:
         close_old_connections()
         # A strategy that hangs can hold up this process; the workers finish halts as well.
         services.finish_halts(now=clock.now())
+        self.live.look()
         self.feeds = {feed.id: feed for feed in market.list_running_feeds()}
         for feed in self.feeds.values():
             if feed.id not in self.due:
