@@ -91,6 +91,13 @@ STRATEGY_LIBRARY: dict[str, dict[str, object]] = {
     "sma_crossover": {"CLASS": "apps.strategies.library.sma_crossover.SmaCrossover"},
     "momentum_12_1": {"CLASS": "apps.strategies.library.momentum_12_1.Momentum121"},
     "expression": {"CLASS": "apps.strategies.library.expression.Expression"},
+    "legacy_trend": {"CLASS": "apps.strategies.library.legacy_trend.LegacyTrend"},
+    "geometric_breakout": {
+        "CLASS": "apps.strategies.library.geometric_breakout.GeometricBreakout"
+    },
+    "institutional_breakout": {
+        "CLASS": "apps.strategies.library.institutional_breakout.InstitutionalBreakout"
+    },
     "time_series_momentum": {
         "CLASS": "apps.strategies.library.time_series_momentum.TimeSeriesMomentum"
     },

@@ -56,6 +56,16 @@ def lay_out(
     return grid
 
 
+def last_in_bars(axis: Times, ts: Times, values: Floats, length: int) -> Floats:
+    """Return, per bar, the last value with ``open <= time < open + length``; NaN where none is.
+
+    For levels such as open interest; parameters as for ``sum_into_bars``.
+    """
+    low, high = np.searchsorted(ts, axis), np.searchsorted(ts, axis + length)
+    padded = np.concatenate([values, [np.nan]])
+    return np.where(high > low, padded[high - 1], np.nan)
+
+
 def sum_into_bars(axis: Times, ts: Times, values: Floats, length: int) -> Floats:
     """Return, per bar, the sum of values with ``open <= time < open + length``.
 

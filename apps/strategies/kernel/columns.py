@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.core.kernel.timeframes import seconds_of
 from apps.market.kernel.bars import FIELDS, Panel
 
 Floats = NDArray[np.float64]
@@ -17,7 +18,8 @@ Floats = NDArray[np.float64]
 class Bars:
     """The bars one instrument has, without gaps: arrays of one length, ``ts`` in microseconds.
 
-    ``extras`` holds further inputs; one the panel does not carry is all NaN.
+    ``extras`` holds further inputs; one the panel does not carry is all NaN. ``seconds`` is the
+    length of a bar.
     """
 
     ts: NDArray[np.int64]
@@ -27,6 +29,7 @@ class Bars:
     close: Floats
     volume: Floats
     extras: dict[str, Floats] = field(default_factory=dict)
+    seconds: float = 86_400.0
 
     def __len__(self) -> int:
         return len(self.ts)
@@ -43,7 +46,8 @@ def bars_of(panel: Panel, column: int) -> tuple[Bars, NDArray[np.bool_]]:
     fields = {name: _own(getattr(panel, name)[:, column], there) for name in FIELDS}
     extras = {name: _own(array[:, column], there) for name, array in panel.extras.items()}
     ts = panel.ts if there.all() else panel.ts[there]
-    return Bars(ts=ts, **fields, extras=extras), there
+    seconds = float(seconds_of(panel.timeframe))
+    return Bars(ts=ts, **fields, extras=extras, seconds=seconds), there
 
 
 def _own(values: Floats, there: NDArray[np.bool_]) -> Floats:

@@ -50,9 +50,9 @@ class Spec:
     parameters
         Everything that can be chosen, each with its range, default and unit.
     inputs
-        What it can't do without: price fields, or further inputs such as ``funding``.
+        What it reads: price fields, and further inputs such as ``funding``.
     optional
-        What it uses when there is any: a missing one scores nothing and is shown missing.
+        Those of them it can do without: a missing one scores nothing and is shown missing.
     gaps
         ``own_bars``: each instrument counts the bars it has; ``refuse``: a bar missing between an
         instrument's first and last is refused, since the sum would mean something else.
@@ -175,7 +175,7 @@ def check_panel(spec: Spec, warmup: int, panel: Panel) -> None:
 def check_inputs(spec: Spec, panel: Panel) -> None:
     """Refuse a panel without an input the strategy needs. Raises ``Invalid``."""
     for name in spec.inputs:
-        if name in FIELDS:
+        if name in FIELDS or name in spec.optional:
             continue
         if name not in panel.extras or not np.isfinite(panel.extras[name]).any():
             message = (

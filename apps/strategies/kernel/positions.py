@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from apps.strategies.kernel.interface import Floats, View
 from apps.strategies.kernel.windows import last_seen
+
+Flags = NDArray[np.bool_]
 
 
 def standing(position: Floats) -> Floats:
@@ -33,7 +36,7 @@ def targets_on_change(position: Floats) -> Floats:
     return np.where(wanted != before, wanted / wanted.shape[1], np.nan)
 
 
-def hold(enter: Floats, leave_long: Floats, leave_short: Floats) -> Floats:
+def hold(enter: Floats, leave_long: Flags, leave_short: Flags) -> Floats:
     """Return the position held by entries and exits of one instrument, ``(n_bars,)``.
 
     Parameters
@@ -51,17 +54,15 @@ def hold(enter: Floats, leave_long: Floats, leave_short: Floats) -> Floats:
     from apps.strategies.kernel import position_loops
 
     free = np.full(len(enter), np.nan)
-    held: Floats = position_loops.hold_1d(
-        free, enter, leave_long.astype(bool), leave_short.astype(bool), free, free, 0
-    )
+    held: Floats = position_loops.hold_1d(free, enter, leave_long, leave_short, free, free, 0)
     return held
 
 
 def hold_with_stops(
     close: Floats,
     enter: Floats,
-    leave_long: Floats,
-    leave_short: Floats,
+    leave_long: Flags,
+    leave_short: Flags,
     *,
     stop: Floats,
     target: Floats,
@@ -75,6 +76,6 @@ def hold_with_stops(
     from apps.strategies.kernel import position_loops
 
     held: Floats = position_loops.hold_1d(
-        close, enter, leave_long.astype(bool), leave_short.astype(bool), stop, target, most_bars
+        close, enter, leave_long, leave_short, stop, target, most_bars
     )
     return held

@@ -11,7 +11,7 @@ from apps.core.errors import Invalid
 from apps.market.kernel import copy_format
 from apps.market.kernel.columns import Columns, no_actions
 from apps.market.kernel.gaps import expected_times, find_gaps
-from apps.market.kernel.grid import lay_out, sum_into_bars, time_axis
+from apps.market.kernel.grid import last_in_bars, lay_out, sum_into_bars, time_axis
 from apps.market.kernel.health import judge
 from apps.market.kernel.periods import LATEST, bounds, micros
 from apps.market.kernel.resample import bucket_starts, finer_than, resample
@@ -128,6 +128,14 @@ def test_funding_is_summed_within_bars_and_unknown_outside():
     found = sum_into_bars(axis, ts, rate, HOUR)
     assert found[1:4].tolist() == pytest.approx([0.1, 0.0, 0.5])
     assert np.isnan(found[[0, 4, 5]]).all()
+
+
+def test_of_a_level_the_last_one_within_a_bar_counts():
+    axis = np.arange(5) * HOUR
+    ts = np.array([HOUR - 1, HOUR, 2 * HOUR - 1, 3 * HOUR])
+    found = last_in_bars(axis, ts, np.array([1.0, 2.0, 3.0, 4.0]), HOUR)
+    np.testing.assert_array_equal(found, [1.0, 3.0, np.nan, 4.0, np.nan])
+    assert np.isnan(last_in_bars(axis, ts[:0], np.empty(0), HOUR)).all()
 
 
 def test_dates_mean_whole_days_and_reversed_ones_are_refused():

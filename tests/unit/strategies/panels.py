@@ -1,5 +1,6 @@
 """Panels of the bundled real bars, read straight from the files."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pandas as pd
 from apps.market.kernel.bars import FIELDS, Panel
 
 SAMPLE = Path(__file__).parents[3] / "data" / "sample"
+DATA = Path(__file__).parents[2] / "data"
 
 
 @cache
@@ -35,3 +37,28 @@ def panel_of(bars: pd.DataFrame, timeframe: str) -> Panel:
     ts = wide["close"].index.as_unit("us").asi8
     arrays = {f: np.ascontiguousarray(frame.to_numpy()) for f, frame in wide.items()}
     return Panel(tuple(wide["close"].columns), ts, timeframe=timeframe, **arrays)
+
+
+@cache
+def crowded() -> Panel:
+    """Return hourly perpetuals with funding and open interest; the long/short ratio is missing."""
+    symbols, start = ("BTC", "ETH", "SOL"), "2025-12-07 11:00"
+    bars = pd.read_parquet(SAMPLE / "crypto_perp_hourly.parquet")
+    found = bars[(bars["venue"] == "binance") & bars["symbol"].isin(symbols)]
+    panel = panel_of(found[found["ts"] >= start], "1h")
+    rates = pd.read_parquet(SAMPLE / "crypto_perp_funding.parquet")
+    rates = rates[(rates["venue"] == "binance") & rates["symbol"].isin(symbols)]
+    interest = pd.read_parquet(DATA / "strategies" / "perp_open_interest.parquet")
+    at = pd.DatetimeIndex(panel.ts.astype("datetime64[us]")).tz_localize("UTC")
+    funding = rates.assign(ts=rates["ts"].dt.floor("h")).pivot_table(
+        index="ts", columns="symbol", values="funding_rate", aggfunc="sum"
+    )
+    amounts = interest.assign(ts=interest["ts"].dt.floor("h")).pivot_table(
+        index="ts", columns="symbol", values="oi_usd", aggfunc="last"
+    )
+    extras = {
+        "funding": funding.reindex(at).fillna(0.0).to_numpy(),
+        "open_interest": amounts.reindex(at).to_numpy(),
+    }
+    whole = int(np.isfinite(panel.close).all(axis=1).nonzero()[0][-1]) + 1
+    return replace(panel, continuous=True, extras=extras).rows(0, whole)
