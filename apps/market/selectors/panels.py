@@ -18,7 +18,7 @@ from apps.market import store
 from apps.market.kernel import adjust
 from apps.market.kernel.bars import FIELDS, Panel
 from apps.market.kernel.columns import Columns
-from apps.market.kernel.grid import lay_out, places, sum_into_bars, time_axis
+from apps.market.kernel.grid import last_in_bars, lay_out, places, sum_into_bars, time_axis
 from apps.market.kernel.periods import (
     EARLIEST,
     LATEST,
@@ -28,16 +28,19 @@ from apps.market.kernel.periods import (
     micros,
     moment_of,
 )
-from apps.market.kernel.resample import MICROS, resample
+from apps.market.kernel.resample import LADDER, MICROS, resample
 from apps.market.models import Action, Dataset, Series
 from apps.market.selectors.locations import Found, locate
 from apps.market.selectors.universes import UniverseView, get_universe
 
 Factors = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
-FIGURES = ("funding",)
+# Rates are summed up within a bar; of levels the last one counts.
+RATES = ("funding",)
+LEVELS = ("open_interest", "long_short_ratio")
+FIGURES = (*RATES, *LEVELS)
 NEIGHBOURS = 2 * 86_400 * MICROS
 # Part of the key of what is kept: another number when the same bars give another panel.
-LAYOUT = 1
+LAYOUT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class _Question:
     high: int
     extras: tuple[str, ...]
     as_of: datetime | None
+    by_server: bool = False
 
     @property
     def key(self) -> str:
@@ -90,6 +94,7 @@ def read_panel(
     dataset: str = "",
     as_of: Moment = None,
     cached: bool = False,
+    by_server: bool = False,
 ) -> Panel:
     """Return the bars of a universe, or of instruments by symbol, on one time axis.
 
@@ -105,7 +110,8 @@ def read_panel(
         Symbols, also as ``dataset:symbol``.
     inputs
         ``funding`` adds ``extras["funding"]``: the rates settled within each bar, NaN outside
-        the stretch for which rates are known. Names of price fields are ignored.
+        the stretch for which rates are known. ``open_interest`` and ``long_short_ratio`` add the
+        last one known within each bar, NaN where there is none. Names of price fields are ignored.
     dataset
         Read symbols from this dataset only.
     as_of
@@ -114,6 +120,9 @@ def read_panel(
     cached
         Ask the panel cache before the database, and keep the answer there: for reads that are
         likely to be repeated to the letter.
+    by_server
+        Let the server make longer bars of minutes where it can, which spares reading them: for
+        what is looked at. They are the same to the bit.
 
     Raises
     ------
@@ -140,7 +149,9 @@ def read_panel(
         dataset_id=universe.dataset_id if universe and not instruments else None,
     )
     known = known_at(as_of)
-    asked = _Question(tuple(found), timeframe, price_mode, low, high, tuple(extras), known)
+    asked = _Question(
+        tuple(found), timeframe, price_mode, low, high, tuple(extras), known, by_server
+    )
     laid = _kept(asked) if cached else _laid_out(asked)
     return replace(
         _panel(asked, laid),
@@ -211,11 +222,13 @@ def _survivorship(universe: UniverseView | None, found: Sequence[Found]) -> str:
 
 
 def _read(asked: _Question) -> list[Columns]:
+    ids = [item.instrument_id for item in asked.found]
+    factors = _factors(ids, asked.price_mode, asked.as_of)
+    if asked.by_server and not factors and _can_be_made(asked):
+        return _made(asked)
     stored = store.read_bars(asked.series_ids, asked.low, asked.high, asked.as_of)
     if not stored:
         raise _no_bars(asked)
-    ids = [item.instrument_id for item in asked.found]
-    factors = _factors(ids, asked.price_mode, asked.as_of)
     series: list[Columns] = []
     for item in asked.found:
         bars = stored.get(item.series_id)
@@ -229,6 +242,22 @@ def _read(asked: _Question) -> list[Columns]:
     if not any(len(bars) for bars in series):
         raise _no_bars(asked)
     return series
+
+
+def _can_be_made(asked: _Question) -> bool:
+    """Whether the server makes these bars: current ones of minutes, of venues that never close."""
+    return (
+        asked.as_of is None
+        and asked.timeframe in LADDER
+        and all(item.timeframe == "1m" and item.calendar == "24/7" for item in asked.found)
+    )
+
+
+def _made(asked: _Question) -> list[Columns]:
+    made = store.read_longer_bars(asked.series_ids, asked.timeframe, asked.low, asked.high)
+    if not made:
+        raise _no_bars(asked)
+    return [made.get(series_id, _none(made)) for series_id in asked.series_ids]
 
 
 def _none(stored: dict[int, Columns]) -> Columns:
@@ -290,9 +319,8 @@ def _figure(asked: _Question, kind: str, axis: NDArray[np.int64]) -> NDArray[np.
     low, high = int(axis[0]) - NEIGHBOURS, int(axis[-1]) + length + NEIGHBOURS
     stored = store.read_metric(ids, kind, low, high, asked.as_of)
     nothing = (np.empty(0, np.int64), np.empty(0))
-    columns = [
-        sum_into_bars(axis, *stored.get(item.instrument_id, nothing), length) for item in found
-    ]
+    into_bars = last_in_bars if kind in LEVELS else sum_into_bars
+    columns = [into_bars(axis, *stored.get(item.instrument_id, nothing), length) for item in found]
     return np.ascontiguousarray(np.stack(columns, axis=1))
 
 
