@@ -5,12 +5,15 @@ lab decide at a close and fill at the next open; the peers are told to do the sa
 costs, fractional units for vectorbt, whole ones for backtesting.py.
 """
 
+import json
+import resource
+import subprocess
+import sys
 import time
 import warnings
 from statistics import median
 
 import numpy as np
-import pandas as pd
 
 FAST, SLOW, CASH = 10, 30, 1e6
 ROUNDS = 7
@@ -36,20 +39,22 @@ def panel_of(ts, open_, close, freq):
 def lab(ts, open_, close, freq, units="fractional"):
     """Return a function from bars to final equity and number of trades."""
     from apps.backtests.kernel import engine
+    from apps.strategies.kernel.decisions import decisions_of
     from apps.strategies.library.sma_crossover import SmaCrossover
 
     strategy, params = SmaCrossover(), {"fast": FAST, "slow": SLOW, "short": False}
     panel = panel_of(ts, open_, close, freq)
 
     def once():
-        targets = strategy.targets(panel, params)
-        result = engine.run(panel, targets, cash=CASH, units=units)
+        decided = decisions_of(strategy, panel, params)
+        result = engine.run(panel, decided, cash=CASH, units=units)
         return result.equity[-1], len(result.trades)
 
     return once
 
 
 def vectorbt(ts, open_, close, freq):
+    import pandas as pd
     import vectorbt as vbt
 
     index = pd.DatetimeIndex(ts.astype("datetime64[us]"))
@@ -68,6 +73,7 @@ def vectorbt(ts, open_, close, freq):
 
 
 def backtesting_py(ts, open_, close):
+    import pandas as pd
     from backtesting import Backtest, Strategy
     from backtesting.test import SMA
 
@@ -121,6 +127,48 @@ def compared(name, ours, theirs, peer, goal, rounds=ROUNDS):
         "checked": apart,
         "trades": [int(mine[1]), int(other[1])],
     }
+
+
+def backtest_1m_bars():
+    data = bars(1_000_000, "1m")
+    return compared(
+        "backtest_1m_bars", lab(*data, "1m"), vectorbt(*data, "1m"), "vectorbt", 8.0, rounds=11
+    )
+
+
+def backtest_rss():
+    """Peak memory of a process that does one run of 1 M bars and nothing else."""
+    mine, theirs = (_peak(side) for side in ("lab", "vectorbt"))
+    apart = abs(mine["equity"] / theirs["equity"] - 1.0)
+    assert apart < 1e-9, (mine, theirs)
+    return {
+        "name": "backtest_rss",
+        "value": round(mine["mib"], 1),
+        "unit": "MiB",
+        "peer": "vectorbt",
+        "peer_value": round(theirs["mib"], 1),
+        "ratio": round(theirs["mib"] / mine["mib"], 2),
+        "goal": 2.0,
+        "checked": apart,
+    }
+
+
+def _peak(side):
+    code = f"from tests.speed.backtest import one_run; one_run({side!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True, timeout=300
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def one_run(side):
+    """Run once and print the final equity and this process's peak memory."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = bars(1_000_000, "1m")
+        equity, _ = (lab if side == "lab" else vectorbt)(*data, "1m")()
+    mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    sys.stdout.write(json.dumps({"equity": float(equity), "mib": mib}) + "\n")
 
 
 def backtest_5k_bars():

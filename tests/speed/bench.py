@@ -16,8 +16,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 # Name of the row: module under tests.speed that has a function of that name.
 ROWS = {
+    "backtest_1m_bars": "backtest",
     "backtest_5k_bars": "backtest",
     "backtest_5k_bars_bt": "backtest",
+    "backtest_rss": "backtest",
+    "sweep_1k": "sweeps",
+    "sweep_10k": "sweeps",
+    "sweep_1k_metrics": "sweeps",
     "api_list_200": "api_list",
     "page_first_chart": "first_chart",
     "plan_40k": "planning",

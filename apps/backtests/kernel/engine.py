@@ -6,8 +6,7 @@ Both gears run the same compiled step, so the same decisions give the same fills
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,13 @@ from numpy.typing import NDArray
 from apps.backtests.kernel.costs import Costs
 from apps.backtests.kernel.fills import check_units, get_fill_rule
 from apps.backtests.kernel.limits import WeightLimits, limited
+from apps.backtests.kernel.results import NO_FILLS, Fills, Result, Trades, join
 from apps.core.errors import Invalid
-from apps.core.kernel.hashing import digest_arrays
 from apps.market.kernel.bars import FIELDS, Panel
+from apps.strategies.kernel.decisions import Decisions
 from apps.strategies.kernel.interface import View
+
+__all__ = ["Book", "Fills", "Result", "Trades", "run", "run_events"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,129 +29,9 @@ ENGINE_VERSION = "1"
 MAX_WEIGHT = 100.0
 
 
-@dataclass(frozen=True, slots=True)
-class Fills:
-    """Fills in the order they happened, one row each; ``quantity`` is negative for sells."""
-
-    bar: Ints
-    asset: Ints
-    quantity: Floats
-    price: Floats
-    fee: Floats
-
-    def __len__(self) -> int:
-        return len(self.bar)
-
-    @property
-    def side(self) -> Ints:
-        """1 for a buy, -1 for a sell."""
-        return np.sign(self.quantity).astype(np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Trades:
-    """Round trips, first in first out; an open one is marked at the last close.
-
-    ``size`` is negative for shorts; ``pnl`` is after fees; ``returns`` is ``pnl`` over the value
-    at entry; ``is_open`` tells which were still held at the end.
-    """
-
-    asset: Ints
-    entry_bar: Ints
-    exit_bar: Ints
-    size: Floats
-    entry_price: Floats
-    exit_price: Floats
-    fees: Floats
-    pnl: Floats
-    is_open: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.asset)
-
-    @property
-    def returns(self) -> Floats:
-        """Profit over the value at entry, a fraction."""
-        value: Floats = self.pnl / np.abs(self.size * self.entry_price)
-        return value
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run gave. ``curve`` columns: equity, cash, gross value, net value; by bar."""
-
-    start_cash: float
-    fill: str
-    units: str
-    curve: Floats
-    fills: Fills
-    last_close: Floats
-
-    @property
-    def equity(self) -> Floats:
-        """Equity at each close, ``(n_bars,)``."""
-        return self.curve[:, 0]
-
-    @property
-    def cash(self) -> Floats:
-        """Cash at each close, ``(n_bars,)``."""
-        return self.curve[:, 1]
-
-    @property
-    def exposure(self) -> Floats:
-        """Gross value over equity at each close; NaN where equity is not positive."""
-        return _share(self.curve[:, 2], self.equity)
-
-    @property
-    def net_exposure(self) -> Floats:
-        """Net value over equity at each close; NaN where equity is not positive."""
-        return _share(self.curve[:, 3], self.equity)
-
-    @property
-    def returns(self) -> Floats:
-        """Simple returns per bar, ``(n_bars - 1,)``; the first counts from the starting cash."""
-        before = self.equity[:-1].copy()
-        before[:1] = self.start_cash
-        return _share(self.equity[1:], before) - 1.0
-
-    @cached_property
-    def positions(self) -> Floats:
-        """Quantity held at each close, ``(n_bars, n_assets)``."""
-        from apps.backtests.kernel import loops
-
-        key, value = _tables(self.fills)
-        held: Floats = loops.positions_2d(key, value, len(self.curve), len(self.last_close))
-        return held
-
-    @cached_property
-    def trades(self) -> Trades:
-        """Round trips, first in first out, in the order of their exits."""
-        from apps.backtests.kernel import loops
-
-        key, value = _tables(self.fills)
-        key, value = loops.round_trips_1d(key, value, self.last_close, len(self.curve))
-        return Trades(
-            asset=key[:, 0],
-            entry_bar=key[:, 1],
-            exit_bar=key[:, 2],
-            is_open=key[:, 3] == 1,
-            size=value[:, 0],
-            entry_price=value[:, 1],
-            exit_price=value[:, 2],
-            fees=value[:, 3],
-            pnl=value[:, 4],
-        )
-
-    @cached_property
-    def digest(self) -> str:
-        """The sha-256 of everything that came out: the same inputs give the same digest."""
-        key, value = _tables(self.fills)
-        return digest_arrays(curve=self.curve, fill_key=key, fill_value=value)
-
-
 def run(
     panel: Panel,
-    targets: Floats,
+    targets: Floats | Decisions,
     *,
     cash: float,
     fee_bps: float = 0.0,
@@ -168,7 +50,8 @@ def run(
     targets
         ``(n_bars, n_assets)`` weights of equity wanted at each close, negative for short. A NaN
         cell leaves that asset be, a row of NaN all. A wish that meets no bar waits for the next
-        bar of its asset, unless a later row replaces it.
+        bar of its asset, unless a later row replaces it. ``Decisions`` say the same in the rows
+        that hold something.
     cash
         What the account starts with.
     fee_bps, slippage_bps
@@ -200,32 +83,38 @@ def run(
     """
     from apps.backtests.kernel import loops
 
-    targets = limited(targets, limits)
-    if finalize and panel.n_bars:
-        return _finalized(panel, targets, cash, fee_bps, slippage_bps, fill, units)
     rule, costs = get_fill_rule(fill), Costs(fee_bps, slippage_bps)
-    wanted = check_targets(panel, targets)
-    start = check_cash(cash)
-    close = np.ascontiguousarray(panel.close)
-    prices = np.ascontiguousarray(getattr(panel, rule.price))
+    if finalize and panel.n_bars:
+        dense = targets.targets(panel.n_bars) if isinstance(targets, Decisions) else targets
+        return _finalized(panel, limited(dense, limits), cash, fee_bps, slippage_bps, fill, units)
+    start, terms = check_cash(cash), terms_of(costs, units, panel.n_assets)
+    decided, cells = check_decisions(panel, targets)
+    prices, close = (np.ascontiguousarray(getattr(panel, n)) for n in (rule.price, "close"))
     # A wish fills at most once; ruin may add one closing fill per asset.
-    room = int(np.count_nonzero(wanted == wanted)) + 2 * panel.n_assets
-    curve = np.empty((panel.n_bars, 4))
+    room = cells + 2 * panel.n_assets
+    equity = np.empty(panel.n_bars)
     key, value = np.empty((room, 2), np.int64), np.empty((room, 3))
-    count = loops.run_2d(
-        prices,
-        close,
-        wanted,
-        rule.delay,
-        start,
-        costs.fee,
-        costs.slippage,
-        check_units(units) == "whole",
-        curve,
-        key,
-        value,
-    )
-    return Result(start, fill, units, curve, _fills(key[:count], value[:count]), _last(close))
+    weights = np.ascontiguousarray(limited(decided.weights, limits))
+    played = (equity, key, value)
+    if panel.n_assets == 1:
+        one = (x.reshape(-1) for x in (prices, close))
+        plain = (costs.fee, costs.slippage, terms[5, 0])
+        row = weights.reshape(-1)
+        count = loops.play_1d(*one, decided.bars, row, rule.delay, start, *plain, *played)
+    else:
+        count = loops.play_2d(
+            prices, close, decided.bars, weights, rule.delay, start, terms, *played
+        )
+    fills = Fills(key[:count], value[:count])
+    return Result(start, fill, units, equity, fills, close, panel.high, panel.low)
+
+
+def terms_of(costs: Costs, units: str, n_assets: int) -> Floats:
+    """Return the terms of the compiled step for plain costs, one column per asset."""
+    terms = np.zeros((7, n_assets))
+    terms[0], terms[2] = costs.fee, costs.slippage
+    terms[5] = 1.0 if check_units(units) == "whole" else 0.0
+    return terms
 
 
 def _finalized(
@@ -257,10 +146,19 @@ def _finalized(
         units=units,
     )
     curve = np.delete(found.curve, -2, axis=0)
-    parts = found.fills
-    bar = np.minimum(parts.bar, panel.n_bars - 1)
-    fills = Fills(bar, parts.asset, parts.quantity, parts.price, parts.fee)
-    return Result(found.start_cash, fill, units, curve, fills, found.last_close)
+    key = found.fills.key.copy()
+    key[:, 0] = np.minimum(key[:, 0], panel.n_bars - 1)
+    return Result(
+        found.start_cash,
+        fill,
+        units,
+        np.ascontiguousarray(curve[:, 0]),
+        Fills(key, found.fills.value),
+        panel.close,
+        panel.high,
+        panel.low,
+        known_curve=curve,
+    )
 
 
 class Book:
@@ -288,7 +186,8 @@ class Book:
         self._loops: Any = loops
         self.costs = Costs(fee_bps, slippage_bps)
         self.units, self.limits = check_units(units), limits
-        self._terms = (self.costs.fee, self.costs.slippage, units == "whole")
+        self._terms = terms_of(self.costs, units, n_assets)
+        self._ones = np.ones(n_assets)
         self.cash = check_cash(cash)
         self.positions = np.zeros(n_assets)
         self.marks = np.full(n_assets, np.nan)
@@ -316,32 +215,34 @@ class Book:
             return NO_FILLS
         self.cash = self._loops.trade_1d(
             prices,
+            self._ones,
+            self._ones,
             self.marks,
             self.wanted,
             self.positions,
             self.cash,
-            *self._terms,
+            self._terms,
+            0.0,
             self._quantity,
             self._paid,
             self._fees,
         )
         self._waiting = bool(np.isfinite(self.wanted).any())
         asset = np.flatnonzero(self._quantity)
-        parts = (self._quantity[asset], self._paid[asset], self._fees[asset])
-        return Fills(np.zeros(len(asset), np.int64), asset, *parts)
+        key = np.column_stack((np.zeros(len(asset), np.int64), asset))
+        return Fills(
+            key, np.column_stack((self._quantity[asset], self._paid[asset], self._fees[asset]))
+        )
 
     def mark(self, prices: Floats) -> float:
         """Value all at the closes (NaN: the last one stands) and return the equity."""
         self.equity, self.gross, self.net = self._loops.mark_1d(
-            prices, self.marks, self.positions, self.wanted, self.cash
+            prices, self._ones, self.marks, self.positions, self.wanted, self.cash
         )
         self._waiting = self._waiting or (self.equity <= 0.0 and self.gross > 0.0)
         return float(self.equity)
 
 
-NO_FILLS = Fills(
-    np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0)
-)
 Decide = Callable[[View], Floats | None]
 
 
@@ -376,18 +277,47 @@ def run_events(
             found.append(_at(book.on_open(prices[i]), i))
             book.mark(close[i])
         curve[i] = book.equity, book.cash, book.gross, book.net
-    return Result(float(cash), fill, units, curve, _join(found), _last(close))
+    return Result(
+        float(cash),
+        fill,
+        units,
+        curve[:, 0].copy(),
+        join(found),
+        close,
+        panel.high,
+        panel.low,
+        known_curve=curve,
+    )
 
 
-def check_targets(panel: Panel, targets: Floats) -> Floats:
-    """Return targets as a contiguous array. Raises ``Invalid`` for a wrong shape or size."""
-    wanted = np.ascontiguousarray(targets, dtype=np.float64)
-    if wanted.shape != panel.close.shape:
-        raise _bad_shape(wanted.shape, panel.close.shape)
-    if panel.n_bars and (np.abs(wanted) > MAX_WEIGHT).any():
+def check_decisions(panel: Panel, targets: Floats | Decisions) -> tuple[Decisions, int]:
+    """Return targets as sparse decisions, and how many weights they hold.
+
+    Raises ``Invalid`` for a wrong shape, or a weight that is infinite or beyond all reason.
+    """
+    from apps.backtests.kernel import loops
+
+    if isinstance(targets, Decisions):
+        found = targets.weights.shape
+        if len(found) != 2 or found != (len(targets.bars), panel.n_assets):
+            raise _bad_shape(found, (len(targets.bars), panel.n_assets))
+        bars = targets.bars
+        if len(bars) and (bars[0] < 0 or bars[-1] >= panel.n_bars or (np.diff(bars) <= 0).any()):
+            message = "The bars of decisions must ascend and lie within the panel."
+            raise Invalid(message, code="targets.bars")
+        wanted = np.ascontiguousarray(targets.weights, dtype=np.float64)
+        _, count, cells = loops.sparse_2d(wanted, MAX_WEIGHT)
+        decided = Decisions(np.ascontiguousarray(bars), wanted)
+    else:
+        wanted = np.ascontiguousarray(targets, dtype=np.float64)
+        if wanted.shape != panel.close.shape:
+            raise _bad_shape(wanted.shape, panel.close.shape)
+        rows, count, cells = loops.sparse_2d(wanted, MAX_WEIGHT)
+        decided = Decisions(rows, wanted[rows])
+    if count < 0:
         message = f"A target weight is beyond ±{MAX_WEIGHT:g} times the equity or infinite."
         raise Invalid(message, code="targets.range")
-    return wanted
+    return decided, int(cells)
 
 
 def check_cash(cash: float) -> float:
@@ -403,45 +333,9 @@ def _bad_shape(found: tuple[int, ...], expected: tuple[int, ...]) -> Invalid:
     return Invalid(message, code="targets.shape")
 
 
-def _share(part: Floats, whole: Floats) -> Floats:
-    out = np.full(part.shape, np.nan)
-    np.divide(part, whole, out=out, where=whole > 0.0)
-    return out
-
-
-def _fills(key: Ints, value: Floats) -> Fills:
-    return Fills(
-        key[:, 0].copy(),
-        key[:, 1].copy(),
-        value[:, 0].copy(),
-        value[:, 1].copy(),
-        value[:, 2].copy(),
-    )
-
-
-def _tables(fills: Fills) -> tuple[Ints, Floats]:
-    key = np.column_stack((fills.bar, fills.asset)).astype(np.int64)
-    return key, np.column_stack((fills.quantity, fills.price, fills.fee))
-
-
 def _at(fills: Fills, bar: int) -> Fills:
     if not len(fills):
         return fills
-    return Fills(
-        np.full(len(fills), bar, np.int64), fills.asset, fills.quantity, fills.price, fills.fee
-    )
-
-
-def _join(parts: list[Fills]) -> Fills:
-    names = ("bar", "asset", "quantity", "price", "fee")
-    if not parts:
-        return NO_FILLS
-    return Fills(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-
-def _last(close: Floats) -> Floats:
-    """Return each asset's last finite close; NaN when it never had one."""
-    there = np.isfinite(close)
-    at = close.shape[0] - 1 - np.argmax(there[::-1], axis=0) if len(close) else np.zeros(0, int)
-    last = close[at, np.arange(close.shape[1])] if len(close) else np.full(close.shape[1], np.nan)
-    return np.where(there.any(axis=0), last, np.nan)
+    key = fills.key.copy()
+    key[:, 0] = bar
+    return Fills(key, fills.value)

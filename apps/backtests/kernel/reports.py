@@ -18,6 +18,7 @@ from apps.core.kernel.hashing import digest_arrays, digest_json
 from apps.market.kernel.bars import Panel, periods_per_year
 from apps.risk.kernel.expected_shortfall import expected_shortfall
 from apps.risk.kernel.value_at_risk import value_at_risk
+from apps.strategies.kernel.decisions import Decisions, decisions_of
 from apps.strategies.kernel.interface import Params, Strategy
 
 Floats = NDArray[np.float64]
@@ -87,7 +88,7 @@ def compute(
         )
         raise Invalid(message, code="panel.too_short", details={"field": "start"})
     tell(1, 5, "computing signals")
-    targets = strategy.targets(panel, params)
+    targets = decisions_of(strategy, panel, params)
     tell(2, 5, f"playing {panel.n_bars} bars")
     result = play(panel, targets, request)
     tell(3, 5, "computing figures")
@@ -107,7 +108,7 @@ def compute(
     return replace(report, digest=digest_json(content))
 
 
-def play(panel: Panel, targets: Floats, request: Request) -> engine.Result:
+def play(panel: Panel, targets: Floats | Decisions, request: Request) -> engine.Result:
     """Return the engine's result on the request's terms."""
     return engine.run(
         panel,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from apps.core.errors import Invalid
 from apps.market.kernel.bars import Panel
+from apps.strategies.kernel.decisions import Decisions
 from apps.strategies.kernel.periods import PERIODS, calendar_period
 from apps.strategies.kernel.portfolios import top_equal
 from apps.strategies.kernel.rebalancing import decide_at, features_of, targets_of
@@ -72,3 +75,15 @@ class Momentum121:
         return targets_of(
             self.prepare(panel, params), lambda scores: top_equal(scores, params["top"])
         )
+
+    def decisions(self, panel: Panel, params: Params) -> Decisions | None:
+        """Return ``targets`` as the rows that change; None when a bar is missing anywhere."""
+        if not np.isfinite(panel.close.sum()):
+            return None
+        first = self.warmup(params) - 1
+        periods = calendar_period(panel.ts, params["rebalance"])[first:]
+        bars = first + np.flatnonzero(np.r_[True, periods[1:] != periods[:-1]][: len(periods)])
+        recent, old = panel.close[bars - params["skip"]], panel.close[bars - params["lookback"]]
+        rows = [top_equal(scores, params["top"]) for scores in recent / old - 1.0]
+        weights = np.array([row for row in rows if row is not None])
+        return Decisions(bars, weights) if len(rows) and len(weights) == len(rows) else None

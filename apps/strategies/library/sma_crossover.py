@@ -6,6 +6,7 @@ import numpy as np
 
 from apps.core.errors import Invalid
 from apps.market.kernel.bars import Panel
+from apps.strategies.kernel.decisions import Decisions, crossovers
 from apps.strategies.kernel.windows import TIE, last_seen, of_own_bars, rolling_sum
 from apps.strategies.library.base import Features, Floats, Parameter, Params, Spec, View
 
@@ -78,6 +79,14 @@ class SmaCrossover:
         wanted = np.nan_to_num(self.prepare(panel, params)["position"])
         before = np.vstack([np.zeros((1, wanted.shape[1])), wanted[:-1]])
         return np.where(wanted != before, wanted / wanted.shape[1], np.nan)
+
+    def decisions(self, panel: Panel, params: Params) -> Decisions | None:
+        """Return ``targets`` as the rows that change, compiled; None for more than one column."""
+        if panel.n_assets != 1 or not np.isfinite(panel.close.sum()):
+            return None
+        self.warmup(params)
+        fast, slow, short = params["fast"], params["slow"], params["short"]
+        return crossovers(panel.close[:, 0], fast, slow, short=short)
 
 
 def _side(close: Floats, fast: int, slow: int) -> Floats:

@@ -6,7 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.backtests.kernel import engine
+from apps.backtests.kernel.costs import Costs
 from apps.backtests.kernel.limits import WeightLimits, limited
+from apps.strategies.library.momentum_12_1 import Momentum121
+from apps.strategies.library.sma_crossover import SmaCrossover
 from tests.unit.backtests import plain
 from tests.unit.backtests.panels import panel_of
 
@@ -69,10 +72,12 @@ def test_plain_twin_agrees(world):
     )
     np.testing.assert_allclose(found.equity, equity, rtol=1e-9)
     np.testing.assert_allclose(found.cash, cash, rtol=1e-9, atol=1e-6)
-    assert [(f[0], f[1]) for f in fills] == list(
-        zip(found.fills.bar, found.fills.asset, strict=True)
-    )
-    np.testing.assert_allclose(found.fills.quantity, [f[2] for f in fills], rtol=1e-6)
+    # Cash left by rounding may still buy a speck; its size is rounding too.
+    mine = zip(found.fills.bar, found.fills.asset, found.fills.quantity, strict=True)
+    mine = [fill for fill in mine if abs(fill[2]) > 1e-9]
+    theirs = [fill for fill in fills if abs(fill[2]) > 1e-9]
+    assert [fill[:2] for fill in mine] == [fill[:2] for fill in theirs]
+    np.testing.assert_allclose([f[2] for f in mine], [f[2] for f in theirs], rtol=1e-6)
 
 
 @given(worlds())
@@ -96,19 +101,78 @@ def test_compiled_step_equals_its_python_source():
         prices, marks = rng.uniform(5, 9, (2, 4))
         prices[rng.random(4) < 0.2] = np.nan
         wanted, held = rng.uniform(-0.4, 0.4, 4), rng.uniform(-9, 9, 4)
-        answers, whole = [], False
+        answers, ones = [], np.ones(4)
+        terms = np.zeros((7, 4))
+        terms[0], terms[2] = 0.001, 0.0005
         for step in (loops.trade_1d, loops.trade_1d.py_func):
             state = [wanted.copy(), held.copy(), *np.zeros((3, 4))]
             cash = step(
                 prices,
+                ones,
+                ones,
                 marks,
                 state[0],
                 state[1],
                 1e3,
-                0.001,
-                0.0005,
-                whole,
+                terms,
+                0.0,
                 *state[2:],
             )
             answers.append(np.concatenate([[cash], *state]))
         np.testing.assert_allclose(answers[0], answers[1], rtol=1e-14)
+
+
+@given(worlds())
+@settings(max_examples=100, deadline=None)
+def test_loop_for_one_asset_equals_the_loop_for_many_to_the_bit(world):
+    from apps.backtests.kernel import loops
+
+    panel, targets, terms = world
+    one = panel_of(panel.open[:, :1], panel.close[:, :1])
+    found = engine.run(one, targets[:, :1], **terms)
+    decided, cells = engine.check_decisions(one, limited(targets[:, :1], terms["limits"]))
+    equity, key = np.empty(one.n_bars), np.empty((cells + 2, 2), np.int64)
+    value, costs = np.empty((cells + 2, 3)), Costs(terms["fee_bps"], terms["slippage_bps"])
+    count = loops.play_2d(
+        one.open if terms["fill"] == "next_open" else one.close,
+        one.close,
+        decided.bars,
+        decided.weights,
+        0 if terms["fill"] == "close" else 1,
+        terms["cash"],
+        engine.terms_of(costs, terms["units"], 1),
+        equity,
+        key,
+        value,
+    )
+    assert found.equity.tobytes() == equity.tobytes()
+    assert found.fills.key.tobytes() == key[:count].tobytes()
+    assert found.fills.value.tobytes() == value[:count].tobytes()
+
+
+@given(worlds())
+@settings(max_examples=60, deadline=None)
+def test_curve_replayed_from_fills_equals_the_one_written_bar_by_bar(world):
+    panel, targets, terms = world
+    found = engine.run(panel, targets, **terms)
+    assert found.curve[:, 0].tobytes() == found.equity.tobytes()
+    assert (found.excursions >= 0.0).all()
+
+
+def test_sparse_decisions_are_the_rows_of_the_matrix():
+    rng = np.random.default_rng(4)
+    close = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, (900, 1)), axis=0))
+    panel = panel_of(close)
+    for short in (False, True):
+        params = {"fast": 7, "slow": 23, "short": short}
+        sparse = SmaCrossover().decisions(panel, params)
+        np.testing.assert_array_equal(sparse.targets(900), SmaCrossover().targets(panel, params))
+    many = panel_of(50 * np.exp(np.cumsum(rng.normal(0, 0.02, (900, 8)), axis=0)))
+    params = {"top": 3, "rebalance": "monthly", "lookback": 252, "skip": 21}
+    sparse = Momentum121().decisions(many, params)
+    np.testing.assert_array_equal(sparse.targets(900), Momentum121().targets(many, params))
+    one, two = (
+        engine.run(many, decided, cash=1e5, fee_bps=10)
+        for decided in (sparse, sparse.targets(900))
+    )
+    assert one.digest == two.digest
