@@ -56,10 +56,13 @@ class Progress:
     every: float = 0.25
     _last: datetime | None = field(default=None)
 
-    def tell(self, done: float, total: float, note: str = "") -> None:
-        """Record that ``done`` of ``total`` is done. Raises ``Cancelled`` or ``Superseded``."""
+    def tell(self, done: float, total: float, note: str = "", *, stage: bool = False) -> None:
+        """Record that ``done`` of ``total`` is done. Raises ``Cancelled`` or ``Superseded``.
+
+        ``stage`` writes at once: another kind of work begins, and may be silent for long.
+        """
         at = self.now()
-        due = self._last is None or (at - self._last).total_seconds() >= self.every
+        due = stage or self._last is None or (at - self._last).total_seconds() >= self.every
         if not due and done < total:
             return
         self._last = at

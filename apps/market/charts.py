@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from apps.market.kernel.bars import Panel
 from apps.market.kernel.findings import KINDS
@@ -17,6 +18,7 @@ MODES = {
     "split": "split-adjusted",
     "total_return": "adjusted for splits and dividends",
 }
+SPARSE = 300  # figures: fewer are marked one by one
 NAMES = {"1h": "hourly", "4h": "4-hourly", "1d": "daily", "1w": "weekly", "1mo": "monthly"}
 
 
@@ -116,6 +118,37 @@ def _mark(
         "text": [f"{kind} {item['value']:g} {unit}" for item in actions],
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {"symbol": mark, "size": 7, "color": colour},
+    }
+
+
+def metric(
+    symbol: str, kind: str, ts: NDArray[np.int64], value: NDArray[np.float64], total: int
+) -> dict[str, Any]:
+    """Return figures of one kind by time as a line."""
+    if not len(ts):
+        return {"data": [], "layout": {"meta": {"empty": f"No {kind} is known of {symbol}."}}}
+    at = [iso(int(moment))[:16].replace("T00:00", "") for moment in ts]
+    words = kind.replace("_", " ")
+    left = f"; the last {len(ts):,} of {total:,}" if len(ts) < total else f"; {total:,} figures"
+    line = {
+        "type": "scatter",
+        "mode": "lines+markers" if len(ts) < SPARSE else "lines",
+        "name": kind,
+        "x": at,
+        "y": value.tolist(),
+        "line": {"color": "$accent", "width": 1.2},
+        "marker": {"size": 5, "color": "$accent"},
+        "showlegend": False,
+    }
+    title = f"{words.capitalize()} of {symbol} is {value[-1]:,.6g} at the end"
+    subtitle = f"{at[0][:10]} to {at[-1][:10]} UTC{left}, as stored"
+    return {
+        "data": [line],
+        "layout": {
+            "title": {"text": title, "subtitle": {"text": subtitle}},
+            "yaxis": {"title": {"text": words}},
+            "hovermode": "x unified",
+        },
     }
 
 

@@ -78,6 +78,7 @@ class UploadOut(Schema):
     reference: int
     quarantined: int
     timeframes: list[str]
+    universes: list[str]
     tables: list[dict[str, Any]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from django.db.models import F, Q
 from apps.core.errors import Invalid, NotFound
 from apps.market.kernel.resample import finer_than
 from apps.market.models import Instrument, Series
+
+DATASET = re.compile(r"[a-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,9 @@ def check_symbols(*, team_id: int | None, symbols: Sequence[str]) -> None:
 
 
 def _split(symbol: str, dataset: str) -> tuple[str, str]:
+    """Return symbol and dataset; a prefix in capitals is a venue and belongs to the symbol."""
     place, colon, rest = symbol.partition(":")
-    return (rest, place) if colon else (symbol, dataset)
+    return (rest, place) if colon and DATASET.fullmatch(place) else (symbol, dataset)
 
 
 def _options(

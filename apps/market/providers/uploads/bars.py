@@ -19,6 +19,9 @@ from apps.market.providers.uploads.roles import PRICES
 MICROS = 1_000_000
 DAY = 86_400 * MICROS
 VALUES = (*PRICES, "volume")
+HALF_HOUR, SESSION = 1800 * MICROS, 23_400 * MICROS
+NEW_YORK_OPENS = (48_600 * MICROS, 52_200 * MICROS)  # 13:30 and 14:30 UTC
+MOST_DAYS = 0.8
 MAX_ASIDE = 20_000
 ASIDE_SHARE = 0.02  # above it the columns are mistaken rather than some bars bad
 ENOUGH = 20  # bars from which on a symbol tells its own timeframe
@@ -72,6 +75,12 @@ def shape_bars(found: Gathered, terms: Terms, file: str, headers: dict[str, str]
         lengths = np.array([SECONDS[frames[int(codes[a])]] * MICROS for a, _ in ends], np.int64)
         ts = ts - np.repeat(lengths, [b - a for a, b in ends])
         notes.append("Times name the close of bars; they are stored under their open.")
+    elif _look_like_closes(ts, frames):
+        notes.append(
+            "Each day starts one bar after the opening of New York and ends with its closing "
+            'bell: these times look like the close of bars. If they are, say so under "A time '
+            'is"; else every bar is used one bar too early.'
+        )
     spool.put("codes", codes)
     spool.put("ts", ts)
     for name in found.fields.keys() | {"volume"}:
@@ -261,6 +270,22 @@ def _calendar(ts: NDArray[np.int64], frames: dict[int, str]) -> str:
         return "XNYS"
     weekday = (ts // DAY + 3) % 7
     return "24/7" if np.mean(weekday >= 5) > 0.1 else "XNYS"
+
+
+def _look_like_closes(ts: NDArray[np.int64], frames: dict[int, str]) -> bool:
+    """Tell whether days run from one bar after 09:30 to 16:00 in New York, in summer or winter."""
+    lengths = {SECONDS[frame] * MICROS for frame in frames.values()}
+    if len(lengths) != 1 or max(lengths) > HALF_HOUR:
+        return False
+    day, clock = np.divmod(ts, DAY)
+    days, at = np.unique(day, return_inverse=True)
+    first = np.full(len(days), DAY, np.int64)
+    last = np.zeros(len(days), np.int64)
+    np.minimum.at(first, at, clock)
+    np.maximum.at(last, at, clock)
+    opening = first - max(lengths)
+    whole = np.isin(opening, NEW_YORK_OPENS) & (last == opening + SESSION)
+    return bool(np.mean(whole) >= MOST_DAYS)
 
 
 def _figures(found: Gathered) -> list[str]:

@@ -21,6 +21,8 @@ KNOWN_KINDS = {
     "fundingrate": "funding",
     "oi": "open_interest",
     "openinterest": "open_interest",
+    "oi_usd": "open_interest",
+    "open_interest_usd": "open_interest",
 }
 
 
@@ -44,6 +46,7 @@ def shape_metrics(found: Gathered, *, wide: bool, metric: str, headers: dict[str
     else:
         pieces = {_kind(name): [_long(found, name)] for name in found.fields}
         _say_closes(found)
+        _say_dollars(found)
     shaped = Shaped({"kinds": [], "symbols": []})
     for number, (kind, parts) in enumerate(pieces.items()):
         _write(found, shaped, number, kind, parts)
@@ -82,6 +85,12 @@ def _say_closes(found: Gathered) -> None:
             f"Only {' and '.join(closes)}, without open, high and low: these are no bars and are "
             "stored as figures."
         )
+
+
+def _say_dollars(found: Gathered) -> None:
+    for name in sorted(found.fields):
+        if name.endswith("_usd") and _kind(name) == "open_interest":
+            found.notes.append(f"{name} is stored as open_interest; it is in dollars.")
 
 
 def _long(found: Gathered, name: str) -> Part:

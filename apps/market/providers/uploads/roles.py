@@ -52,6 +52,7 @@ NUMBERS = frozenset(
     {*PRICES, "volume", "adj_close", "adj_factor", "dividend", "split", "value", FIGURE}
     | {"price_factor", "split_factor", "reference_price"}
 )
+NO_NAME = re.compile(r"[-+\d.,e ]*|unnamed[:_ ]*\d*", re.IGNORECASE)
 NEEDS = {
     BARS: ("ts", *PRICES),
     ACTIONS: ("ts", "dividend or split, or kind and value"),
@@ -103,9 +104,12 @@ def propose(columns: Sequence[Column], wish: Wish) -> list[Column]:
         if fitting and role not in taken:
             best = min(fitting, key=lambda c: aliases.index(plain(c.name)))
             found[best.name] = role
+    is_long = "symbol" in found.values()
     lean = {plain(column.name) for column in columns} == {"permtick", "date", "ticker", "exchange"}
     return [
-        Column(c.name, c.type, c.examples, _lean(c, lean) or found.get(c.name) or _rest(c))
+        Column(
+            c.name, c.type, c.examples, _lean(c, lean) or found.get(c.name) or _rest(c, is_long)
+        )
         for c in columns
     ]
 
@@ -123,8 +127,14 @@ def _fits(column: Column, role: str, aliases: Sequence[str]) -> bool:
     return role not in {"kind", "name", "sector", "venue"} or column.type in {"text", "empty"}
 
 
-def _rest(column: Column) -> str:
-    return FIGURE if column.type == "number" else OMIT
+def _rest(column: Column, is_long: bool) -> str:
+    """Return what a column is that no alias knows.
+
+    Where rows name their symbol, a header tells what is counted: one that is itself a number, or
+    none at all, comes of a table put together wrongly.
+    """
+    told = not is_long or not NO_NAME.fullmatch(column.name.strip())
+    return FIGURE if column.type == "number" and told else OMIT
 
 
 def check_wish(columns: Sequence[Column], wish: Wish) -> None:

@@ -25,6 +25,13 @@ CHOICES = {
     "kind": ("", *roles.KINDS),
 }
 MAX_SHOWN = 1000
+HOLDS = {
+    roles.BARS: "bars",
+    roles.ACTIONS: "dividends and splits",
+    roles.METRICS: "figures by time",
+    roles.MEMBERS: "members of an index",
+    roles.RENAMES: "ticker changes",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +165,7 @@ def _described(table: reading.Table, known: list[str]) -> dict[str, Any]:
     return {
         **_understood(table),
         "rows": rows_of(table),
+        "holds": HOLDS[table.kind],
         "goes_to": goes_to(table),
         "symbols": shown,
         "symbol_count": len(facts["symbols"]),
@@ -186,7 +194,7 @@ def goes_to(table: reading.Table) -> str:
     """Return in words where the rows of a table are stored."""
     facts = table.facts
     if table.kind == roles.BARS:
-        parts = [f"bars of {len(facts['symbols']):,} instruments"]
+        parts = [f"bars of {_instruments(facts)}"]
         parts += [f"figures {', '.join(facts['figures'])}"] if facts["figures"] else []
         if facts.get("dividends") or facts.get("splits"):
             parts.append(f"{facts['dividends']:,} dividends and {facts['splits']:,} splits")
@@ -194,12 +202,17 @@ def goes_to(table: reading.Table) -> str:
         return ", ".join(parts)
     if table.kind == roles.METRICS:
         kinds = ", ".join(item["kind"] for item in facts["kinds"][:12])
-        return f"figures {kinds} of {len(facts['symbols']):,} instruments"
+        return f"figures {kinds} of {_instruments(facts)}"
     if table.kind == roles.ACTIONS:
         return f"{facts['dividends']:,} dividends and {facts['splits']:,} splits"
     if table.kind == roles.MEMBERS:
         return f"members of the index {facts['index']}"
     return "ticker changes"
+
+
+def _instruments(facts: dict[str, Any]) -> str:
+    count = len(facts["symbols"])
+    return f"{count:,} instrument{'' if count == 1 else 's'}"
 
 
 def _dated(row: dict[str, Any]) -> dict[str, Any]:

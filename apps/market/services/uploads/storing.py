@@ -21,7 +21,7 @@ from apps.market.services.ingests import own_dataset
 from apps.market.services.judging import recheck
 from apps.market.services.uploads import files
 from apps.market.services.uploads.kinds import Tally, store_table
-from apps.market.services.uploads.preview import Upload, read_kept, take_in
+from apps.market.services.uploads.preview import Upload, read_kept, rows_of, take_in
 
 TASK = "market.upload"
 AT_ONCE_BYTES = 2**20  # a larger file is stored by a worker
@@ -71,7 +71,8 @@ def run_upload(progress: jobs.Progress) -> dict[str, Any]:
 
     with files.scratch() as folder:
         report = read_kept(upload=upload, kept=kept, folder=folder, tell=tell)
-        progress.tell(50, 100, "storing")
+        rows = sum(rows_of(table) for table in report.tables)
+        progress.tell(50, 100, f"storing {rows:,} rows", stage=True)
         result = _store(actor, upload, kept, report, progress.now(), judged)
     progress.tell(100, 100, "stored")
     return result
@@ -128,8 +129,8 @@ def _store(
         )
         for table in report.tables:
             store_table(table=table, dataset=dataset, batch=batch, tally=tally, now=now)
-        _ensure_universes(actor, dataset, tally, now)
-        result = _result(kept, dataset, batch, report, tally)
+        universes = _ensure_universes(actor, dataset, tally, now)
+        result = _result(kept, dataset, batch, report, tally) | {"universes": universes}
         audit.record(
             actor=actor,
             action="bars.uploaded" if tally.received else "data.uploaded",
@@ -160,15 +161,22 @@ def _section(actor: Actor, upload: Upload, kept: files.Kept, report: reading.Rep
     )
 
 
-def _ensure_universes(actor: Actor, dataset: Dataset, tally: Tally, now: datetime) -> None:
-    """Keep a universe of all bars of the dataset, one per timeframe, so that they can be used."""
+def _ensure_universes(actor: Actor, dataset: Dataset, tally: Tally, now: datetime) -> list[str]:
+    """Keep a universe of all bars of the dataset, one per timeframe, so that they can be used.
+
+    Returns their names.
+    """
+    kept = []
     for at, frame in enumerate(sorted(tally.timeframes)):
         rows = dataset.instruments.filter(series__timeframe=frame, series__rows__gt=0)
         symbols = sorted(rows.values_list("symbol", flat=True))
         mine = Universe.objects.filter(team_id=actor.team, dataset=dataset, timeframe=frame)
         newest = mine.filter(created_by="system:upload").order_by("-version").first()
         name = newest.name if newest else _free_name(actor.team, dataset.name, frame, at)
-        if not symbols or not name or (newest and newest.symbols == symbols):
+        if not symbols or not name:
+            continue
+        kept.append(name)
+        if newest and newest.symbols == symbols:
             continue
         Universe.objects.create(
             team_id=actor.team,
@@ -182,6 +190,7 @@ def _ensure_universes(actor: Actor, dataset: Dataset, tally: Tally, now: datetim
             created_at=now,
             created_by="system:upload",
         )
+    return kept
 
 
 def _free_name(team_id: int, dataset: str, frame: str, at: int) -> str:
