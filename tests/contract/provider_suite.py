@@ -202,6 +202,23 @@ class VendorContract(ProviderContract):
             with pytest.raises(AssertionError):
                 self.check_truth(provider, server)
 
+    def parts(self, server):
+        """Name what a twin can be wrong in besides bars: figures, and kinds of actions."""
+        truth = self.truth(server)
+        kinds = {"dividend": truth.actions.dividend > 0, "split": truth.actions.split != 1}
+        return [*truth.figures, *(kind for kind, there in kinds.items() if there.any())]
+
+    @pytest.mark.parametrize("twin", vendor.TWINS)
+    def test_a_twin_wrong_in_one_figure_or_action_is_noticed(self, server, twin):
+        """All else is right, so that each endpoint is noticed by itself."""
+        for part in self.parts(server):
+            with vendor.running(self.make_server(f"{part}:{twin}")) as wrong:
+                provider = self.connect(wrong)
+                if len(self.truth(wrong).bars):
+                    self.check_bars(provider, wrong)
+                with pytest.raises(AssertionError):
+                    self.check_truth(provider, wrong)
+
     def test_capabilities_are_declared(self, provider):
         told = provider.capabilities
         assert told.title

@@ -1,9 +1,11 @@
 """TAAPI.IO, over a socket against the server of tests/servers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from apps.core.errors import Unavailable
+from apps.core.errors import Denied, Unavailable
 from apps.market.providers.taapi import FIGURES, TaapiProvider
 from tests.contract.provider_suite import VendorContract
 from tests.servers.taapi_server import HOUR, LAST, TaapiServer
@@ -56,3 +58,19 @@ class TestTaapi(VendorContract):
         with pytest.raises(Unavailable) as caught:
             provider.fetch(self.task(provider))
         assert caught.value.code == "provider.pending"
+
+    @pytest.mark.parametrize("most", [50, 300])
+    def test_a_plan_that_takes_less_at_once_is_asked_for_less(self, provider, server, most):
+        server.page, server.most = 500, most
+        provider = replace(provider, page=500)
+        self.check_figures(provider, server)
+        asked = [
+            call.body["constructs"][0]["indicators"][0]["results"] for call in server.asked("bulk")
+        ]
+        assert (max(asked), min(asked)) == (500, most)
+
+    def test_a_key_put_to_rest_is_told_by_words_with_status_200(self, provider, server):
+        server.bulk = lambda _call: {"error": "Your API token is inactive."}
+        with pytest.raises(Denied) as caught:
+            provider.fetch(self.task(provider))
+        assert caught.value.code == "provider.auth"

@@ -128,23 +128,33 @@ class AlpacaServer(VendorServer):
         return {"bars": {symbol: {**bar, "c": bars.close[-1]}}}
 
     def corporate_actions(self, call):
-        """…/reference/corporateactions-1: by ex-date from ``start`` to ``end``."""
-        first, last = call.query["start"], call.query["end"]
+        """…/reference/corporateactions-1: by ex-date from ``start`` to ``end``.
+
+        Fields as alpaca-py's own models have them (``data/models/corporate_actions.py``).
+        """
         found = {"cash_dividends": [], "forward_splits": [], "stock_dividends": []}
-        for ts, dividend, split in zip(
-            self.paid.ts, self.paid.dividend, self.paid.split, strict=True
+        for facts, dividend in self.happened(call, "dividend"):
+            found["cash_dividends"].append({**facts, "rate": dividend, "special": False})
+        for facts, split in self.happened(call, "split"):
+            if split == 1.05:
+                found["stock_dividends"].append({**facts, "rate": 0.05})
+            else:
+                found["forward_splits"].append({**facts, "new_rate": split, "old_rate": 1})
+        return {"corporate_actions": found, "next_page_token": None}
+
+    def happened(self, call, kind):
+        """Give the facts of each action of a kind, and its value."""
+        if call.query["symbols"] not in {"AAPL", "MSFT"}:
+            return
+        values = getattr(self.paid, kind)
+        rows = np.flatnonzero(values > 0 if kind == "dividend" else values != 1)
+        for ts, value in zip(
+            *self.wrong_part(kind, self.paid.ts[rows], values[rows], DAY), strict=True
         ):
             day = str(date(1970, 1, 1) + timedelta(microseconds=int(ts)))
-            if not first <= day <= last or call.query["symbols"] not in {"AAPL", "MSFT"}:
-                continue
-            facts = {"symbol": "AAPL", "cusip": "", "ex_date": day, "process_date": day}
-            if dividend:
-                found["cash_dividends"].append({**facts, "rate": dividend, "special": False})
-            if split == 4.0:
-                found["forward_splits"].append({**facts, "new_rate": 4, "old_rate": 1})
-            elif split != 1.0:
-                found["stock_dividends"].append({**facts, "rate": 0.05})
-        return {"corporate_actions": found, "next_page_token": None}
+            if call.query["start"] <= day <= call.query["end"]:
+                facts = {"symbol": "AAPL", "cusip": "", "ex_date": day, "process_date": day}
+                yield facts, float(value)
 
     def assets(self, call):  # noqa: ARG002
         """…/reference/get-v2-assets-1."""

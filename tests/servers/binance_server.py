@@ -158,7 +158,7 @@ class BinanceServer(VenueServer):
         low = bound(query, "startTime", 0)
         if low and low < NOW - 30 * DAY:
             return 400, {"code": -1130, "msg": "parameter 'startTime' is invalid."}
-        ts, value = self.interest(coin, PERIODS[query["period"]] * 1000)
+        ts, value = self.told_interest(coin, PERIODS[query["period"]] * 1000)
         limit = min(bound(query, "limit", 30), 500)
         rows = self.pick(ts, low, bound(query, "endTime", NOW), limit, newest=True)
         return [

@@ -160,7 +160,7 @@ class BybitServer(VenueServer):
         Newest first; 50 unless told, at most 200; of linear contracts in the base coin.
         """
         query = call.query
-        ts, value = self.interest(self._coin(query), PERIODS[query["intervalTime"]] * 1000)
+        ts, value = self.told_interest(self._coin(query), PERIODS[query["intervalTime"]] * 1000)
         limit = min(bound(query, "limit", 50), 200)
         low, high = bound(query, "startTime", 0), bound(query, "endTime", NOW)
         rows = self.pick(ts, low, high, limit, newest=True)[::-1]

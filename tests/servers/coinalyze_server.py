@@ -84,6 +84,13 @@ class CoinalyzeServer(VendorServer):
             "long_short_ratio": np.round(1.5 + 0.4 * wave, 4),
         }
 
+    def told(self, coin, call):
+        """Figures as this server has them, their times aside."""
+        figures = self.figures(coin, call.query["interval"])
+        if ":unit" not in self.twin and ":sign" not in self.twin:
+            return figures
+        return {name: self.wrong_part(name, 0, one, 0)[1] for name, one in figures.items()}
+
     def true(self, coin, interval):
         """Rates come as percent and become fractions; figures are stamped by the bar's end."""
         bars = self.bars(coin, interval)
@@ -125,7 +132,7 @@ class CoinalyzeServer(VendorServer):
         dated = {**rows[0], "symbol": "BTCUSDT.6", "is_perpetual": False, "expire_at": NOW}
         return [*rows, inverse, dated]
 
-    def _answer(self, call, row):
+    def _answer(self, call, row, *names):
         """Rows from ``from`` to ``to``, both in seconds and inclusive, oldest first.
 
         A wrong paging answers only the newer half.
@@ -138,7 +145,11 @@ class CoinalyzeServer(VendorServer):
             return []
         bars = self.bars(coin, query["interval"])
         ts = self.wrong_bars(bars, STEPS.get(query["interval"], HOUR) * 1000).ts // 1_000_000
+        step = STEPS.get(query["interval"], HOUR) // 1000
         rows = np.flatnonzero((ts >= int(query["from"])) & (ts <= int(query["to"])))
+        for name in names:
+            ts, _ = self.wrong_part(name, ts, ts, step) if ":paging" not in self.twin else (ts, 0)
+            rows, _ = self.wrong_part(name, rows, rows, 0) if ":paging" in self.twin else (rows, 0)
         if self.twin == "paging":
             rows = rows[len(rows) // 2 :]
         if not len(rows):
@@ -148,7 +159,7 @@ class CoinalyzeServer(VendorServer):
 
     def _candles(self, call, name):
         coin = MARKETS.get(call.query["symbols"], "BTC")
-        values = self.figures(coin, call.query["interval"])[name]
+        values = self.told(coin, call)[name]
         if self.twin == "sign" and "funding" in name:
             values = -values
         if self.twin == "unit" and "funding" in name:
@@ -158,7 +169,7 @@ class CoinalyzeServer(VendorServer):
             value, before = float(values[i]), float(values[max(i - 1, 0)])
             return {"o": before, "h": max(before, value), "l": min(before, value), "c": value}
 
-        return self._answer(call, row)
+        return self._answer(call, row, name)
 
     def ohlcv(self, call):
         """https://api.coinalyze.net/v1/doc/#tag/OHLCV-History
@@ -198,17 +209,18 @@ class CoinalyzeServer(VendorServer):
     def liquidations(self, call):
         """https://api.coinalyze.net/v1/doc/#tag/Liquidation-History: of longs and of shorts."""
         coin = MARKETS.get(call.query["symbols"], "BTC")
-        values = self.figures(coin, call.query["interval"])
+        values = self.told(coin, call)
         longs, shorts = values["liquidations_long"], values["liquidations_short"]
-        return self._answer(call, lambda i: {"l": float(longs[i]), "s": float(shorts[i])})
+        names = ("liquidations_long", "liquidations_short")
+        return self._answer(call, lambda i: {"l": float(longs[i]), "s": float(shorts[i])}, *names)
 
     def long_short(self, call):
         """https://api.coinalyze.net/v1/doc/#tag/Long-Short-Ratio-History: ratio and percents."""
         coin = MARKETS.get(call.query["symbols"], "BTC")
-        ratio = self.figures(coin, call.query["interval"])["long_short_ratio"]
+        ratio = self.told(coin, call)["long_short_ratio"]
 
         def row(i):
             r = float(ratio[i])
             return {"r": r, "l": round(100 * r / (1 + r), 2), "s": round(100 / (1 + r), 2)}
 
-        return self._answer(call, row)
+        return self._answer(call, row, "long_short_ratio")

@@ -158,8 +158,12 @@ class VenueServer(VendorServer):
 
     def told_funding(self, coin):
         """Booked times and rates as this server has them."""
-        ts, rate = self.funding(coin)
+        ts, rate = self.wrong_part("funding", *self.funding(coin), HOUR)
         return ts + np.arange(len(ts)) % self.jitter, -rate if self.twin == "sign" else rate
+
+    def told_interest(self, coin, step):
+        """Times and open interest in coins as this server has them."""
+        return self.wrong_part("open_interest", *self.interest(coin, step), step)
 
     def pick(self, ts, low, high, limit, *, newest=False, after=False, before=False):
         """Rows from ``low`` to ``high``, both inclusive unless ``after`` or ``before``."""

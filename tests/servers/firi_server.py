@@ -1,6 +1,9 @@
 """A local server that speaks the Firi Trading API (https://developers.firi.com, "Markets").
 
 Market data are public; refusals are ``{"name": …, "message": …}``. Amounts and prices are text.
+Seen in others' programs and recorded answers: ``id``, ``last`` and the other fields of a market as
+text, markets against DKK among them, and of a trade its price and its time with a zone. Assumed:
+a trade's ``amount`` and ``type`` by name, that the newest come first, and what ``count`` may be.
 """
 
 import zlib

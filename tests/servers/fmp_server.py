@@ -175,33 +175,35 @@ class FmpServer(VendorServer):
         """…/stable/splits-company."""
         found = self.actions[call.query["symbol"]]
         rows = np.flatnonzero(found.split != 1)
+        ts, ratio = self.wrong_part("split", found.ts[rows], found.split[rows], DAY)
         return [
             {
                 "symbol": call.query["symbol"],
-                "date": day_of(found.ts[i]),
-                "numerator": int(found.split[i]),
+                "date": day_of(ts[i]),
+                "numerator": int(ratio[i]),
                 "denominator": 1,
             }
-            for i in rows
+            for i in range(len(ts))
         ]
 
     def dividends(self, call):
         """…/stable/dividends-company: ``adjDividend`` in today's shares."""
         found = self.actions[call.query["symbol"]]
         rows = np.flatnonzero(found.dividend > 0)
+        ts, cash = self.wrong_part("dividend", found.ts[rows], found.dividend[rows], DAY)
         return [
             {
                 "symbol": call.query["symbol"],
-                "date": day_of(found.ts[i]),
+                "date": day_of(ts[i]),
                 "recordDate": "",
                 "paymentDate": "",
                 "declarationDate": "",
-                "adjDividend": found.dividend[i] / (4 if found.ts[i] < midnights()[60] else 1),
-                "dividend": found.dividend[i],
+                "adjDividend": cash[i] / (4 if ts[i] < midnights()[60] else 1),
+                "dividend": cash[i],
                 "yield": 0.5,
                 "frequency": "Quarterly",
             }
-            for i in rows
+            for i in range(len(ts))
         ]
 
     def stock_list(self, call):  # noqa: ARG002

@@ -203,7 +203,7 @@ class KucoinServer(VenueServer):
         """
         query = call.query
         coin = CONTRACTS[query["symbol"]]
-        ts, value = self.interest(coin, PERIODS[query["interval"]] * 1000)
+        ts, value = self.told_interest(coin, PERIODS[query["interval"]] * 1000)
         limit = min(bound(query, "pageSize", 30), 200)
         low, high = bound(query, "startAt", 0), bound(query, "endAt", NOW)
         rows = self.pick(ts, low, high, limit, newest=True)[::-1]

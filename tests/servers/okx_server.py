@@ -179,7 +179,7 @@ class OkxServer(VenueServer):
         """
         query = call.query
         coin = self._coin(query)
-        ts, value = self.interest(coin, PERIODS[query["period"]] * 1000)
+        ts, value = self.told_interest(coin, PERIODS[query["period"]] * 1000)
         limit = min(bound(query, "limit", 100), 100)
         low, high = bound(query, "begin", 0), bound(query, "end", NOW)
         rows = self.pick(ts, low, high, limit, newest=True)[::-1]

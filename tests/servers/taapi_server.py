@@ -1,7 +1,9 @@
 """A local server that speaks version 2 of TAAPI.IO (https://docs.taapi.io).
 
 The key is a bearer token (…/pages/authentication.html); refusals are ``{"error": …}``
-(…/pages/errors.html).
+(…/pages/errors.html, read: statuses, 202 and ``pending``, ``_error`` in bulk, the address of the
+list of symbols). …/pages/historical-values.html was read for ``results``, ``backtrack``, arrays of
+values and of seconds; it leaves open which end is the newest and how many a plan takes.
 """
 
 import zlib
@@ -38,6 +40,7 @@ class TaapiServer(VendorServer):
     def __init__(self, twin=""):
         super().__init__(twin)
         self.pending = 0
+        self.most = 10_000
         self.stamps = LAST - HOUR * np.arange(COUNT + 1, dtype=np.int64)[::-1]
         self.values = {}
         for symbol in SYMBOLS:
@@ -74,6 +77,8 @@ class TaapiServer(VendorServer):
             self.pending -= 1
             return 202, {"pending": True, "key": "ta:binance"}
         (construct,) = call.body["constructs"]
+        if max(item["results"] for item in construct["indicators"]) > self.most:
+            return 400, {"error": f"results exceeds your plan's limit of {self.most}"}
         symbol = construct["symbol"]
         if symbol not in self.values:
             said = "Failed to fetch candles: 404 Not Found"
@@ -90,9 +95,11 @@ class TaapiServer(VendorServer):
         rows = slice(first, max(upto, 0))
         shift = HOUR if self.twin == "timestamp" else 0
         scale = {"unit": 100, "sign": -1}.get(self.twin, 1)
-        told = {
-            part: (self.values[symbol][name][rows] * scale).tolist()
-            for name, (indicator, part) in FIELDS.items()
-            if indicator == asked["id"]
-        }
-        return {**told, "timestamp": (self.stamps[rows] + shift).tolist()}
+        stamps, told = self.stamps[rows] + shift, {}
+        for name, (indicator, part) in FIELDS.items():
+            if indicator == asked["id"]:
+                values = self.values[symbol][name][rows] * scale
+                times, values = self.wrong_part(name, stamps, values, HOUR)
+                stamps = times if self.twin == f"{name}:timestamp" else stamps
+                told[part] = values.tolist()
+        return {**told, "timestamp": stamps.tolist()}

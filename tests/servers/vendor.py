@@ -107,6 +107,20 @@ class VendorServer(ThreadingHTTPServer):
             ts = ts + step
         return Columns(ts, *prices, volume)
 
+    def wrong_part(self, name, ts, values, step):
+        """Return a figure, or a kind of action, as a twin sees it that is wrong in it alone.
+
+        Such a twin is called ``name:twin``. Wrong paging loses a row here and there.
+        """
+        part, _, twin = self.twin.partition(":")
+        if part != name or not twin:
+            return ts, values
+        if twin == "paging":
+            kept = np.arange(len(ts)) % 31 != len(ts) % 31 - 1
+            return ts[kept], values[kept]
+        scale = {"unit": 100, "sign": -1}.get(twin, 1)
+        return ts + (step if twin == "timestamp" else 0), values * scale
+
     def asked(self, *names):
         """Return the calls of these routes so far."""
         return [call for call in self.requests if call.route in names]

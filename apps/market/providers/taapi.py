@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.core.errors import LabError, Unavailable
+from apps.core.errors import Denied, Invalid, LabError, Unavailable
 from apps.core.kernel.timeframes import seconds_of
 from apps.market.kernel.columns import empty_columns
 from apps.market.providers import answers
@@ -50,6 +50,8 @@ FIGURES = {
 }
 PRICE = "quote currency of the market, mostly USDT"
 CONSTRUCT = "lab"
+# What the plans are said to take at once; the vendor's pages name no number.
+PLAN_PAGES = (300, 50)
 TRIES = 4
 # Candles by which the vendor's clock and ours may differ.
 SLACK = 2
@@ -152,9 +154,7 @@ class TaapiProvider:
         back = max(int((now - until) // length) - SLACK, 0)
         pages: list[Series] = []
         while True:
-            page = self._ask(
-                EXCHANGES[task.section], task.symbol, task.timeframe, self.page, backtrack=back
-            )
+            page = self._page(task, back)
             pages.append(page)
             with answers.reading("taapi"):
                 stamps = [stamp for series in page.values() for stamp in series["timestamp"]]
@@ -164,6 +164,21 @@ class TaapiProvider:
                 break
             back += fewest
         return _joined(pages, task)
+
+    def _page(self, task: Task, back: int) -> Series:
+        """Return a page that ends ``back`` candles ago: the most that the plan takes at once."""
+        for results in (self.page, *(size for size in PLAN_PAGES if size < self.page)):
+            try:
+                return self._ask(
+                    EXCHANGES[task.section], task.symbol, task.timeframe, results, backtrack=back
+                )
+            except Invalid as error:
+                if error.code not in {"provider.refused", "provider.plan"} or (
+                    "result" not in error.message.lower()
+                ):
+                    raise
+                refused = error
+        raise refused
 
     def _ask(
         self, exchange: str, symbol: str, timeframe: str, results: int, backtrack: int
@@ -189,11 +204,22 @@ class TaapiProvider:
 
 def _read(found: Any, symbol: str) -> Series:
     """Return the series of an answer by indicator. Raises what the vendor says of the market."""
+    if isinstance(found, dict) and isinstance(found.get("error"), str):
+        raise _rejected(found["error"])
     with answers.reading("taapi"):
         told = found[CONSTRUCT]
         if said := told.get("_error"):
             raise _refused(symbol, str(said))
         return {name: told[name] for name in INDICATORS}
+
+
+def _rejected(said: str) -> LabError:
+    """Return the error of an answer that says 200 and yet refuses: seen with keys put to rest."""
+    words = said.lower()
+    if any(word in words for word in ("key", "token", "inactive", "unauthor", "subscription")):
+        message = f"taapi does not take the key: {said[:200]}"
+        return Denied(message, code="provider.auth")
+    return Invalid(f"taapi refused the request: {said[:200]}", code="provider.refused")
 
 
 def _refused(symbol: str, said: str) -> LabError:
