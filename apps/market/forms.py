@@ -321,6 +321,13 @@ class FindingForm(SeriesForm):
     act = forms.ChoiceField(choices=[("acknowledge", "a real event"), ("withdraw", "take out")])
 
 
+class DropAllForm(forms.Form):
+    """Whose open bars are left out for good, and why."""
+
+    dataset = forms.CharField(max_length=64)
+    note = forms.CharField(max_length=300, strip=True)
+
+
 class QuarantineForm(forms.Form):
     """What is decided on a bar kept out; figures left empty stay as received."""
 

@@ -15,6 +15,7 @@ urlpatterns = [
     path("instruments/<str:symbol>/health/say", views.say, name="say"),
     path("instruments/<str:symbol>/health/repair", views.repair, name="repair"),
     path("quarantine/", views.quarantine, name="quarantine"),
+    path("quarantine/drop", views.drop_bars, name="drop_bars"),
     path("quarantine/<int:quarantined_id>/", views.decide_bar, name="decide_bar"),
     path("revisions/", views.revisions, name="revisions"),
     path("revisions/<int:batch_id>/", views.revision, name="revision"),

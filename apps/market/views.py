@@ -339,6 +339,7 @@ def findings(request: HttpRequest, symbol: str) -> HttpResponse:
     """Show what looks wrong in a series, and the bars around one finding."""
     asked = {key: request.GET.get(key, "") for key in ("dataset", "timeframe", "at")}
     context = selectors.finding_page(team_id=signed_in(request).team, symbol=symbol, **asked)
+    context |= {"job": request.GET.get("job", ""), "here": _findings_of(symbol, request.GET)}
     return render(request, "market/findings.html", context)
 
 
@@ -379,14 +380,14 @@ def _findings_of(symbol: str, given: Any) -> str:
 def repair(request: HttpRequest, symbol: str) -> HttpResponse:
     """Start fetching the missing bars of a series again."""
     form, actor = forms.SeriesForm(request.POST), signed_in(request)
+    place, job_id = _findings_of(symbol, request.POST), ""
     try:
         if form.is_valid():
             asked = {"symbols": [symbol], "now": clock.now(), **form.cleaned_data}
-            services.repair_gaps(actor=actor, **asked)
-            messages.success(request, "The missing bars were asked for.")
+            job_id = str(services.repair_gaps(actor=actor, **asked)[1].pk)
     except LabError as error:
         messages.error(request, error.message)
-    return redirect(_findings_of(symbol, request.POST))
+    return redirect(f"{place}&job={job_id}" if job_id else place)
 
 
 @require_GET
@@ -396,6 +397,27 @@ def quarantine(request: HttpRequest) -> HttpResponse:
     asked = {key: request.GET.get(key, "") for key in ("status", "symbol")}
     context = selectors.quarantine_page(team_id=signed_in(request).team, **asked)
     return render(request, "market/quarantine.html", context)
+
+
+@require_POST
+@permission("data.write")
+def drop_bars(request: HttpRequest) -> HttpResponse:
+    """Leave all open bars of a dataset out for good."""
+    form = forms.DropAllForm(request.POST)
+    try:
+        _drop_bars(request, form)
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect("market:quarantine")
+
+
+def _drop_bars(request: HttpRequest, form: forms.DropAllForm) -> None:
+    actor, now = signed_in(request), clock.now()
+    if not form.is_valid():
+        messages.error(request, "Say why: a note of up to 300 letters is needed.")
+        return
+    count = services.drop_all(actor=actor, now=now, **form.cleaned_data)
+    messages.success(request, f"{count:,} bars are left out for good; they stay on record.")
 
 
 @require_POST

@@ -183,6 +183,7 @@ def _with_state(
     return {
         **item,
         "title": KINDS[item["kind"]].title,
+        "meaning": KINDS[item["kind"]].meaning,
         "weight": 0.0 if seen else KINDS[item["kind"]].weight,
         "state": "acknowledged" if seen else "open",
         "said": seen.note if seen else "",

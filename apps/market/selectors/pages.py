@@ -39,6 +39,7 @@ from apps.market.selectors.lists import (
 from apps.market.selectors.live import list_live_feeds
 from apps.market.selectors.reference import list_indices
 from apps.market.selectors.trail import (
+    datasets_waiting,
     list_quarantined,
     list_revisions,
     provenance_of,
@@ -138,6 +139,7 @@ def quarantine_page(*, team_id: int, status: str = "", symbol: str = "") -> dict
     rows = list_quarantined(team_id=team_id, status=status or "open", symbol=symbol)
     return {
         "rows": [quarantined_dict(row) for row in rows[:SHOWN_ROWS]],
+        "waiting": datasets_waiting(team_id=team_id),
         "counts": quarantine_counts(team_id=team_id),
         "status": status or "open",
         "symbol": symbol,

@@ -75,6 +75,13 @@ def quarantine_counts(*, team_id: int) -> dict[str, int]:
     return dict(rows.annotate(n=Count("pk")).order_by("status"))
 
 
+def datasets_waiting(*, team_id: int) -> list[tuple[str, int]]:
+    """Return the datasets with bars that wait for a decision, and how many."""
+    rows = Quarantined.objects.filter(dataset__team_id=team_id, status=Quarantined.Status.OPEN)
+    counted = rows.values_list("dataset__name").annotate(n=Count("pk")).order_by("dataset__name")
+    return [(name, count) for name, count in counted]
+
+
 def list_revisions(*, team_id: int) -> QuerySet[Batch]:
     """Return the batches that changed what was stored, the newest first."""
     rows = Batch.objects.filter(

@@ -44,7 +44,7 @@ from apps.market.services.live import (
     stop_live_feed,
 )
 from apps.market.services.memberships import ask_for_members, run_members
-from apps.market.services.quarantine import drop, keep_out, release, withdraw
+from apps.market.services.quarantine import drop, drop_all, keep_out, release, withdraw
 from apps.market.services.readers import register_reader
 from apps.market.services.revisions import note_revisions
 from apps.market.services.sample import load_sample
@@ -69,6 +69,7 @@ __all__ = [
     "delete_live_feed",
     "delete_provider_key",
     "drop",
+    "drop_all",
     "ensure_demo_feeds",
     "keep_out",
     "load_sample",

@@ -218,6 +218,42 @@ def drop(*, actor: Actor, quarantined_id: int, note: str, now: datetime) -> Quar
     return row
 
 
+def drop_all(*, actor: Actor, dataset: str, note: str, now: datetime, symbol: str = "") -> int:
+    """Leave every open bar of a dataset, or of one symbol of it, out for good; return how many.
+
+    Raises
+    ------
+    Invalid
+        ``quarantine.note``.
+    NotFound
+        ``quarantine.none`` when no bar of it waits.
+    """
+    actor.require("data.write")
+    _check_note(note)
+    with transaction.atomic():
+        rows = Quarantined.objects.filter(
+            dataset__team_id=actor.team, dataset__name=dataset, status=Quarantined.Status.OPEN
+        )
+        rows = rows.filter(symbol=symbol) if symbol else rows
+        count = rows.update(
+            status=Quarantined.Status.DROPPED,
+            note=note.strip()[:300],
+            decided_at=now,
+            decided_by=(actor.label or actor.name)[:80],
+        )
+        if not count:
+            message = f"No bar of {symbol or dataset!r} waits in quarantine."
+            raise NotFound(message, code="quarantine.none")
+        audit.record(
+            actor=actor,
+            action="bars.dropped",
+            subject=f"dataset:{dataset}",
+            body={"symbol": symbol, "bars": count, "note": note.strip()[:300]},
+            now=now,
+        )
+    return count
+
+
 def _open(actor: Actor, quarantined_id: int) -> Quarantined:
     rows = Quarantined.objects.select_for_update(of=("self",)).select_related("dataset")
     row = rows.filter(pk=quarantined_id, dataset__team_id=actor.team).first()
