@@ -32,6 +32,7 @@ ROWS = {
     "read_panel_cache": "bars",
     "resample_10m": "longer_bars",
     "health_40k": "health",
+    "indicators": "indicators",
 }
 LIMIT_SECONDS = 900
 

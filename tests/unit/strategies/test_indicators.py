@@ -206,6 +206,31 @@ def test_rolling_rank_equals_pandas():
     assert own.rolling_rank(close, 60)[-1] == pytest.approx(last, rel=1e-12)
 
 
+@pytest.mark.parametrize("period", [2, 20, 600])
+def test_bollinger_bands_equal_talib_and_the_plain_twin(period):
+    import talib
+
+    close = np.ascontiguousarray(crypto().close[:, 0])
+    mine = own.bands(close, period, 2.0)
+    theirs = talib.BBANDS(close, timeperiod=period, nbdevup=2.0, nbdevdn=2.0)
+    windows = np.lib.stride_tricks.sliding_window_view(close, period)
+    exact = windows.mean(axis=1) + 2.0 * windows.std(axis=1)
+    np.testing.assert_allclose(mine[0][period - 1 :], exact, rtol=1e-9)
+    plain = tuple(np.full((3, len(close)), np.nan))
+    loops.bands_1d.py_func(close, period, 2.0, *plain)
+    for own_band, talibs, slow in zip(mine, theirs, plain, strict=True):
+        np.testing.assert_allclose(own_band, talibs, rtol=1e-9)
+        np.testing.assert_allclose(own_band, slow, rtol=1e-12)
+
+
+def test_bands_of_a_price_that_stands_still_have_no_width():
+    close = np.concatenate((crypto(30).close[:, 0], np.full(700, 97_123.4)))
+    upper, middle, lower = own.bands(close, 20, 2.0)
+    assert (upper == lower)[50:].all()
+    assert middle[-1] == pytest.approx(97_123.4, rel=1e-12)
+    assert np.isnan(own.bands(close[:5], 20, 2.0)[0]).all()
+
+
 def test_supertrend_equals_its_plain_twin():
     panel = crypto(400)
     high, low, close = (

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+# Bars after which moving sums are begun anew.
+ANEW = 512
+
 
 @njit(cache=True)
 def supertrend_1d(close: Any, middle: Any, reach: Any) -> Any:
@@ -64,3 +67,42 @@ def rank_1d(values: Any, window: int) -> Any:
             score += (0.5 if old == values[i] else 1.0 * (old < values[i])) + (old - old)
         out[i] = score / window
     return out
+
+
+@njit(cache=True)
+def bands_1d(
+    values: Any, window: int, deviations: float, upper: Any, middle: Any, lower: Any
+) -> None:
+    """Fill in mean and mean plus and minus ``deviations`` population deviations of each window.
+
+    Mean and squares about it move along with the window (Welford's update), and are taken anew
+    every ``ANEW`` bars, so that no noise of old bars is carried for long.
+    """
+    size = len(values)
+    share = 1.0 / window
+    for begin in range(window - 1, size, ANEW):
+        mean, squares = 0.0, 0.0
+        for k in range(begin - window + 1, begin + 1):
+            mean += values[k]
+        mean *= share
+        for k in range(begin - window + 1, begin + 1):
+            squares += (values[k] - mean) ** 2
+        still, k = 0, begin
+        while k > begin - window + 1 and values[k] == values[k - 1]:
+            still, k = still + 1, k - 1
+        if still == window - 1:
+            squares = 0.0
+        reach = deviations * np.sqrt(squares * share)
+        upper[begin], middle[begin], lower[begin] = mean + reach, mean, mean - reach
+        for i in range(begin + 1, min(begin + ANEW, size)):
+            new, old = values[i], values[i - window]
+            step = new - old
+            before = mean
+            mean += step * share
+            squares += step * (new - mean + old - before)
+            # A window that stands still has no width: what is left then is rounding.
+            still = still + 1 if new == values[i - 1] else 0
+            if still >= window - 1 or squares < 0.0:
+                squares = 0.0
+            reach = deviations * np.sqrt(squares * share)
+            upper[i], middle[i], lower[i] = mean + reach, mean, mean - reach

@@ -12,7 +12,7 @@ from apps.strategies.kernel.windows import rolling_max, rolling_min, rolling_sum
 Floats = NDArray[np.float64]
 Named = dict[str, Floats]
 # Functions used here that give more than one array.
-OUTPUTS = {"AROON": 2, "BBANDS": 3, "STOCHF": 2}
+OUTPUTS = {"AROON": 2, "STOCHF": 2}
 
 
 def ta(name: str, *arrays: Floats, **params: Any) -> Any:
@@ -20,11 +20,16 @@ def ta(name: str, *arrays: Floats, **params: Any) -> Any:
     import talib
 
     function = getattr(talib, name)
-    if len(arrays[0]) < 2 or not all(np.isfinite(array).any() for array in arrays):
+    if len(arrays[0]) < 2 or not all(_any_known(array) for array in arrays):
         nothing = np.full(len(arrays[0]), np.nan)
         outputs = OUTPUTS.get(name, 1)
         return nothing if outputs == 1 else tuple(nothing.copy() for _ in range(outputs))
     return function(*arrays, **params)
+
+
+def _any_known(values: Floats) -> bool:
+    # Most series end with a number, which spares looking at all of them.
+    return bool(np.isfinite(values[-1]) or np.isfinite(values).any())
 
 
 def atr(high: Floats, low: Floats, close: Floats, period: int) -> Floats:
@@ -47,11 +52,20 @@ def macd(close: Floats, fast: int, slow: int, signal: int) -> Named:
     }
 
 
+def bands(close: Floats, period: int, deviations: float) -> tuple[Floats, Floats, Floats]:
+    """Return upper band, middle and lower band; ``close`` has no gaps. TA-Lib's BBANDS, faster."""
+    from apps.strategies.kernel.indicators import loops
+
+    upper, middle, lower = (np.empty(len(close)) for _ in range(3))
+    for band in (upper, middle, lower):
+        band[: period - 1] = np.nan
+    loops.bands_1d(np.ascontiguousarray(close), period, deviations, upper, middle, lower)
+    return upper, middle, lower
+
+
 def bollinger(close: Floats, period: int, deviations: float) -> Named:
     """Return Bollinger's bands with the population deviation, as Bollinger (2001) has them."""
-    upper, middle, lower = ta(
-        "BBANDS", close, timeperiod=period, nbdevup=deviations, nbdevdn=deviations
-    )
+    upper, middle, lower = bands(close, period, deviations)
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
             "sma": middle,

@@ -148,7 +148,7 @@ INDICATORS: dict[str, Indicator] = dict(
         _row(
             "bb",
             "Bollinger bands",
-            "TA-Lib BBANDS; Bollinger (2001)",
+            "Bollinger (2001); equal to TA-Lib BBANDS",
             lambda b, p: own.bollinger(b.close, p["period"], p["deviations"]),
             _period(20),
             _times("deviations", 2.0, "How many deviations from the middle"),
