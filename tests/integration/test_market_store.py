@@ -22,6 +22,7 @@ from tests.factories.market import SAMPLE, columns, sample_table
 
 pytestmark = pytest.mark.store
 DAY = timedelta(days=1)
+ORDER = ("ts", "open", "high", "low", "close", "volume")
 
 
 @pytest.fixture
@@ -79,6 +80,62 @@ def test_bars_come_back_equal_to_the_bit(place):
         assert np.array_equal(getattr(back, name), getattr(bars, name)), name
     series = Series.objects.get(pk=place[2].pk)
     assert (series.rows, series.first_at) == (3600, datetime(2007, 1, 3, tzinfo=UTC))
+
+
+def plain_bars(series_ids):
+    """Rows as the database shows them, without packing."""
+    found = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT series_id, (extract(epoch FROM ts) * 1000000)::int8, open, high, low, close,"
+            " volume FROM market_bar WHERE series_id = ANY(%s) ORDER BY series_id, ts",
+            [series_ids],
+        )
+        for series_id, *row in cursor.fetchall():
+            found.setdefault(series_id, []).append(row)
+    return found
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("count", [1, 15, 16, 37])
+def test_many_series_are_read_in_parts_as_one_by_one(place, count, workers):
+    """Also with workers of the server, which see what this transaction has not committed yet."""
+    dataset, batch, series = place
+    ids, rng = [series.pk], np.random.default_rng(count)
+    for number in range(1, count + 1):  # the first one stays empty
+        instrument = Instrument.objects.create(dataset=dataset, symbol=f"S{number}")
+        ids.append(Series.objects.create(instrument=instrument, timeframe="1d").pk)
+        bars = columns(50 * np.exp(np.cumsum(rng.normal(0, 0.01, 40 + number))))
+        bars = replace(bars, volume=rng.uniform(0, 1e9, len(bars)))
+        store.write_bars(
+            team_id=dataset.team_id,
+            dataset_id=dataset.pk,
+            batch_id=batch.pk,
+            blocks=[(ids[-1], bars.take(rng.random(len(bars)) < 0.8))],
+            now=NOW,
+        )
+    before = {key: plain_bars([key])[key] for key in ids[1:]}
+    again = another_batch((dataset, batch, ids[-1]), NOW + DAY)
+    changed = replace(bars, close=(bars.low + bars.high) / 2)
+    blocks = [(ids[-1], changed.take(slice(0, 30)))]
+    store.write_bars(
+        team_id=dataset.team_id,
+        dataset_id=dataset.pk,
+        batch_id=again[1].pk,
+        blocks=blocks,
+        now=NOW + DAY,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0")
+        cursor.execute(f"SET LOCAL max_parallel_workers_per_gather = {workers}")
+    for as_of, expected in ((None, plain_bars(ids)), (NOW + DAY / 2, before)):
+        found = store.read_bars(ids[::-1], EARLIEST, LATEST, as_of=as_of)
+        assert set(found) == set(ids[1:])
+        for key, bars in found.items():
+            rows = [list(row) for row in zip(*(getattr(bars, n) for n in ORDER), strict=True)]
+            assert rows == expected[key]
+    inner = store.read_bars(ids, int(bars.ts[3]), int(bars.ts[9]))
+    assert all((b.ts >= bars.ts[3]).all() and (b.ts <= bars.ts[9]).all() for b in inner.values())
 
 
 def test_the_same_bars_again_add_nothing_and_changed_ones_are_told(place):

@@ -41,11 +41,13 @@ def stream_of(blocks: Sequence[tuple[int, Columns]], batch_id: int) -> bytes:
 
 
 def bars_from(stream: Iterable[bytes]) -> dict[int, Columns]:
-    """Return bars by series id from packed rows: id, times, then one field per figure."""
+    """Return bars by series id from packed rows: id, times, four prices by turns, volumes."""
     found: dict[int, Columns] = {}
-    for key, ts, *values in copy_format.unpack(stream):
+    for key, ts, prices, volume in copy_format.unpack(stream):
         times = copy_format.from_server(copy_format.integers(ts))
-        bars = Columns(times, *map(copy_format.floats, values))
+        by_turns = np.frombuffer(prices, ">f8").reshape(-1, 4)
+        four = by_turns.T.astype(np.float64, order="C")
+        bars = Columns(times, *four, copy_format.floats(volume))
         found[int(copy_format.integers(key)[0])] = in_order(bars)
     return found
 

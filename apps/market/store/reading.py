@@ -10,17 +10,20 @@ from apps.market.kernel.periods import moment_of
 from apps.market.store.access import check_readable
 from apps.market.store.copying import bars_from, copy_out
 
-# One row per series, each figure as the bytes of its values one after another. They come as the
-# server finds them: mostly in order, and the reader sorts those that are not.
-PACKED = """
-COPY (
+# One row per series: the bytes of its times, of open, high, low and close by turns, and of its
+# volumes. A pair of points is how the server sends four floats at once, which spares it a fifth
+# of the work. They come as the server finds them: mostly in order, and the reader sorts others.
+ROWS = """
     SELECT int8send(series_id), string_agg(timestamptz_send(ts), ''),
-        string_agg(float8send(open), ''), string_agg(float8send(high), ''),
-        string_agg(float8send(low), ''), string_agg(float8send(close), ''),
+        string_agg(lseg_send(lseg(point(open, high), point(low, close))), ''),
         string_agg(float8send(volume), '')
     FROM ({bars}) bars GROUP BY series_id
-) TO STDOUT (FORMAT BINARY)
 """
+PACKED = f"COPY ({ROWS}) TO STDOUT (FORMAT BINARY)"
+# Many series are asked for in parts that workers of the server can take on side by side, within
+# the same statement: one snapshot, and what the transaction itself wrote.
+PARTS = 4
+FEW_SERIES = 16
 CURRENT = """
     SELECT * FROM {table}
     WHERE series_id = ANY(%s) AND ts >= %s AND ts <= %s
@@ -65,12 +68,24 @@ def read_bars(
         return {}
     found: dict[int, Columns] = {}
     for table, ids in check_readable(series_ids).items():
-        asked: list[object] = [ids, moment_of(start), moment_of(end)]
-        bars = CURRENT if as_of is None else AS_OF
-        if as_of is not None:
-            asked += [*asked, as_of, as_of]
-        found |= bars_from(copy_out(PACKED.format(bars=bars.format(table=table)), asked))
+        rows = ROWS.format(bars=(CURRENT if as_of is None else AS_OF).format(table=table))
+        parts = _parts(ids)
+        asked: list[object] = []
+        for part in parts:
+            within = [part, moment_of(start), moment_of(end)]
+            asked += within if as_of is None else [*within, *within, as_of, as_of]
+        query = " UNION ALL ".join([f"({rows})"] * len(parts))
+        found |= bars_from(copy_out(f"COPY ({query}) TO STDOUT (FORMAT BINARY)", asked))
     return found
+
+
+def _parts(ids: Sequence[int]) -> list[list[int]]:
+    """Return ids in parts of neighbours; few stay together."""
+    ids = sorted(ids)
+    if len(ids) < FEW_SERIES:
+        return [ids]
+    size = -(-len(ids) // PARTS)
+    return [ids[at : at + size] for at in range(0, len(ids), size)]
 
 
 def read_ranges(table: str, ranges: Sequence[tuple[int, int, int]]) -> dict[int, Columns]:
