@@ -122,7 +122,7 @@ class OverviewOut(Schema):
 
 
 class RevisionOut(Schema):
-    """What a batch changed."""
+    """What a batch changed; ``changed`` counts by kind: bars, split, dividend, figures."""
 
     batch_id: int
     dataset: str
@@ -132,6 +132,7 @@ class RevisionOut(Schema):
     created_at: datetime
     symbols: list[str]
     bars: int
+    changed: dict[str, int]
     first_at: datetime
     last_at: datetime
 
@@ -161,6 +162,8 @@ class TouchedProposalOut(Schema):
     target_stage: str
     run: UUID
     decided_at: datetime | None
+    rerun: str
+    change: dict[str, float | None]
 
 
 class TouchedDeploymentOut(Schema):
@@ -172,6 +175,9 @@ class TouchedDeploymentOut(Schema):
     version: str
     status: str
     approval: UUID
+    read_itself: bool
+    rerun: str
+    change: dict[str, float | None]
 
 
 class ReaderOut(Schema):

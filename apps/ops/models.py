@@ -22,13 +22,23 @@ class HealthSample(models.Model):
 
 
 class Alert(models.Model):
-    """Something that needs a person; one open alert per key."""
+    """Something that needs a person, of a team or of the whole lab; one open alert per key.
 
-    key = models.CharField(max_length=80)
+    The same trouble again counts, and asks those who had seen it to look once more.
+    """
+
+    team = models.ForeignKey(
+        "accounts.Team", null=True, on_delete=models.CASCADE, related_name="+"
+    )
+    kind = models.CharField(max_length=40, default="health")
+    subject = models.CharField(max_length=120, blank=True, default="")
+    key = models.CharField(max_length=170)
     severity = models.CharField(max_length=12)
     title = models.CharField(max_length=250)
     advice = models.CharField(max_length=400, blank=True, default="")
     raised_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    count = models.PositiveIntegerField(default=1)
     ended_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
     acknowledged_by = models.CharField(max_length=80, blank=True, default="")
@@ -37,9 +47,10 @@ class Alert(models.Model):
         ordering = ("-raised_at",)
         constraints = (
             models.UniqueConstraint(
-                fields=("key",),
+                fields=("team", "key"),
                 condition=models.Q(ended_at__isnull=True),
                 name="one_open_alert_per_key",
+                nulls_distinct=False,
             ),
         )
 

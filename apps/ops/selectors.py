@@ -21,6 +21,7 @@ from apps.core.errors import NotFound
 from apps.core.live import client as redis_client
 from apps.core.models import Job
 from apps.market import selectors as market
+from apps.market.selectors import storage
 from apps.ops.kernel.health import State, judge_lag, judge_processes, judge_served, worst
 from apps.ops.models import Alert, HealthSample
 from apps.trading import selectors as trading
@@ -183,6 +184,16 @@ def _fallen(found: list[dict[str, Any]]) -> str:
     return f"the bars of {len(found)} {noun} got worse{named}"
 
 
+def check_storage() -> State:
+    """Tell how the server keeps bars: what of it is on, off, or not offered."""
+    try:
+        found = storage.get_storage()
+    except DatabaseError:
+        return State("storage", "unknown", "the database does not answer", "Start PostgreSQL.")
+    status, words, advice = storage.judge_storage(found)
+    return State("storage", status, words, advice, detail=storage.storage_as_dict(found))
+
+
 def check_ai() -> State:
     """Tell which language models have a key; none is needed."""
     keyed = [name for name in ("OPENAI_API_KEY", "GROQ_API_KEY") if getattr(settings, name, "")]
@@ -211,6 +222,7 @@ CHECKS: dict[str, Callable[[datetime], list[State]]] = {
     "queues": lambda now: [check_queues(now)],
     "ledger": lambda now: [check_ledger(now)],
     "data": lambda now: [check_data(now)],
+    "storage": lambda _now: [check_storage()],
     "ai": lambda _now: [check_ai()],
     "risk": lambda _now: [check_risk()],
 }
@@ -267,10 +279,16 @@ def latest_statuses() -> dict[str, str]:
     return dict(HealthSample.objects.filter(at=newest).values_list("name", "status"))
 
 
-def list_alerts(*, open_only: bool = True, limit: int = 100) -> list[Alert]:
-    """Return alerts, newest first."""
-    wanted = Q(ended_at__isnull=True) if open_only else Q()
-    return list(Alert.objects.filter(wanted).order_by("-raised_at")[:limit])
+def list_alerts(
+    *, team_id: int | None, open_only: bool = True, kind: str = "", limit: int = 100
+) -> list[Alert]:
+    """Return the alerts of a team and those of the whole lab, the newest first."""
+    wanted = Q(team_id=team_id) | Q(team=None)
+    if open_only:
+        wanted &= Q(ended_at__isnull=True)
+    if kind:
+        wanted &= Q(kind=kind)
+    return list(Alert.objects.filter(wanted).order_by("-last_at", "-pk")[:limit])
 
 
 def job_counts() -> dict[str, int]:

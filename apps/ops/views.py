@@ -93,7 +93,7 @@ def operations(request: HttpRequest) -> HttpResponse:
         "states": states,
         "status": worst(states),
         "processes": selectors.list_processes_seen(now),
-        "alerts": selectors.list_alerts(open_only=False, limit=20),
+        "alerts": selectors.list_alerts(team_id=request.actor.team, open_only=False, limit=20),  # type: ignore[attr-defined]
         "jobs": selectors.list_open_jobs(request.actor.team, now),  # type: ignore[attr-defined]
         "counts": selectors.job_counts(),
     }

@@ -188,5 +188,7 @@ class Crowd:
             created_by=who.name,
         )
         Breach.objects.create(**mine, subject=f"account:{n}", code="limit.rate", message="m")
-        Alert.objects.create(key=f"alert {n}", severity="warning", title="t", raised_at=at)
+        Alert.objects.create(
+            key=f"alert {n}", severity="warning", title="t", raised_at=at, last_at=at
+        )
         HealthSample.objects.create(at=at, name="db", status="ok", summary="s")

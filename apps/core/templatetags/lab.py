@@ -46,6 +46,8 @@ NAV = (
     ("Operations", "/ops/", "ops", "o"),
     ("Settings", "/team/", "settings", "e"),
 )
+# Pages whose address begins otherwise than their place of the rail.
+BELONGS = {"/revisions/": "/data/"}
 STEPS = (0.0, 0.2, 0.4, 0.6, 0.8)
 
 
@@ -389,6 +391,7 @@ def nav_items(context: template.Context) -> list[dict[str, Any]]:
     """List the places of the rail that this lab has."""
     request = context.get("request")
     path = request.path if request else ""
+    path = next((place for start, place in BELONGS.items() if path.startswith(start)), path)
     return [
         {
             "label": label,

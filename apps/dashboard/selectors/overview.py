@@ -183,7 +183,7 @@ def frame(*, actor: Actor, now: datetime) -> dict[str, Any]:
     feed = next(iter(market.list_feeds()), None)
     return {
         "waiting": len(approvals.list_waiting(actor, now)),
-        "alerts": len(ops.list_alerts()),
+        "alerts": len(ops.list_alerts(team_id=actor.team)),
         "halted": trading.list_halts(actor.team, halted_only=True).count(),
         "feed": feed.name if feed else "",
         "feed_at": feed.position_at if feed else None,

@@ -29,8 +29,8 @@ def get_instrument(
     request: HttpRequest, symbol: str, dataset: str = "", as_of: str | None = None
 ) -> Any:
     """Show an instrument with actions (also as they were known once), health and provenance."""
-    asked = {"symbol": symbol, "dataset": dataset, "as_of": as_of}
-    return selectors.get_instrument(team_id=signed_in(request).team, **asked)
+    team_id = signed_in(request).team
+    return selectors.get_instrument(team_id=team_id, symbol=symbol, dataset=dataset, as_of=as_of)
 
 
 @router.get("/instruments/{symbol}/figure")

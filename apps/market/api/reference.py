@@ -25,8 +25,9 @@ def list_indices(request: HttpRequest) -> Any:
 @permission("team.read")
 def list_members(request: HttpRequest, name: str, on: date, as_of: str | None = None) -> Any:
     """List who was in an index on a day, by what is known or was known at a time."""
-    asked = {"index": name, "on": on, "as_of": as_of}
-    return asked | {"symbols": selectors.members_on(team_id=signed_in(request).team, **asked)}
+    team_id = signed_in(request).team
+    found = selectors.members_on(team_id=team_id, index=name, on=on, as_of=as_of)
+    return {"index": name, "on": on, "as_of": as_of, "symbols": found}
 
 
 @router.post("/indices/{name}/members", response={202: schemas.Started})

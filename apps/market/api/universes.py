@@ -30,8 +30,8 @@ def get_universe(
     request: HttpRequest, name: str, version: int | None = None, as_of: str | None = None
 ) -> Any:
     """Show a universe, or its version at a time, with the health of its data."""
-    team_id, asked = signed_in(request).team, {"version": version, "as_of": as_of}
-    found = selectors.get_universe(team_id=team_id, name=name, **asked)
+    team_id = signed_in(request).team
+    found = selectors.get_universe(team_id=team_id, name=name, version=version, as_of=as_of)
     return {**asdict(found), "health": selectors.data_health(team_id=team_id, universe=found)}
 
 

@@ -74,6 +74,7 @@ from apps.market.selectors.revisions import (
     ReaderView,
     RevisionView,
     get_revision,
+    last_revision,
     readers_of,
     teams_that_read,
 )
@@ -140,6 +141,7 @@ __all__ = [
     "instrument_health",
     "instrument_page",
     "instruments_json",
+    "last_revision",
     "list_actions",
     "list_checkups",
     "list_datasets",

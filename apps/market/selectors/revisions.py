@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -146,3 +146,11 @@ def teams_that_read(*, batch_id: int) -> list[int]:
     )
     rows = Reader.objects.filter(series_ids__overlap=changed, team__isnull=False)
     return sorted(set(rows.values_list("team_id", flat=True)))
+
+
+def last_revision(series_ids: Sequence[int] | None = None) -> int:
+    """Return the number of the last revision, of some series or of all; 0 before the first."""
+    rows = Revision.objects.all()
+    if series_ids is not None:
+        rows = rows.filter(series_id__in=series_ids)
+    return int(rows.aggregate(last=Max("pk"))["last"] or 0)

@@ -45,7 +45,7 @@ from apps.market.services.live import (
 )
 from apps.market.services.memberships import ask_for_members, run_members
 from apps.market.services.quarantine import drop, drop_all, keep_out, release, withdraw
-from apps.market.services.readers import register_reader
+from apps.market.services.readers import Reading, go_on_reading, reads_of, register_reader
 from apps.market.services.revisions import note_revisions
 from apps.market.services.sample import load_sample
 from apps.market.services.universes import create_universe
@@ -55,6 +55,7 @@ from apps.market.services.withdrawals import withdraw_actions
 __all__ = [
     "FeedBatch",
     "LiveFeeds",
+    "Reading",
     "Upload",
     "acknowledge",
     "advance_feed",
@@ -71,11 +72,13 @@ __all__ = [
     "drop",
     "drop_all",
     "ensure_demo_feeds",
+    "go_on_reading",
     "keep_out",
     "load_sample",
     "note_revisions",
     "pause_feed",
     "preview_upload",
+    "reads_of",
     "recheck",
     "recheck_due",
     "register_reader",

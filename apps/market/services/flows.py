@@ -19,6 +19,7 @@ from apps.core.models import Job
 from apps.market.kernel.planning import next_time
 from apps.market.models import Flow, IngestRun, IngestTask
 from apps.market.selectors.ingests import get_flow
+from apps.market.services import troubles
 from apps.market.services.ingests import (
     Prepared,
     begin_ingest,
@@ -125,6 +126,7 @@ def delete_flow(*, actor: Actor, name: str, now: datetime) -> None:
     row = get_flow(team_id=actor.team, name=name)
     with transaction.atomic():
         _record(actor, "flow.deleted", row, {"name": row.name}, now)
+        troubles.over(**_trouble(row), now=now)
         row.delete()
 
 
@@ -245,6 +247,8 @@ def _settle(row: Flow, now: datetime) -> str:
         _record(system("flows", held.team_id), "flow.ended", held, report, now)
         if report["status"] != "done":
             _alert(held, now)
+        else:
+            troubles.over(**_trouble(held), now=now)
     return "reported"
 
 
@@ -287,12 +291,24 @@ def _report_of(run: IngestRun, row: Flow, now: datetime) -> dict[str, Any]:
     }
 
 
+def _trouble(row: Flow) -> dict[str, Any]:
+    return {"team_id": row.team_id, "kind": troubles.FLOW_FAILED, "subject": f"flow:{row.name}"}
+
+
 def _alert(row: Flow, now: datetime) -> None:
     """Tell the team that a flow failed, in the trail and on its pages."""
     body = {"flow": row.name, "report": row.report}
     _record(system("flows", row.team_id), "flow.failed", row, body, now)
     error = row.report.get("error") or {}
-    told = error.get("message") or f"{row.report.get('failed', 0)} fetches failed"
+    failed, done = row.report.get("failed", 0), row.report.get("done", 0)
+    told = error.get("message") or f"{failed} of {failed + done} fetches failed"
+    troubles.found(
+        **_trouble(row),
+        severity="warning" if done else "critical",
+        title=f"Flow {row.name} failed{' in part' if done else ''}: {told}",
+        advice="See its report on the page of ingestions; run it again when the cause is mended.",
+        now=now,
+    )
     events.emit(
         team_id=row.team_id,
         topic="alerts",

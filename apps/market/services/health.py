@@ -12,6 +12,7 @@ from apps.core import events, jobs
 from apps.core.actors import Actor, system
 from apps.core.errors import Denied, Invalid, NotFound
 from apps.core.models import Job
+from apps.market.kernel.findings import KINDS
 from apps.market.kernel.health import iso
 from apps.market.kernel.periods import micros
 from apps.market.models import (
@@ -31,9 +32,12 @@ from apps.market.selectors.health import (
     series_in,
 )
 from apps.market.selectors.universes import get_universe, view_of
+from apps.market.services import troubles
 from apps.market.services.judging import recheck
 
 MOST_AT_ONCE = 5_000
+# Findings of this weight and more: another security, unit or split, or a series that ended.
+CRITICAL = 5
 DAILY = timedelta(days=1)
 
 
@@ -126,7 +130,34 @@ def check_up(*, universe: Universe, now: datetime) -> Checkup | None:
         row, _ = Checkup.objects.update_or_create(universe=universe, at=now, defaults=figures)
         if known and known.score - row.score >= FALL:
             _tell_fall(universe, known, row, now)
+        _note_critical(universe, health["kinds"], now)
     return row
+
+
+def _note_critical(universe: Universe, kinds: dict[str, int], now: datetime) -> None:
+    """Raise or end the alert about findings that make the bars of a team's universe unusable.
+
+    Those of the bundled data are known and stay; nobody is woken by them.
+    """
+    if universe.team_id is None:
+        return
+    found = {kind: n for kind, n in kinds.items() if n and KINDS[kind].weight >= CRITICAL}
+    trouble: dict[str, Any] = {
+        "team_id": universe.team_id,
+        "kind": troubles.HEALTH_CRITICAL,
+        "subject": f"universe:{universe.name}",
+        "now": now,
+    }
+    if not found:
+        troubles.over(**trouble)
+        return
+    told = ", ".join(f"{KINDS[kind].title} ({n})" for kind, n in sorted(found.items()))
+    troubles.found(
+        severity="critical",
+        title=f"Universe {universe.name} has critical findings: {told}",
+        advice="Look at each on the page of the universe: repair, take out, or acknowledge it.",
+        **trouble,
+    )
 
 
 def _tell_fall(universe: Universe, before: Checkup, after: Checkup, now: datetime) -> None:

@@ -22,12 +22,16 @@ NO_BARS = "panel.no_bars"
 
 @dataclass(slots=True)
 class _Kept:
-    """Bars read so far; ``done`` is how many the feed had handed out at ``until``, if known."""
+    """Bars read so far; ``done`` is how many the feed had handed out at ``until``, if known.
+
+    ``revised`` is the last revision there was when reading began.
+    """
 
     since: int
     until: int
     panel: Panel | None
     done: int | None = None
+    revised: int = 0
 
 
 _LOCK = threading.Lock()
@@ -73,9 +77,10 @@ def _window(
     key = (feed.name, feed.epoch, inputs)
     low, high = micros(since), micros(until)
     kept = _KEPT.get(key)
-    if kept is None or kept.since > low or kept.until > high:
+    if kept is None or kept.since > low or kept.until > high or _is_revised(kept):
         _forget(feed)
-        kept = _Kept(low, high, _read(feed, since, until, inputs))
+        revised = market.last_revision()
+        kept = _Kept(low, high, _read(feed, since, until, inputs), revised=revised)
         _KEPT[key] = kept
     elif kept.until < high:
         after = datetime.fromtimestamp(0, tz=until.tzinfo) + timedelta(microseconds=kept.until + 1)
@@ -84,6 +89,13 @@ def _window(
     if until == feed.position_at:
         kept.done = feed.bars_done
     return kept.panel
+
+
+def _is_revised(kept: _Kept) -> bool:
+    """Tell whether what is kept was corrected since: then strategies see the correction."""
+    if kept.panel is None:
+        return False
+    return market.last_revision(kept.panel.series_ids) > kept.revised
 
 
 def _forget(feed: FeedState) -> None:

@@ -29,6 +29,7 @@ from apps.trading.services import sleeves as at_bar
 from apps.trading.services.by_hand import Own, settle_own
 from apps.trading.services.changes import FILLED_FIELDS, change
 from apps.trading.services.deciding import Decided, Stale, basis_of, by_deployment, scopes_of
+from apps.trading.services.reading import note_readings
 from apps.trading.services.sleeves import Bar, Decision, Sleeve
 from apps.trading.services.telling import tell_step
 
@@ -96,6 +97,7 @@ def step_account(
     for sleeve in settled:
         if sleeve.row.pk in decided.decisions:
             _follow(actor, desk, sleeve, decided.decisions[sleeve.row.pk], bar)
+    note_readings(panel, bar, [s for s in settled if s.row.pk in decided.decisions], now)
     _store_trades(actor, account, own, settled, bar, now)
     points = [at_bar.save(sleeve, bar, now) for sleeve in settled]
     store.add_points([_total(account, bar, settled), *points])

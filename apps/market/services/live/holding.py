@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -13,6 +14,7 @@ from apps.core import events
 from apps.core.actors import system
 from apps.core.errors import LabError
 from apps.market.models import LiveFeed, Series
+from apps.market.services import troubles
 from apps.market.services.keys import note_refused_key
 from apps.market.services.live.switching import tell_change
 
@@ -132,7 +134,21 @@ def _note_turn(row: LiveFeed, before: str, now: datetime) -> None:
     audit.record(
         actor=actor, action=f"feed.{what}", subject=f"live-feed:{row.name}", body=body, now=now
     )
-    if row.state in BAD:
+    trouble: dict[str, Any] = {
+        "team_id": row.team_id,
+        "kind": troubles.FEED_BAD,
+        "subject": f"live-feed:{row.name}",
+        "now": now,
+    }
+    if row.state not in BAD:
+        troubles.over(**trouble)
+    else:
+        troubles.found(
+            severity="critical",
+            title=f"Live feed {row.name} is {row.state}: {row.note or 'no bars come'}",
+            advice="Strategies on it are gated; look at the vendor's status and at the feed.",
+            **trouble,
+        )
         told = {"feed": row.name, "state": str(row.state), "note": row.note}
         events.emit(team_id=row.team_id, topic="alerts", kind=f"market.feed.{what}", data=told)
 
