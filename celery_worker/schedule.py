@@ -9,6 +9,7 @@ PERIODIC = (
     ("finish halts", "trading.finish_halts", 5.0, "trading"),
     ("run flows", "market.run_flows", 20.0, "io"),
     ("judge bars that changed", "market.recheck_due", 300.0, "io"),
+    ("keep storage", "market.keep_storage", 120.0, "io"),
     ("expire proposals", "approvals.expire", 600.0, "io"),
 )
 

@@ -12,6 +12,7 @@ from django.core.checks import Warning as Caution
 
 TAG = "quantsite"
 LEAST_SECRET = 50
+LEAST_KEPT_DAYS = 7
 PLUG_TABLES = ("MARKET_PROVIDERS", "BROKERS", "LLMS", "STRATEGY_LIBRARY")
 
 
@@ -74,6 +75,17 @@ def check_plugs(**_: Any) -> list[CheckMessage]:
                 hint = "Correct the line in quantsite/settings/plugs.py."
                 found.append(Error(message, hint=hint, id="quantsite.E005"))
     return found
+
+
+@register(TAG)
+def check_retention(**_: Any) -> list[CheckMessage]:
+    """Judge how long bars of a minute are kept: for ever, or for some days at least."""
+    days = settings.MINUTES_KEPT_DAYS
+    if days == 0 or days >= LEAST_KEPT_DAYS:
+        return []
+    message = f"MINUTES_KEPT_DAYS is {days}; bars of a minute would go before they are used."
+    hint = f"Set 0 to keep them for ever, or {LEAST_KEPT_DAYS} days and more."
+    return [Error(message, hint=hint, id="quantsite.E006")]
 
 
 def _exists(module: str) -> bool:

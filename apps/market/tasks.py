@@ -8,6 +8,7 @@ from celery import shared_task
 
 from apps.core import clock, jobs
 from apps.market import services
+from apps.market.services import storage
 
 
 @shared_task(name="market.ingest", bind=True)
@@ -44,3 +45,9 @@ def run_flows() -> dict[str, int]:
 def recheck_due() -> dict[str, int]:
     """Judge what changed since, and note how universes are."""
     return services.recheck_due(now=clock.now())
+
+
+@shared_task(name="market.keep_storage")
+def keep_storage() -> dict[str, int]:
+    """Note how far the server's aggregates are, let minutes go that are too old."""
+    return storage.keep_storage(now=clock.now())

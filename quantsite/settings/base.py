@@ -168,6 +168,7 @@ MEDIA_ROOT = LAB_HOME / "media"
 # Panels that were read once, as files; the oldest go when they take more. 0 keeps none.
 PANEL_CACHE = LAB_HOME / "cache" / "panels"
 PANEL_CACHE_MB = env.number("PANEL_CACHE_MB", 2048)
+MINUTES_KEPT_DAYS = env.number("MINUTES_KEPT_DAYS", 0)  # 0: bars of a minute are kept for ever
 UPLOAD_ROOT = LAB_HOME / "uploads"
 UPLOAD_MAX_BYTES = env.number("UPLOAD_MAX_BYTES", 512 * 2**20)
 BODY_MAX_BYTES = UPLOAD_MAX_BYTES + 2**20  # the form around a file comes on top

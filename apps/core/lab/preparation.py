@@ -39,6 +39,7 @@ class Preparation:
         collecting = self._begin_collecting()
         try:
             self._upgrade()
+            self._set_up_storage()
             if not self.credentials.is_file():
                 self.say("First start: making the demo team, loading the bundled market data …")
                 self.finish(self.begin("bootstrap_lab"))
@@ -132,6 +133,11 @@ class Preparation:
         else:
             self._migrate(0)
         write_private(note, f"{digest} {self._count_applied()}")
+
+    def _set_up_storage(self) -> None:
+        """Ask a server of one's own for what it offers; the embedded one has nothing to set up."""
+        if not self.embedded:
+            self.finish(self.begin("set_up_storage", **AS_OWNER))
 
     def _count_applied(self) -> int:
         try:

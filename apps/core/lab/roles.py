@@ -77,8 +77,20 @@ def _make_extension(connection: psycopg.Connection[Any]) -> str | None:
     if offered is None or loaded is None or "timescaledb" not in str(loaded[0]):
         return None
     connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    _let_policies_run(connection)
     row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")
     return str(row.fetchone()[0])  # type: ignore[index]
+
+
+def _let_policies_run(connection: psycopg.Connection[Any]) -> None:
+    """Let the owner of the tables log in, which its background jobs do, and nobody else as it.
+
+    TimescaleDB refuses policies of an owner that may not. The limit holds for connections from
+    outside only; the role has no password either.
+    """
+    licence = connection.execute("SELECT current_setting('timescaledb.license', true)").fetchone()
+    if licence is not None and licence[0] == "timescale":
+        connection.execute("ALTER ROLE owner LOGIN PASSWORD NULL CONNECTION LIMIT 0")
 
 
 def _run_ledger(connection: psycopg.Connection[Any]) -> list[str]:

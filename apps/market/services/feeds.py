@@ -80,7 +80,7 @@ def _make_feed(
         name=name,
         universe=universe,
         timeframe=universe.timeframe,
-        start_at=first,
+        start_at=first or now,
         bars_total=total,
         updated_at=now,
     )

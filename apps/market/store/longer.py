@@ -42,9 +42,12 @@ OF_MINUTES = f"""(
     SELECT series_id, ts, open, high, low, close, volume FROM {MINUTES}
     WHERE series_id = ANY(%s) AND ts >= %s AND ts <= %s
 ) minutes"""  # noqa: S608 the name is a constant
+# An aggregate may keep bars of minutes that have gone from either end; the series tells its ends.
 OF_AGGREGATE = """
-    SELECT series_id, ts, open, high, low, close, volume, last_at FROM {view}
-    WHERE series_id = ANY(%s) AND ts >= %s AND ts <= %s
+    SELECT a.series_id, a.ts, a.open, a.high, a.low, a.close, a.volume, a.last_at
+    FROM {view} a JOIN market_series s ON s.id = a.series_id
+    WHERE a.series_id = ANY(%s) AND a.ts >= %s AND a.ts <= %s
+      AND a.last_at >= s.first_at AND a.ts <= s.last_at
 """
 # The newest bar stays out until its last minute is there.
 CLOSED = """

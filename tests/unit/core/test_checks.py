@@ -43,3 +43,14 @@ def test_a_plug_that_is_not_there_is_named(settings):
     (message,) = checks.check_plugs()
     assert message.id == "quantsite.E005"
     assert "ghost" in message.msg
+
+
+def test_minutes_are_kept_for_ever_or_for_days_enough_to_be_used(settings):
+    for days in (0, 7, 4000):
+        settings.MINUTES_KEPT_DAYS = days
+        assert checks.check_retention() == []
+    for days in (-1, 1, 6):
+        settings.MINUTES_KEPT_DAYS = days
+        (message,) = checks.check_retention()
+        assert message.id == "quantsite.E006"
+        assert "0 to keep them for ever" in message.hint

@@ -19,7 +19,10 @@ from apps.core.lab.upgrade import compare
 
 
 class Command(BaseCommand):
-    help = "Run the pending migrations in one transaction (as DB_ROLE=migrate)."
+    help = (
+        "Run the pending migrations in one transaction, then ask the server for what its edition "
+        "offers (as DB_ROLE=migrate)."
+    )
     requires_system_checks = [TAG]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,6 +36,12 @@ class Command(BaseCommand):
             found = compare(loader.disk_migrations, loader.applied_migrations)
             options["compare"].write_text(json.dumps(asdict(found)), encoding="utf-8")
             return
+        self.migrate(options["verbosity"])
+        # By name: the core knows no other app. What fails there is kept, and stops no start.
+        call_command("set_up_storage")
+
+    def migrate(self, verbosity: int) -> None:
+        """Run what is pending, all or nothing."""
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
         if not plan:
@@ -42,6 +51,6 @@ class Command(BaseCommand):
             with transaction.atomic():
                 # Deferred constraints would leave events that later steps on the table trip over.
                 connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")
-                call_command("migrate", interactive=False, verbosity=options["verbosity"])
+                call_command("migrate", interactive=False, verbosity=verbosity)
         else:
-            call_command("migrate", interactive=False, verbosity=options["verbosity"])
+            call_command("migrate", interactive=False, verbosity=verbosity)
