@@ -61,7 +61,7 @@ class VendorServer(ThreadingHTTPServer):
     """Subclasses fill ``truth``, set ``now`` and ``key``, and name their ``routes``.
 
     ``routes`` maps ``"GET /path"`` (an ending ``/*`` takes the rest) to the name of a method that
-    gets the call and returns a JSON-ready body, or a pair of status and body.
+    gets the call and returns a JSON-ready body, or status and body, and headers if there are any.
     ``fault`` is a name of ``STATUSES`` or ``ANSWERS``, ``slow``, ``cut``, a status in digits, or
     ``empty``, which holds for the ``data_routes`` only.
     """
@@ -173,8 +173,8 @@ class Handler(BaseHTTPRequestHandler):
             if done:
                 return None
         found = getattr(self.server, call.route)(call)
-        status, body = found if isinstance(found, tuple) else (200, found)
-        return self.send(status, body)
+        status, body, *headers = found if isinstance(found, tuple) else (200, found)
+        return self.send(status, body, *headers)
 
     def find(self, method, path):
         for line, route in self.server.routes.items():
