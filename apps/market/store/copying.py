@@ -47,7 +47,7 @@ def bars_from(stream: Iterable[bytes]) -> dict[int, Columns]:
         times = copy_format.from_server(copy_format.integers(ts))
         by_turns = np.frombuffer(prices, ">f8").reshape(-1, 4)
         four = by_turns.T.astype(np.float64, order="C")
-        bars = Columns(times, *four, copy_format.floats(volume))
+        bars = Columns(times, four[0], four[1], four[2], four[3], copy_format.floats(volume))
         found[int(copy_format.integers(key)[0])] = in_order(bars)
     return found
 
