@@ -245,6 +245,20 @@ class VendorContract(ProviderContract):
         assert told.sections
         assert all(provider.section(name).timeframe in told.timeframes for name in told.sections)
 
+    def test_what_it_does_not_have_is_refused_with_what_it_has(self, provider):
+        told = provider.capabilities
+        other = next(name for name in (*SECONDS, "3m") if name not in told.timeframes)
+        for changes in ({"timeframe": other}, {"section": "mars"}):
+            with pytest.raises((Invalid, NotFound)) as caught:
+                provider.plan(self.request(symbols=(self.symbol,), **changes))
+            assert caught.value.code in {
+                "provider.timeframe",
+                "timeframe.unknown",
+                "provider.section_unknown",
+            }
+            has = told.sections if "section" in changes else told.timeframes
+            assert any(name in caught.value.message for name in has)
+
     def test_pages_are_joined_without_a_bar_lost_or_doubled(self, provider, server):
         self.check_truth(provider, server)
         if self.pages:

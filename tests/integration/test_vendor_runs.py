@@ -133,7 +133,7 @@ class Refusing(FmpServer):
         super().__init__()
         self.times, self.lock = [], threading.Lock()
 
-    def stock_list(self, call):
+    def stock_list(self, call):  # noqa: ARG002
         with self.lock:
             self.times.append(time.monotonic())
             is_first = len(self.times) == 1
