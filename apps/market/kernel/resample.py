@@ -113,7 +113,7 @@ def _one_step(bars: Columns, timeframe: str) -> Columns:
         np.minimum.reduceat(bars.low, first),
         bars.close[last],
         # One after another: ``reduceat`` adds in pairs, and ends in other bits.
-        np.bincount(np.cumsum(begins) - 1, weights=bars.volume),
+        np.asarray(np.bincount(np.cumsum(begins) - 1, weights=bars.volume), np.float64),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -45,7 +46,7 @@ def count_opens(series_ids: Sequence[int], start: datetime | None) -> tuple[date
     Raises ``Denied`` for a foreign series.
     """
     parts: list[str] = []
-    asked: list[object] = []
+    asked: list[Any] = []
     for table, ids in check_readable(series_ids).items():
         parts.append(OF_TABLE.format(table=table))
         asked += [ids, start, start]
