@@ -23,6 +23,7 @@ from apps.market.models import Batch, LiveFeed, Revision, Series
 from apps.market.providers.base import Fetched, Listing
 from apps.market.services.live import holding, running, writing
 from apps.market.store import read_bars
+from apps.ops.models import Alert
 from apps.trading.management.commands.stream import Stream
 from tests.servers import vendor
 from tests.servers.alpaca_server import KEY, AlpacaServer, minute_bar, serving
@@ -203,10 +204,15 @@ def test_a_frozen_price_makes_the_feed_stale_and_a_moving_one_live_again(play):
     assert not stage.view.may_be_trusted
     (alert,) = stage.events("alerts", "market.feed.stale")
     assert alert["feed"] == "us"
+    stored = Alert.objects.get(team=stage.team, kind="feed.bad")
+    assert (stored.subject, stored.severity) == ("live-feed:us", "critical")
+    assert "one price for 10 minutes" in stored.title
     stage.clock.micros += MINUTE
     stage.stream.messages.append(told(10, 171.0))
     until(lambda: stage.view.state == "live", "a live feed")
     assert stage.trail()[-2:] == ["feed.stale", "feed.recovered"]
+    stored.refresh_from_db()
+    assert stored.ended_at is not None
 
 
 def test_a_silent_stream_is_stale_while_the_exchange_is_open(play):

@@ -12,6 +12,7 @@ from apps.core.models import Job
 from apps.market import services
 from apps.market.models import Flow, IngestRun
 from apps.market.providers.sample import SampleProvider
+from apps.ops.models import Alert
 
 REST = "/api/v1"
 WANTED = {"name": "nightly", "provider": "sample", "section": "sp500", "symbols": ["AAPL", "KO"]}
@@ -88,8 +89,10 @@ def test_a_flow_that_fails_is_tried_again_then_raised(actor, now, db, monkeypatc
     assert (flow.report["status"], flow.report["retries"]) == ("failed", 3)
     assert flow.report["errors"] == {"KO": "KO is not what it was."}
     alerts = [told for told in sent if told["topic"] == "alerts"]
-    assert [told["kind"] for told in alerts] == ["market.flow.failed"]
+    assert [told["kind"] for told in alerts] == ["ops.alert.raised", "market.flow.failed"]
     assert events("flow.failed") == 1
+    alert = Alert.objects.get(team_id=flow.team_id, kind="flow.failed")
+    assert (alert.subject, alert.severity, alert.ended_at) == ("flow:nightly", "warning", None)
 
 
 def test_a_flow_whose_provider_refuses_reports_it(actor, now, db, monkeypatch):
@@ -98,12 +101,22 @@ def test_a_flow_whose_provider_refuses_reports_it(actor, now, db, monkeypatch):
     def refused(self, request):
         raise Denied("The key is not taken.", code="provider.auth")
 
-    monkeypatch.setattr(SampleProvider, "plan", refused)
-    assert services.run_flows(now=flow.next_at)["started"] == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(SampleProvider, "plan", refused)
+        assert services.run_flows(now=flow.next_at)["started"] == 0
     flow.refresh_from_db()
     assert flow.report["error"]["code"] == "provider.auth"
     assert flow.next_at > now + timedelta(days=1)
     assert events("flow.failed") == 1
+    alert = Alert.objects.get(team_id=flow.team_id, kind="flow.failed")
+    assert (alert.severity, alert.count) == ("critical", 1)
+    assert "The key is not taken." in alert.title
+    at = flow.next_at
+    services.run_flows(now=at)
+    work(the_run())
+    services.run_flows(now=at)
+    alert.refresh_from_db()
+    assert alert.ended_at == at
 
 
 def test_flows_are_switched_run_and_removed(actor, now, db):

@@ -26,6 +26,7 @@ from apps.market.models import (
 )
 from apps.market.providers.base import Fetched, Listing
 from apps.market.services.absorb import absorb
+from apps.ops.models import Alert
 from tests.factories.market import DAY, columns
 
 pytestmark = [pytest.mark.django_db, pytest.mark.store]
@@ -394,6 +395,25 @@ def test_a_fall_of_a_universe_is_noted_and_told(own, team, closes, now):
     (event,) = audit.list_events(team_id=team.pk, action="health.fell")
     assert json.loads(event.body) == {"universe": "mine", "before": 100.0, "score": 96.0}
     assert Checkup.objects.filter(universe=row).count() == 2
+
+
+def test_critical_findings_raise_an_alert_that_ends_with_them(own, team, closes, now):
+    bring(own, columns(closes), now)
+    row, series = universe_of(own, team, now), Series.objects.filter(instrument__dataset=own)
+    told = {**series_of(own).health, "score": 80.0}
+    for day, counts in enumerate(({"spike": 2}, {"price_unit": 1, "spike": 2}, {"spike": 1})):
+        series.update(health={**told, "counts": counts})
+        services.check_up(universe=row, now=now + timedelta(days=day))
+        alerts = Alert.objects.filter(team=team, kind="health.critical")
+        assert alerts.count() == min(day, 1)
+    (alert,) = alerts
+    assert (alert.subject, alert.severity) == ("universe:mine", "critical")
+    assert "price unit (1)" in alert.title
+    assert "spike" not in alert.title
+    assert (alert.raised_at, alert.ended_at) == (
+        now + timedelta(days=1),
+        now + timedelta(days=2),
+    )
 
 
 def test_the_monitor_of_the_lab_tells_of_fallen_universes(own, team, closes, now):

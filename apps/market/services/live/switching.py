@@ -17,6 +17,7 @@ from apps.market.models import LiveFeed
 from apps.market.providers.base import Provider, Request
 from apps.market.selectors.keys import provider_for
 from apps.market.selectors.live import LiveFeedView, find_row, live_view
+from apps.market.services import troubles
 from apps.market.services.ingests import own_dataset
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
@@ -124,6 +125,7 @@ def _switch(actor: Actor, name: str, *, is_on: bool, now: datetime) -> LiveFeedV
             row.state, row.note, row.stale_symbols = State.STOPPED, "", []
         row.save()
         _record(actor, "feed.started" if is_on else "feed.stopped", row, {}, now)
+        _forget_trouble(row, now)
     return live_view(row, now)
 
 
@@ -134,7 +136,14 @@ def delete_live_feed(*, actor: Actor, name: str, now: datetime) -> None:
         row = find_row(team_id=actor.team, name=name, lock=True)
         row.state = State.STOPPED
         _record(actor, "feed.deleted", row, {}, now)
+        _forget_trouble(row, now)
         row.delete()
+
+
+def _forget_trouble(row: LiveFeed, now: datetime) -> None:
+    """End the alert about a feed that somebody stops, starts anew or removes."""
+    subject = f"live-feed:{row.name}"
+    troubles.over(team_id=row.team_id, kind=troubles.FEED_BAD, subject=subject, now=now)
 
 
 def _record(actor: Actor, action: str, row: LiveFeed, body: dict[str, Any], now: datetime) -> None:
