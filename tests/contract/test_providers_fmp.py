@@ -9,6 +9,9 @@ from apps.market.providers.fmp import FmpProvider
 from tests.contract.provider_suite import VendorContract
 from tests.servers.fmp_server import SPLIT_AT, FmpServer
 
+# A week before the first bar, so that they come on two pages of two weeks.
+MONDAY = 1_708_905_600_000_000
+
 
 class Fmp(VendorContract):
     name, symbol, unknown = "fmp", "AAPL", "NOBODY"
@@ -72,4 +75,4 @@ class TestFmpIntraday(Fmp):
     section, timeframe, intraday = "us-intraday", "15m", True
 
     def request(self, **changes):
-        return super().request(**{"since": 1_709_510_400_000_000, **changes})
+        return super().request(**{"since": MONDAY, **changes})

@@ -2,7 +2,8 @@
 
 Each endpoint names the page it follows, below https://site.financialmodelingprep.com/developer/docs.
 The key comes in the header ``apikey`` (…/docs#authorization); refusals are
-``{"Error Message": …}``.
+``{"Error Message": …}``. Field names were compared with stored copies of those pages (unadjusted
+prices, splits, historical constituents) and with others' clients and their recorded answers.
 """
 
 from datetime import date, datetime, timedelta
@@ -172,7 +173,10 @@ class FmpServer(VendorServer):
         return [{"symbol": symbol, "companyName": SYMBOLS[symbol], **facts, "isFund": False}]
 
     def splits(self, call):
-        """…/stable/splits-company."""
+        """…/stable/splits-company: the newest first, at most 1000.
+
+        How many come unless ``limit`` is told is not documented; here it is one.
+        """
         found = self.actions[call.query["symbol"]]
         rows = np.flatnonzero(found.split != 1)
         ts, ratio = self.wrong_part("split", found.ts[rows], found.split[rows], DAY)
@@ -182,9 +186,10 @@ class FmpServer(VendorServer):
                 "date": day_of(ts[i]),
                 "numerator": int(ratio[i]),
                 "denominator": 1,
+                "splitType": "stock-split",
             }
             for i in range(len(ts))
-        ]
+        ][::-1][: self.limit(call)]
 
     def dividends(self, call):
         """…/stable/dividends-company: ``adjDividend`` in today's shares."""
@@ -204,7 +209,10 @@ class FmpServer(VendorServer):
                 "frequency": "Quarterly",
             }
             for i in range(len(ts))
-        ]
+        ][::-1][: self.limit(call)]
+
+    def limit(self, call):
+        return min(int(call.query.get("limit", 1)), 1000)
 
     def stock_list(self, call):  # noqa: ARG002
         """…/stable/company-symbols-list."""

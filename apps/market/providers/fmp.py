@@ -57,6 +57,8 @@ SURVIVORSHIP = {
     ),
     DAILY: "What was asked for by symbol: who is missing is known to who chose the symbols.",
 }
+# The vendor's most; how many it answers unless told is not documented, and too few for old stocks.
+MOST_ACTIONS = 1000
 NEW_YORK = "America/New_York"
 FIRST_DAY = "1970-01-01"
 
@@ -220,8 +222,9 @@ class FmpProvider:
         if task.section == INTRADAY:
             return no_actions()
         raw = task.section != ADJUSTED
-        dividends = self._rows("/stable/dividends", symbol=task.symbol)
-        splits = self._rows("/stable/splits", symbol=task.symbol) if raw else []
+        asked = {"symbol": task.symbol, "limit": MOST_ACTIONS}
+        dividends = self._rows("/stable/dividends", **asked)
+        splits = self._rows("/stable/splits", **asked) if raw else []
         amount = "dividend" if raw else "adjDividend"
         with answers.reading("fmp"):
             cash = {_day(row): float(row[amount]) for row in dividends if row[amount]}
