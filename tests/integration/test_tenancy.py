@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from django.db import ProgrammingError, connection, transaction
+from django.db import ProgrammingError, connection, connections, transaction
 
 from apps.core import tenancy
 from apps.market.models import Dataset, IngestRun, Instrument, Series
@@ -145,3 +145,64 @@ def test_doors_work_in_the_scope_of_their_team(
     assert "ours" in seen
     assert "theirs" not in seen
     assert tenancy.current() == tenancy.LAB
+
+
+@pytest.fixture
+def pooled(live_db):
+    """A wrapper whose pool holds one connection, which it hands on and on."""
+    wrapper = connections.create_connection("default")
+    options = {**wrapper.settings_dict["OPTIONS"], "pool": {"min_size": 1, "max_size": 1}}
+    wrapper.settings_dict = {**wrapper.settings_dict, "OPTIONS": options, "CONN_MAX_AGE": 0}
+    wrapper.alias = "pooled"
+    yield wrapper
+    wrapper.close()
+    wrapper.close_pool()
+
+
+def shown(wrapper):
+    """What the scope is on the server, and which datasets of teams it shows."""
+    with wrapper.cursor() as cursor:
+        cursor.execute("SELECT current_setting('quantsite.scope', true)")
+        setting = cursor.fetchone()[0] or ""
+        cursor.execute("SELECT team_id FROM market_dataset WHERE team_id IS NOT NULL")
+        return setting, {row[0] for row in cursor.fetchall()}
+
+
+def test_a_pooled_connection_never_shows_the_rows_of_whoever_had_it_before(
+    pooled, team, other_team, now
+):
+    make_dataset(team, now)
+    make_dataset(other_team, now)
+    for whose in (team, other_team, other_team, team):
+        with tenancy.team(whose.pk):
+            assert shown(pooled) == (str(whose.pk), {whose.pk})
+        pooled.close()
+    with tenancy.team(None):
+        assert shown(pooled) == ("", set())
+    pooled.close()
+
+
+def test_what_was_told_in_a_transaction_that_a_pool_ends_is_told_again(pooled, team, now):
+    make_dataset(team, now)
+    with tenancy.team(None):
+        shown(pooled)
+    pooled.close()
+    with tenancy.team(team.pk):
+        pooled.ensure_connection()
+        pooled.connection.execute("BEGIN")
+        assert shown(pooled)[1] == {team.pk}
+        pooled.close()  # the pool rolls back, and with it what was told
+        assert shown(pooled) == (str(team.pk), {team.pk})
+    pooled.close()
+
+
+def test_a_pooled_connection_is_told_the_same_scope_once(pooled, team):
+    told = []
+    for _ in range(3):
+        with tenancy.team(team.pk):
+            pooled.ensure_connection()
+            before = getattr(pooled.connection, "told_scope", None)
+            shown(pooled)
+            told.append(before == str(team.pk))
+        pooled.close()
+    assert told == [False, True, True]

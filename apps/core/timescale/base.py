@@ -47,7 +47,12 @@ class DatabaseWrapper(TimescaleWrapper):
         self._forget_scope()
 
     def _close(self) -> None:
-        self._forget_scope()
+        # A pool rolls back what is left open. Otherwise what was told holds for whoever is handed
+        # the connection next, and telling the same again would cost each request a round trip.
+        if self.connection is not None:
+            status = self.connection.info.transaction_status
+            if status != TransactionStatus.IDLE:
+                self._forget_scope()
         super()._close()
 
     def _forget_scope(self) -> None:
