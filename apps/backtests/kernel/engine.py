@@ -5,7 +5,7 @@ Both gears run the same compiled step, so the same decisions give the same fills
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,20 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.backtests.kernel.costs import Costs
+from apps.backtests.kernel.execution import Execution
 from apps.backtests.kernel.fills import check_units, get_fill_rule
 from apps.backtests.kernel.limits import WeightLimits, limited
 from apps.backtests.kernel.results import NO_FILLS, Fills, Result, Trades, join
+from apps.backtests.kernel.sessions import MAX_WEIGHT, Session, place_all
 from apps.core.errors import Invalid
 from apps.market.kernel.bars import FIELDS, Panel
 from apps.strategies.kernel.decisions import Decisions
 from apps.strategies.kernel.interface import View
+from apps.strategies.kernel.orders import Intents, Order
 
 __all__ = ["Book", "Fills", "Result", "Trades", "run", "run_events"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 ENGINE_VERSION = "1"
-MAX_WEIGHT = 100.0
 
 
 def run(
@@ -40,8 +42,12 @@ def run(
     units: str = "fractional",
     limits: WeightLimits | None = None,
     finalize: bool = False,
+    costs: Costs | None = None,
+    execution: Execution | None = None,
+    orders: Sequence[tuple[int, Order]] = (),
+    full: bool = False,
 ) -> Result:
-    """Play target weights over a panel.
+    """Play target weights, and orders, over a panel.
 
     Parameters
     ----------
@@ -65,6 +71,12 @@ def run(
     finalize
         Close what is held at the end at the price the last bar filled at, as backtesting.py's
         ``finalize_trades`` does; for comparison only. Otherwise the last closes value it.
+    costs, execution
+        All costs in place of the two, and the terms of execution.
+    orders
+        Pairs of the bar at whose close an order was made, and the order.
+    full
+        Take the loop that visits every bar where the plain one would do.
 
     Returns
     -------
@@ -74,7 +86,8 @@ def run(
     Raises
     ------
     Invalid
-        For shapes that don't match, infinite weights, cash that is not positive.
+        For shapes that don't match, infinite weights, cash that is not positive; and what
+        ``Session`` refuses.
 
     Notes
     -----
@@ -83,11 +96,28 @@ def run(
     """
     from apps.backtests.kernel import loops
 
-    rule, costs = get_fill_rule(fill), Costs(fee_bps, slippage_bps)
+    rule = get_fill_rule(fill)
+    costs, execution = costs or Costs(fee_bps, slippage_bps), execution or Execution()
+    start = check_cash(cash)
+    if full or orders or needs_session(panel, costs, execution):
+        _check_finalize(finalize=finalize)
+        session = Session(
+            panel,
+            cash=start,
+            costs=costs,
+            execution=execution,
+            rule=rule,
+            units=units,
+            limits=limits,
+        )
+        place_all(session, orders)
+        session.play(check_decisions(panel, targets)[0])
+        return session.result()
+    fee_bps, slippage_bps = costs.fee_bps, costs.slippage_bps
     if finalize and panel.n_bars:
         dense = targets.targets(panel.n_bars) if isinstance(targets, Decisions) else targets
         return _finalized(panel, limited(dense, limits), cash, fee_bps, slippage_bps, fill, units)
-    start, terms = check_cash(cash), terms_of(costs, units, panel.n_assets)
+    terms = terms_of(costs, units, panel.n_assets)
     decided, cells = check_decisions(panel, targets)
     prices, close = (np.ascontiguousarray(getattr(panel, n)) for n in (rule.price, "close"))
     # A wish fills at most once; ruin may add one closing fill per asset.
@@ -107,6 +137,18 @@ def run(
         )
     fills = Fills(key[:count], value[:count])
     return Result(start, fill, units, equity, fills, close, panel.high, panel.low)
+
+
+def needs_session(panel: Panel, costs: Costs, execution: Execution) -> bool:
+    """Tell whether something is asked for, or known of the bars, that needs the full loop."""
+    known = {"split", "dividend", "fx"} & panel.extras.keys()
+    return bool(known) or not (costs.is_plain and execution.is_plain)
+
+
+def _check_finalize(*, finalize: bool) -> None:
+    if finalize:
+        message = "finalize serves comparisons with plain costs only; leave it out here."
+        raise Invalid(message, code="finalize.comparison_only", details={"field": "finalize"})
 
 
 def terms_of(costs: Costs, units: str, n_assets: int) -> Floats:
@@ -243,7 +285,7 @@ class Book:
         return float(self.equity)
 
 
-Decide = Callable[[View], Floats | None]
+Decide = Callable[[View], Floats | Intents | None]
 
 
 def run_events(
@@ -257,9 +299,29 @@ def run_events(
     fill: str = "next_open",
     units: str = "fractional",
     limits: WeightLimits | None = None,
+    costs: Costs | None = None,
+    execution: Execution | None = None,
+    full: bool = False,
 ) -> Result:
-    """Play ``decide`` bar by bar through a ``Book``: the event gear's twin of ``run``."""
+    """Play ``decide`` bar by bar: the event gear's twin of ``run``.
+
+    Plain terms go through a ``Book``, as paper trading does; the others through a ``Session``.
+    ``decide`` may answer with ``Intents`` where a session plays (``full`` asks for one).
+    """
     rule = get_fill_rule(fill)
+    costs, execution = costs or Costs(fee_bps, slippage_bps), execution or Execution()
+    if full or needs_session(panel, costs, execution):
+        session = Session(
+            panel,
+            cash=check_cash(cash),
+            costs=costs,
+            execution=execution,
+            rule=rule,
+            units=units,
+            limits=limits,
+        )
+        return _played(session, features, decide)
+    fee_bps, slippage_bps = costs.fee_bps, costs.slippage_bps
     book = Book(panel.n_assets, cash, fee_bps, slippage_bps, units, limits)
     close, prices = panel.close, getattr(panel, rule.price)
     memory: dict[str, Any] = {}
@@ -271,6 +333,9 @@ def run_events(
         tradable = np.isfinite(close[i])
         view = View(i, int(panel.ts[i]), features, book.weights, tradable, memory)
         weights = decide(view)
+        if isinstance(weights, Intents):
+            message = "Orders need a session; run the event gear with full=True."
+            raise Invalid(message, code="order.no_session")
         if weights is not None:
             book.set_targets(weights)
         if not rule.delay:
@@ -288,6 +353,25 @@ def run_events(
         panel.low,
         known_curve=curve,
     )
+
+
+def _played(session: Session, features: dict[str, Floats], decide: Decide) -> Result:
+    panel = session.panel
+    memory: dict[str, Any] = {}
+    for i in range(panel.n_bars):
+        session.advance()
+        tradable = np.isfinite(panel.close[i])
+        view = View(i, int(panel.ts[i]), features, session.weights, tradable, memory)
+        wanted = decide(view)
+        if isinstance(wanted, Intents):
+            for number in wanted.cancel:
+                session.cancel(number)
+            for order in wanted.orders:
+                session.place(order)
+            wanted = wanted.weights
+        if wanted is not None:
+            session.set_targets(wanted)
+    return session.result()
 
 
 def check_decisions(panel: Panel, targets: Floats | Decisions) -> tuple[Decisions, int]:

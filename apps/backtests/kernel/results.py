@@ -337,7 +337,7 @@ class Result:
 def last_of(close: Floats) -> Floats:
     """Return each asset's last finite close; NaN when it never had one."""
     if len(close) and np.isfinite(close[-1]).all():
-        return close[-1].copy()
+        return np.asarray(close[-1].copy())
     there = np.isfinite(close)
     at = close.shape[0] - 1 - np.argmax(there[::-1], axis=0) if len(close) else np.zeros(0, int)
     last = close[at, np.arange(close.shape[1])] if len(close) else np.full(close.shape[1], np.nan)

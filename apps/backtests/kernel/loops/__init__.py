@@ -1,5 +1,6 @@
 """Compiled loops of backtests: arrays and scalars only. Import this inside functions."""
 
+from apps.backtests.kernel.loops.market import play_full, step_bar
 from apps.backtests.kernel.loops.plain import (
     curve_2d,
     play_1d,
@@ -20,9 +21,11 @@ __all__ = [
     "mark_1d",
     "play_1d",
     "play_2d",
+    "play_full",
     "positions_2d",
     "round_trips_1d",
     "sparse_2d",
+    "step_bar",
     "sums_2d",
     "trade_1d",
 ]
