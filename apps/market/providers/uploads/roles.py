@@ -16,7 +16,7 @@ WORDS = {
     "ts": (
         "ts time timestamp date datetime date_time open_time opentime bar_time begin "
         "period day month candle_begin_time funding_time fundingtime settlement_time "
-        "trade_date unix change_date effective_date ex_date exdate unnamed_0 index"
+        "trade_date unix change_date effective_date ex_date exdate on unnamed_0 index"
     ),
     "symbol": "symbol ticker instrument sym tic asset pair contract security code market",
     "venue": "venue exchange exch",
