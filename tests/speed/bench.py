@@ -26,6 +26,7 @@ ROWS = {
     "api_list_200": "api_list",
     "page_first_chart": "first_chart",
     "plan_40k": "planning",
+    "plan_40k_stored": "plan_stored",
     "ingest_5m": "bars",
     "reingest_5m": "bars",
     "read_panel_db": "bars",
