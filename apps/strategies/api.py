@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
-from apps.core import clock
+from apps.core import clock, jobs
 from apps.core.doors import permission, signed_in
 from apps.core.rest import Page, Paging, page
 from apps.strategies import schemas, selectors, services
@@ -108,3 +108,68 @@ def diff_versions(request: HttpRequest, version_id: int, against: int) -> Any:
 def check_expression(request: HttpRequest, body: schemas.ExpressionIn) -> Any:  # noqa: ARG001
     """Read a formula: its spelling, words, lookback, unit; or an error with its column."""
     return selectors.read_expression(body.expression)
+
+
+@router.post("/scans", response={202: schemas.ScanStarted})
+@permission("research.write")
+def create_scan(request: HttpRequest, body: schemas.ScanIn) -> Any:
+    """Ask every strategy about every symbol of a universe."""
+    now = clock.now()
+    row, job = services.create_scan(actor=signed_in(request), now=now, **body.dict())
+    return Status(202, {"id": row.pk, "job": jobs.as_dict(job, now)})
+
+
+@router.get("/scans", response=Page[schemas.ScanOut])
+@permission("team.read")
+def list_scans(request: HttpRequest, paging: Query[Paging], universe: str = "") -> Any:
+    """List the team's scans, newest first."""
+    rows = selectors.list_scans(team_id=signed_in(request).team, universe=universe)
+    found = page(rows, request, limit=paging.limit)
+    return {**found, "items": selectors.scan_views(found["items"])}
+
+
+@router.get("/scans/{scan_id}", response=schemas.ScanOut)
+@permission("team.read")
+def read_scan(request: HttpRequest, scan_id: int) -> Any:
+    """Show a scan and how far it is."""
+    return selectors.get_scan(scan_id, signed_in(request).team)
+
+
+@router.get("/scans/{scan_id}/readings", response=Page[schemas.SignalOut])
+@permission("team.read")
+def list_scan_readings(request: HttpRequest, scan_id: int, paging: Query[Paging]) -> Any:
+    """List all a scan read by symbol, also what is refused and what nothing is wanted of."""
+    team = signed_in(request).team
+    selectors.get_scan(scan_id, team)
+    rows = selectors.list_readings(team_id=team, scan_id=scan_id)
+    return page(rows, request, limit=paging.limit, order=("symbol", "strategy"))
+
+
+@router.get("/scans/{scan_id}/consensus", response=list[schemas.ConsensusOut])
+@permission("team.read")
+def list_scan_consensus(request: HttpRequest, scan_id: int) -> Any:
+    """List how many strategies want each symbol of a scan."""
+    team = signed_in(request).team
+    selectors.get_scan(scan_id, team)
+    return selectors.list_consensus(team_id=team, scan_id=scan_id)
+
+
+@router.get("/signals/recent", response=Page[schemas.SignalOut])
+@permission("team.read")
+def list_recent_signals(
+    request: HttpRequest,
+    paging: Query[Paging],
+    strategy: str = "",
+    symbol: str = "",
+    min_score: float | None = None,
+    scan: int | None = None,
+) -> Any:
+    """List what strategies want by the newest scans, with scores; the latest turn first."""
+    rows = selectors.list_signals(
+        team_id=signed_in(request).team,
+        scan_id=scan,
+        strategy=strategy,
+        symbol=symbol,
+        min_score=min_score,
+    )
+    return page(rows, request, limit=paging.limit, order=("-signal_at", "-id"))

@@ -1,4 +1,4 @@
-"""Tables of strategies: what was thought up, and every version of it, never changed."""
+"""Tables of strategies: what was thought up, every version of it, and what scans found."""
 
 from __future__ import annotations
 
@@ -77,3 +77,56 @@ class StrategyVersion(TeamOwned):
 
     def __str__(self) -> str:
         return f"{self.strategy_id} v{self.number}"
+
+
+class Scan(TeamOwned):
+    """Every strategy on every symbol of a universe, once."""
+
+    universe = models.CharField(max_length=120)
+    timeframe = models.CharField(max_length=8)
+    symbols = models.JSONField(default=list)
+    strategies = models.JSONField(default=list)
+    batches = models.PositiveIntegerField(default=0)
+    created_by = models.CharField(max_length=80)
+    created_by_label = models.CharField(max_length=160, blank=True, default="")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (models.Index(fields=("team", "-created_at", "-id"), name="scan_team_recent"),)
+
+    def __str__(self) -> str:
+        return f"{self.universe} {self.created_at:%F %T}"
+
+
+class Signal(TeamOwned):
+    """What a strategy wants of a symbol at the last bar of a scan, with the parts of its score.
+
+    ``signal_at`` is the close of the bar at which it came to want that, ``bar_at`` the last one.
+    A strategy that could not be computed has the code of why in ``refusal``.
+    """
+
+    scan = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="signals")
+    strategy = models.CharField(max_length=80)
+    symbol = models.CharField(max_length=80)
+    side = models.SmallIntegerField(default=0)
+    signal_at = models.DateTimeField(null=True)
+    bar_at = models.DateTimeField(null=True)
+    bars_since = models.PositiveIntegerField(default=0)
+    price = models.FloatField(null=True)
+    score = models.FloatField(null=True)
+    components = models.JSONField(default=dict)
+    missing = models.JSONField(default=list)
+    state = models.CharField(max_length=40, blank=True, default="")
+    refusal = models.CharField(max_length=80, blank=True, default="")
+    reason = models.CharField(max_length=400, blank=True, default="")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("scan", "strategy", "symbol"), name="one_signal_per_strategy_and_symbol"
+            ),
+        )
+        indexes = (models.Index(fields=("team", "-signal_at", "-id"), name="signal_team_recent"),)
+
+    def __str__(self) -> str:
+        return f"{self.strategy} {self.symbol} {self.side:+d}"

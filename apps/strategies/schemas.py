@@ -139,3 +139,65 @@ class ExpressionOut(Schema):
     lookback: int
     unit: str
     remarks: list[str]
+
+
+class ScanIn(Schema):
+    """A universe to scan; all strategies of the library without names."""
+
+    universe: str = Field(max_length=120)
+    strategies: list[str] = Field(default_factory=list, max_length=100)
+
+
+class ScanOut(Schema):
+    """A scan and how far it is."""
+
+    id: int
+    universe: str
+    timeframe: str
+    strategies: list[str]
+    symbols: int
+    created_by: str
+    created_by_label: str
+    created_at: datetime
+    status: str
+    progress: float
+    done: int
+    batches: int
+    errors: list[dict[str, Any]]
+
+
+class ScanStarted(Schema):
+    """A scan that was queued."""
+
+    id: int
+    job: dict[str, Any]
+
+
+class SignalOut(Schema):
+    """What a strategy wants of a symbol: 1 long, -1 short, with the parts of its score."""
+
+    id: int
+    scan_id: int
+    strategy: str
+    symbol: str
+    side: int
+    signal_at: datetime | None
+    bar_at: datetime | None
+    bars_since: int
+    price: float | None
+    score: float | None
+    components: dict[str, float]
+    missing: list[str]
+    state: str
+    refusal: str
+    reason: str
+
+
+class ConsensusOut(Schema):
+    """How many strategies want a symbol, of those that could be computed."""
+
+    symbol: str
+    long: int
+    short: int
+    asked: int
+    lean: float

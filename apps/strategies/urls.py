@@ -8,6 +8,7 @@ app_name = "strategies"
 urlpatterns = [
     path("", views.inventory, name="inventory"),
     path("new/", views.new, name="new"),
+    path("scanner/", views.scanner, name="scanner"),
     path("library/", views.library, name="library"),
     path("versions/<int:version_id>/", views.version, name="version"),
     path("versions/<int:version_id>/diff/<int:against>/", views.diff, name="diff"),

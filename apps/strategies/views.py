@@ -37,6 +37,14 @@ def library(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
+@permission("team.read")
+def scanner(request: HttpRequest) -> HttpResponse:
+    """Show a scan, the newest unless one is asked for, with its signals and the scans before."""
+    found = selectors.scanner_page(signed_in(request).team, request.GET.get("scan", ""))
+    return render(request, "strategies/scanner.html", found)
+
+
+@require_GET
 @permission("research.write")
 def new(request: HttpRequest) -> HttpResponse:
     """Show the form for a strategy of the team's own."""

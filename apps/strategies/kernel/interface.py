@@ -56,6 +56,10 @@ class Spec:
     gaps
         ``own_bars``: each instrument counts the bars it has; ``refuse``: a bar missing between an
         instrument's first and last is refused, since the sum would mean something else.
+    across
+        It compares instruments, so what it wants of one depends on which others there are.
+    passive
+        It follows no signal: a yardstick for the others.
     components
         The parts of its score, when it has one; ``prepare`` returns them, and ``score``.
     """
@@ -69,6 +73,8 @@ class Spec:
     single_asset: bool = False
     optional: tuple[str, ...] = ()
     gaps: str = "own_bars"
+    across: bool = False
+    passive: bool = False
     components: tuple[Component, ...] = ()
 
 

@@ -23,6 +23,7 @@ class BuyAndHold:
             "that have one; later it neither buys nor sells."
         ),
         source="Sharpe (1991), The Arithmetic of Active Management, FAJ 47(1)",
+        passive=True,
     )
 
     def warmup(self, params: Params) -> int:  # noqa: ARG002 the interface hands parameters

@@ -40,6 +40,7 @@ class Expression:
             Parameter("long_short", "bool", default=False, about="Sell the lowest share short"),
         ),
         inputs=("open", "high", "low", "close", "volume"),
+        across=True,
     )
 
     def warmup(self, params: Params) -> int:

@@ -45,6 +45,7 @@ class Momentum121:
                 "skip", "int", 21, 0, 1000, "bars", "How many of the last bars to leave out"
             ),
         ),
+        across=True,
     )
 
     def warmup(self, params: Params) -> int:

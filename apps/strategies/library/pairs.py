@@ -46,6 +46,7 @@ class Pairs:
             Parameter("pairs", "int", 5, 1, 500, "pairs", "How many are traded"),
             Parameter("open_at", "float", 2.0, 0.1, 20.0, "deviations", "When a pair is opened"),
         ),
+        across=True,
     )
 
     def warmup(self, params: Params) -> int:
