@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.db import connection, transaction
+from psycopg.conninfo import make_conninfo
 
 from apps.audit import selectors as audit
 from apps.core.lab.roles import _let_policies_run
@@ -112,6 +113,21 @@ def test_health_shows_it_on_the_page_and_by_rest(client_as, api_as):
     module = api_as("viewer").get("/api/v1/health/storage").json()
     assert module["edition"] == title
     assert module["retention"] == "off"
+
+
+def test_a_role_that_may_log_in_from_nowhere_is_refused(live_db):
+    """What the owner of the tables becomes where its policies must run as it."""
+    with psycopg.connect(live_db.dsn("admin"), autocommit=True) as admin:
+        admin.execute("DROP ROLE IF EXISTS trial_owner")
+        admin.execute("CREATE ROLE trial_owner LOGIN PASSWORD 'trial' CONNECTION LIMIT 0")
+        admin.execute("GRANT CONNECT ON DATABASE quantsite TO trial_owner")
+        address = make_conninfo(live_db.dsn("app"), user="trial_owner", password="trial")
+        try:
+            with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
+                psycopg.connect(address)
+        finally:
+            admin.execute("REVOKE CONNECT ON DATABASE quantsite FROM trial_owner")
+            admin.execute("DROP ROLE trial_owner")
 
 
 # --- Failures -----------------------------------------------------------------------------------

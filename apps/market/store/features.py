@@ -14,7 +14,7 @@ from apps.market.store.edition import Edition
 from apps.market.store.longer import LENGTHS, step_sql, view_of
 from apps.market.store.tables import LONGER, MINUTES
 
-# Measured by tests/speed/chunks.py; decision 0062.
+# Measured by tests/speed/chunks.py; decision 0053.
 CHUNKS = {
     LONGER: "5 years",
     MINUTES: "1 month",
