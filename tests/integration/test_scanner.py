@@ -4,7 +4,7 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
 from apps.audit.selectors import list_events
-from apps.core import jobs
+from apps.core import jobs, tenancy
 from apps.core.errors import Denied, NotFound
 from apps.core.models import Job
 from apps.strategies import selectors, services, tasks
@@ -193,3 +193,13 @@ def test_the_page_shows_signals_consensus_and_history(scan, client_as, team):
     for one in scored:
         assert f"geometry {one.components['geometry']:.1f}" in page
     assert client.get("/strategies/scanner/?scan=999999").status_code == 404
+
+
+def test_the_database_shows_signals_to_their_team_alone(scan, team, other_team):
+    row, _ = scan(strategies=["donchian_breakout"])
+    work(row)
+    with tenancy.team(team.pk):
+        assert Signal.objects.count() == len(row.symbols)
+    with tenancy.team(other_team.pk):
+        assert not Signal.objects.exists()
+        assert not Scan.objects.exists()
