@@ -325,12 +325,30 @@ def test_compiled_loops_equal_their_plain_selves():
     rng = np.random.default_rng(5)
     x, y = rng.integers(0, 6, (40, 5)).astype(float), rng.normal(size=(40, 5))
     x[11, 2] = np.nan
-    for name in ("rank_2d", "argmax_2d", "argmin_2d", "product_2d", "decay_linear_2d", "std_2d"):
-        loop = getattr(loops, name)
-        np.testing.assert_array_equal(loop(x, 6), loop.py_func(x, 6))
-    for name in ("covariance_2d", "correlation_2d"):
-        loop = getattr(loops, name)
-        np.testing.assert_allclose(loop(x, y, 6), loop.py_func(x, y, 6), rtol=1e-12)
+
+    def both(name, *arguments):
+        function, outs = getattr(loops, name), []
+        for called in (function, function.py_func):
+            out = np.full(x.shape, 7.0)
+            called(*arguments, out, 3, 38)
+            assert (out[:3] == 7).all()
+            assert (out[38:] == 7).all()
+            outs.append(out)
+        return outs
+
+    names = ("rank", "argmax", "argmin", "product", "decay_linear", "std", "min", "max")
+    for name in names:
+        np.testing.assert_array_equal(*both(f"{name}_2d", x, 6))
+    np.testing.assert_array_equal(*both("sum_2d", x, 6, 6.0))
+    for name in ("covariance_2d", "correlation_2d", "rank_correlation_2d"):
+        np.testing.assert_allclose(*both(name, x, y, 6), rtol=1e-12)
+    groups = np.tile([1.0, 2.0, 1.0, np.nan, 2.0], (40, 1))
+    np.testing.assert_array_equal(*both("group_mean_2d", x, groups))
+    np.testing.assert_array_equal(*both("group_rank_2d", x, groups))
+    np.testing.assert_allclose(*both("demean_2d", y), rtol=1e-12)
+    np.testing.assert_allclose(*both("zscore_2d", y), rtol=1e-12)
+    np.testing.assert_allclose(*both("scale_2d", y, 2.0), rtol=1e-12)
+    np.testing.assert_allclose(*both("truncate_2d", y, 0.3), rtol=1e-12)
     order = np.argsort(x, axis=1, kind="stable")
     np.testing.assert_array_equal(
         loops.rank_rows_2d(x, order), loops.rank_rows_2d.py_func(x, order)

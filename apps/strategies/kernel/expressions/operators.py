@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from apps.strategies.kernel.expressions.nodes import Call, Field, Node, Number
 
 # Raised when a formula comes to mean something else; part of every version's digest.
-VERSION = "1"
+VERSION = "2"
 FIELDS = {
     "open": "the open",
     "high": "the high",
@@ -17,8 +17,13 @@ FIELDS = {
     "returns": "the one-bar return",
 }
 # Inputs beyond the bars that a panel may carry under these names.
-EXTRAS = ("funding", "vwap")
+EXTRAS = ("funding", "open_interest", "long_short_ratio", "vwap")
+# Read from the bars where the data lacks them.
+DERIVED = {"vwap": "the volume-weighted price"}
+# Inputs that only say which instruments belong together, each a number.
+GROUPS = ("sector", "industry", "subindustry")
 MAX_WINDOW = 2520
+MAX_LOOKBACK = 5040
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class Operator:
     ----------
     kinds
         One letter per argument: ``x`` an expression, ``d`` a window in bars (whole number from
-        1), ``n`` a literal number. In brackets at the end: may be left out.
+        1), ``n`` a literal number, ``g`` a grouping such as ``sector``.
     words
         Plain English with ``{0}``, ``{1}`` for the arguments.
     looks
@@ -77,6 +82,13 @@ _TABLE = (
     Operator("rank", "x", "the rank among instruments of {0}"),
     Operator("zscore", "x", "the distance from the instruments' mean, in deviations, of {0}"),
     Operator("scale", "xn", "{0}, scaled over instruments to sum to {1} in size", optional=1.0),
+    Operator(
+        "truncate", "xn", "{0}, each held to {1} of the sum of sizes over instruments", unit="same"
+    ),
+    Operator("indneutralize", "xg", "{0} less its mean within the {1}", unit="same"),
+    Operator("group_mean", "xg", "the mean within the {1} of {0}", unit="same"),
+    Operator("group_rank", "xg", "the rank within the {1} of {0}"),
+    Operator("bare", "x", "the bare number of {0}"),
     Operator("demean", "x", "{0} less its mean over instruments", unit="same"),
     Operator("delay", "xd", "{0} of {1} bars ago", "delay", "same"),
     Operator("delta", "xd", "the {1}-bar change of {0}", "delay", "same"),
@@ -92,6 +104,9 @@ _TABLE = (
     Operator("decay_linear", "xd", "the {1}-bar linearly weighted mean of {0}", "window", "same"),
     Operator("correlation", "xxd", "the {2}-bar correlation of {0} with {1}", "window"),
     Operator("covariance", "xxd", "the {2}-bar covariance of {0} with {1}", "window", "product"),
+    Operator(
+        "rank_correlation", "xxd", "the {2}-bar correlation of ranks of {0} with {1}", "window"
+    ),
 )
 OPERATORS = {operator.name: operator for operator in _TABLE}
 # Spellings of the paper and of its readers.
@@ -110,6 +125,9 @@ ALIASES = {
     "if": "where",
     "ts_arg_max": "ts_argmax",
     "ts_arg_min": "ts_argmin",
+    "spearman": "rank_correlation",
+    "neutralize": "indneutralize",
+    "group_neutralize": "indneutralize",
 }
 
 

@@ -9,12 +9,17 @@ from collections.abc import Sequence
 from apps.strategies.kernel.expressions.nodes import SYMBOLS, Call, Field, Node, Number, nodes_of
 from apps.strategies.kernel.expressions.operators import (
     ALIASES,
+    DERIVED,
     FIELDS,
+    GROUPS,
+    MAX_LOOKBACK,
     MAX_WINDOW,
     OPERATORS,
     UNNAMED,
+    lookback,
 )
 from apps.strategies.kernel.expressions.tokens import Token, refuse, tokens_of
+from apps.strategies.kernel.expressions.units import refuse_mixtures
 
 MAX_DEPTH = 60
 MAX_NODES = 400
@@ -27,7 +32,7 @@ ARITHMETIC = {"add", "sub", "mul", "div"}
 _AVERAGE_DOLLAR_VOLUME = re.compile(r"adv(\d+)$")
 
 
-def parse(text: str, extras: Sequence[str] = ()) -> Node:
+def parse(text: str, extras: Sequence[str] = (), *, with_units: bool = True) -> Node:
     """Return the tree of ``text``.
 
     Parameters
@@ -36,6 +41,8 @@ def parse(text: str, extras: Sequence[str] = ()) -> Node:
         Such as ``rank(delta(close, 5))``.
     extras
         Further inputs the panel has, such as ``funding``.
+    with_units
+        Whether sums and comparisons of unlike units are refused.
 
     Raises
     ------
@@ -51,7 +58,33 @@ def parse(text: str, extras: Sequence[str] = ()) -> Node:
     if not any(isinstance(part, Field) for part in nodes_of(node)):
         message = f"the expression reads no data; use at least one of {', '.join(FIELDS)}."
         raise refuse("constant", 1, message)
+    _check_groups(node)
+    if lookback(node) > MAX_LOOKBACK:
+        message = f"it looks {lookback(node)} bars back; at most {MAX_LOOKBACK} are read."
+        raise refuse("lookback", 1, message)
+    if with_units:
+        refuse_mixtures(node)
     return node
+
+
+def _check_groups(root: Node) -> None:
+    """Refuse a grouping where a value belongs, and a value where a grouping does."""
+    if isinstance(root, Field) and root.name in GROUPS:
+        _refuse_group(root)
+    for call in nodes_of(root):
+        if isinstance(call, Call):
+            for kind, part in zip(OPERATORS[call.operator].kinds, call.args, strict=True):
+                is_group = isinstance(part, Field) and part.name in GROUPS
+                if is_group and kind != "g":
+                    _refuse_group(part)
+                if kind == "g" and not is_group:
+                    message = f"{call.operator} wants one of {', '.join(GROUPS)} here."
+                    raise refuse("type", part.column or call.column or 1, message)
+
+
+def _refuse_group(part: Node) -> None:
+    message = "a grouping has no value; write it as in indneutralize(x, sector)."
+    raise refuse("type", part.column or 1, message)
 
 
 class _Reader:
@@ -139,14 +172,14 @@ class _Reader:
 
     def field(self, token: Token) -> Node:
         name = token.text.lower()
-        if name in FIELDS or name in self.extras:
+        if name in FIELDS or name in DERIVED or name in GROUPS or name in self.extras:
             return Field(name, token.column)
         if found := _AVERAGE_DOLLAR_VOLUME.match(name):
             traded = Call("mul", (Field("close"), Field("volume")), token.column)
             return _checked(
                 Call("ts_mean", (traded, Number(int(found[1]), token.column)), token.column)
             )
-        known = [*FIELDS, *sorted(self.extras)]
+        known = [*FIELDS, *sorted({*DERIVED, *self.extras})]
         message = f"there is no field {token.text!r}{_nearest(name, known)}; there are "
         raise refuse("unknown_name", token.column, f"{message}{', '.join(known)} and adv<days>.")
 
@@ -238,5 +271,5 @@ def _check_window(name: str, part: Node) -> None:
 
 
 def _usage(name: str) -> str:
-    letters = {"x": "expression", "d": "bars", "n": "number"}
+    letters = {"x": "expression", "d": "bars", "n": "number", "g": "sector"}
     return f"{name}({', '.join(letters[kind] for kind in OPERATORS[name].kinds)})"

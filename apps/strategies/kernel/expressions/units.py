@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from apps.strategies.kernel.expressions.nodes import Call, Field, Node, Number, render
 from apps.strategies.kernel.expressions.operators import OPERATORS
+from apps.strategies.kernel.expressions.tokens import refuse
 
 # (power of price, power of volume); None when anything fits, as for a literal.
 Unit = tuple[float, float] | None
+# Where unlike units meet, and a sentence on it.
+Mixture = tuple[Call, str]
 PLAIN = (0.0, 0.0)
 FIELD_UNITS = {
     "open": (1.0, 0.0),
@@ -14,7 +17,11 @@ FIELD_UNITS = {
     "low": (1.0, 0.0),
     "close": (1.0, 0.0),
     "volume": (0.0, 1.0),
+    "vwap": (1.0, 0.0),
+    "open_interest": (0.0, 1.0),
     "returns": PLAIN,
+    "funding": PLAIN,
+    "long_short_ratio": PLAIN,
 }
 
 
@@ -24,8 +31,23 @@ def unit_of(node: Node) -> Unit:
 
 
 def remarks(node: Node) -> list[str]:
-    """Return a sentence for each place where unlike units are added or compared."""
-    found: list[str] = []
+    """Return a sentence for each place where unlike units meet."""
+    return [message for _, message in _mixtures(node)]
+
+
+def refuse_mixtures(node: Node) -> None:
+    """Raise ``Invalid`` at the first place where unlike units are added or compared.
+
+    Choosing between two of unlike units is only remarked on: published formulas do it.
+    """
+    for call, message in _mixtures(node):
+        if call.operator != "where":
+            hint = "write bare(x) around each to use the numbers without their units."
+            raise refuse("mixed_units", call.column or 1, f"{message[:-1]}; {hint}")
+
+
+def _mixtures(node: Node) -> list[Mixture]:
+    found: list[Mixture] = []
     _infer(node, found)
     return found
 
@@ -38,7 +60,7 @@ def spell(unit: Unit) -> str:
     return " x ".join(name if power == 1 else f"{name}^{power:g}" for power, name in names)
 
 
-def _infer(node: Node, found: list[str]) -> Unit:
+def _infer(node: Node, found: list[Mixture]) -> Unit:
     if isinstance(node, Number):
         return None
     if isinstance(node, Field):
@@ -48,32 +70,36 @@ def _infer(node: Node, found: list[str]) -> Unit:
     return unit
 
 
-def _alike(node: Call, units: list[Unit], found: list[str]) -> Unit:
+def _alike(node: Call, units: list[Unit], found: list[Mixture]) -> Unit:
     first = 1 if node.operator == "where" else 0
     known = [unit for unit in units[first:] if unit is not None]
     if len(set(known)) > 1:
         words = " and ".join(spell(unit) for unit in known)
-        found.append(f"{render(node)} mixes {words}.")
+        found.append((node, f"{render(node)} mixes {words}."))
         return None
     return known[0] if known else None
 
 
-def _truth(node: Call, units: list[Unit], found: list[str]) -> Unit:
+def _truth(node: Call, units: list[Unit], found: list[Mixture]) -> Unit:
     _alike(node, units, found)
     return PLAIN
 
 
-def _product(node: Call, units: list[Unit], found: list[str]) -> Unit:  # noqa: ARG001 one shape
+def _product(node: Call, units: list[Unit], found: list[Mixture]) -> Unit:  # noqa: ARG001 one shape
+    if units[0] is None and units[1] is None:
+        return None
     a, b = (unit or PLAIN for unit in units[:2])
     return (a[0] + b[0], a[1] + b[1])
 
 
-def _quotient(node: Call, units: list[Unit], found: list[str]) -> Unit:  # noqa: ARG001
+def _quotient(node: Call, units: list[Unit], found: list[Mixture]) -> Unit:  # noqa: ARG001
+    if units[0] is None and units[1] is None:
+        return None
     a, b = (unit or PLAIN for unit in units[:2])
     return (a[0] - b[0], a[1] - b[1])
 
 
-def _power(node: Call, units: list[Unit], found: list[str]) -> Unit:  # noqa: ARG001
+def _power(node: Call, units: list[Unit], found: list[Mixture]) -> Unit:  # noqa: ARG001
     exponent = node.args[1]
     if units[0] is None or not isinstance(exponent, Number):
         return units[0] if units[0] == PLAIN else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.strategies.kernel.expressions.nodes import Call, Field, Node, Number
-from apps.strategies.kernel.expressions.operators import FIELDS, OPERATORS, UNNAMED
+from apps.strategies.kernel.expressions.operators import DERIVED, FIELDS, OPERATORS, UNNAMED
 
 _NESTED = {"add", "sub", "mul", "div", "where", "and", "or", "min", "max"}
 
@@ -13,7 +13,7 @@ def describe(node: Node) -> str:
     if isinstance(node, Number):
         return f"{node.value:g}"
     if isinstance(node, Field):
-        return FIELDS.get(node.name, node.name.replace("_", " "))
+        return {**FIELDS, **DERIVED}.get(node.name, node.name.replace("_", " "))
     parts = [_part(node, part) for part in node.args]
     return OPERATORS[node.operator].words.format(*parts)
 
@@ -30,7 +30,7 @@ def functions() -> list[tuple[str, str]]:
 
 def _names(kinds: str) -> list[str]:
     values = iter("xyz")
-    return [{"d": "d", "n": "a"}.get(kind) or next(values) for kind in kinds]
+    return [{"d": "d", "n": "a", "g": "sector"}.get(kind) or next(values) for kind in kinds]
 
 
 def _part(outer: Call, part: Node) -> str:
