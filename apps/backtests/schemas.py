@@ -15,12 +15,46 @@ from apps.backtests.kernel.reports import RUN_METRICS
 
 
 class CostsIn(Schema):
-    """Costs in basis points of the value traded."""
+    """Costs in basis points of the value traded, where the name does not say otherwise."""
 
     model_config = ConfigDict(extra="allow")
 
     fee_bps: float = 0.0
     slippage_bps: float = 0.0
+    maker_bps: float | None = Field(
+        default=None, description="of limit orders; fee_bps by default"
+    )
+    per_unit: float = Field(default=0.0, description="on each unit, in the asset's currency")
+    spread_bps: float = Field(default=0.0, description="the whole spread; half of it is paid")
+    impact_bps: float = Field(
+        default=0.0, description="times the root of the share of the bar's volume"
+    )
+    borrow_bps: float = Field(default=0.0, description="a year, on shorts")
+    interest_bps: float = Field(default=0.0, description="a year, on cash owed")
+    funding: bool = Field(default=False, description="settle perpetual funding at each close")
+    schedule: list[dict[str, Any]] = Field(
+        default_factory=list, description="start, venue, fee_bps, maker_bps, per_unit"
+    )
+
+
+class ExecutionIn(Schema):
+    """Terms of execution; fractions."""
+
+    model_config = ConfigDict(extra="allow")
+
+    participation: float | None = Field(
+        default=None, description="largest share of a bar's volume"
+    )
+    leverage: float | None = None
+    maintenance: float | None = Field(
+        default=None, description="equity / gross below which margin calls"
+    )
+    stop_loss: float | None = None
+    take_profit: float | None = None
+    trailing_stop: float | None = None
+    lot: float | dict[str, float] | None = None
+    tick: float | dict[str, float] | None = None
+    venues: dict[str, str] | None = None
 
 
 class BacktestIn(Schema):
@@ -39,6 +73,7 @@ class BacktestIn(Schema):
     as_of: str | None = Field(None, description="bars as they were known then; now by default")
     cash: float = 100_000.0
     costs: CostsIn = Field(default_factory=CostsIn)
+    execution: ExecutionIn | None = None
     fill: str = Field("next_open", description="next_open, next_close, or close (to compare)")
     units: str = Field("fractional", description="fractional or whole")
     seed: int = 0

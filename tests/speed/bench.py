@@ -23,6 +23,7 @@ ROWS = {
     "sweep_1k": "sweeps",
     "sweep_10k": "sweeps",
     "sweep_1k_metrics": "sweeps",
+    "portfolio_500": "portfolios",
     "api_list_200": "api_list",
     "page_first_chart": "first_chart",
     "plan_40k": "planning",
@@ -34,6 +35,8 @@ ROWS = {
     "resample_10m": "longer_bars",
     "health_40k": "health",
     "indicators": "indicators",
+    "rolling_rank": "expressions",
+    "alphas_50": "expressions",
 }
 LIMIT_SECONDS = 900
 

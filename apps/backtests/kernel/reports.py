@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.backtests.kernel import engine, metrics
+from apps.backtests.kernel.execution import Execution
 from apps.backtests.kernel.fills import get_fill_rule
 from apps.backtests.kernel.limits import limits_from
 from apps.backtests.kernel.requests import Request
+from apps.backtests.kernel.sessions import FLOW_KINDS
 from apps.core.errors import Invalid
 from apps.core.kernel.hashing import digest_arrays, digest_json
 from apps.market.kernel.bars import Panel, periods_per_year
@@ -114,8 +116,8 @@ def play(panel: Panel, targets: Floats | Decisions, request: Request) -> engine.
         panel,
         targets,
         cash=request.cash,
-        fee_bps=request.fee_bps,
-        slippage_bps=request.slippage_bps,
+        costs=request.costs,
+        execution=Execution(**request.execution),
         fill=request.fill,
         units=request.units,
         limits=limits_from(request.limits),
@@ -189,7 +191,7 @@ def _of_run(result: engine.Result, periods: float) -> tuple[metrics.Figures, dic
     """Return figures that need more than returns: exposure, turnover, fees."""
     exposure, equity = result.exposure, result.equity
     known = exposure[np.isfinite(exposure)]
-    traded = float(np.abs(result.fills.quantity * result.fills.price).sum())
+    traded = result.fills.traded
     years = max(len(equity) - 1, 1) / periods
     mean = float(equity.mean())
     figures: metrics.Figures = {
@@ -237,6 +239,8 @@ def trade_figures(result: engine.Result) -> dict[str, Any]:
         "best": float(returns.max()) if some else None,
         "worst": float(returns.min()) if some else None,
         "mean_bars": float(held.mean()) if some else None,
+        "mean_mae": float(result.excursions[:, 0].mean()) if some else None,
+        "mean_mfe": float(result.excursions[:, 1].mean()) if some else None,
         "fees": float(result.fills.fee.sum()),
         "pnl": float(pnl.sum()),
     }
@@ -260,6 +264,7 @@ def summary(report: Report, request: Request, params: Params) -> dict[str, Any]:
         "trades": report.trade_figures["count"],
         "trade_figures": report.trade_figures,
         "fills": len(result.fills),
+        "flows": flow_totals(result),
         "bars": panel.n_bars,
         "first": _day(panel, 0),
         "last": _day(panel, -1),
@@ -273,6 +278,20 @@ def summary(report: Report, request: Request, params: Params) -> dict[str, Any]:
         "data_digest": panel.digest,
         "engine_version": engine.ENGINE_VERSION,
     }
+
+
+def flow_totals(result: engine.Result) -> dict[str, float]:
+    """Return what moved without a trade, by kind; positive came in. Splits and calls by count."""
+    if result.played is None:
+        return {}
+    kinds, amounts = result.played.flows[:, 2].astype(int), result.played.flows[:, 3]
+    found = {}
+    for number, name in enumerate(FLOW_KINDS):
+        here = kinds == number
+        if name and here.any():
+            counted = name in {"split", "margin_call"}
+            found[name] = float(here.sum() if counted else amounts[here].sum())
+    return found
 
 
 def _day(panel: Panel, bar: int) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from apps.backtests.kernel.costs import Costs
+from apps.backtests.kernel.costs import Costs, FeeTier
+from apps.backtests.kernel.execution import Execution
 from apps.backtests.kernel.fills import check_units, get_fill_rule
 from apps.backtests.kernel.limits import limits_from
 from apps.core.errors import Invalid
@@ -46,11 +47,27 @@ class Request:
     labels: tuple[str, ...] = ()
     study: str = ""
     as_of: str | None = None
+    more_costs: dict[str, Any] = field(default_factory=dict)
+    execution: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def costs(self) -> Costs:
+        """All costs. Raises ``Invalid`` for one out of range."""
+        more = dict(self.more_costs)
+        tiers = tuple(_tier(entry) for entry in more.pop("schedule", ()))
+        return Costs(self.fee_bps, self.slippage_bps, schedule=tiers, **more)
+
+    def inputs(self) -> tuple[str, ...]:
+        """Return what the costs need to know beside prices."""
+        return ("funding",) if self.more_costs.get("funding") else ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the request in the shape of the REST body."""
         body = asdict(self)
         costs = {"fee_bps": body.pop("fee_bps"), "slippage_bps": body.pop("slippage_bps")}
+        costs |= body.pop("more_costs")
+        if not self.execution:
+            body.pop("execution")
         return {
             **body,
             "costs": costs,
@@ -62,7 +79,14 @@ class Request:
         """Return what the result depends on beside data, strategy and parameters."""
         names = ("cash", "fee_bps", "slippage_bps", "fill", "units", "seed", "finalize", "limits")
         terms = {name: getattr(self, name) for name in names}
-        return terms | {"as_of": self.as_of} if self.as_of else terms
+        more = {name: getattr(self, name) for name in ("as_of", "more_costs", "execution")}
+        return terms | {name: value for name, value in more.items() if value}
+
+
+COSTS: dict[str, Any] = {
+    term.name: [] if term.name == "schedule" else term.default for term in fields(Costs)
+}
+KNOWN = Request.__dataclass_fields__.keys() - {"fee_bps", "slippage_bps", "more_costs"}
 
 
 def read_request(body: Mapping[str, Any], *, panel_given: bool = False) -> Request:
@@ -77,10 +101,10 @@ def read_request(body: Mapping[str, Any], *, panel_given: bool = False) -> Reque
     costs = values.pop("costs", {})
     if not isinstance(costs, Mapping):
         raise _refusal("costs", costs, 'an object such as {"fee_bps": 10, "slippage_bps": 5}')
-    unknown = sorted(set(costs) - {"fee_bps", "slippage_bps"})
-    unknown += sorted(set(values) - set(Request.__dataclass_fields__))
+    unknown = sorted(set(costs) - COSTS.keys())
+    unknown += sorted(set(values) - KNOWN)
     if unknown:
-        known = ", ".join(name for name in Request.__dataclass_fields__ if "_bps" not in name)
+        known = ", ".join(name for name in Request.__dataclass_fields__ if name in KNOWN)
         message = f"{', '.join(unknown)} is no field of a backtest; the fields are {known}, costs."
         raise Invalid(message, code="request.unknown_field", details={"field": unknown[0]})
     request = Request(
@@ -105,13 +129,16 @@ def read_request(body: Mapping[str, Any], *, panel_given: bool = False) -> Reque
         labels=_names(values, "labels", MAX_LABELS),
         study=_text(values, "study"),
         as_of=_text(values, "as_of") or None,
+        more_costs=_more_costs(costs),
+        execution=_execution(values.get("execution", {})),
     )
     _check(request, panel_given=panel_given)
     return request
 
 
 def _check(request: Request, *, panel_given: bool) -> None:
-    Costs(request.fee_bps, request.slippage_bps)
+    if not (request.costs.is_plain and not request.execution):
+        _check_full(request)
     get_fill_rule(request.fill)
     check_units(request.units)
     if not request.cash > 0:
@@ -129,6 +156,81 @@ def _check(request: Request, *, panel_given: bool) -> None:
     if bool(request.universe) == bool(request.instruments):
         message = "Give either a universe or instruments; one of them, not both and not neither."
         raise Invalid(message, code="request.assets", details={"field": "universe"})
+
+
+def _check_full(request: Request) -> None:
+    """Refuse what serves comparisons only beside costs and rules that none of the peers has."""
+    for name, wrong in (("fill", request.fill == "close"), ("finalize", request.finalize)):
+        if wrong:
+            message = f"{name} serves comparisons with fee_bps and slippage_bps alone."
+            raise Invalid(message, code=f"{name}.comparison_only", details={"field": name})
+
+
+def _more_costs(costs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the costs beside the two plain ones, those at their defaults left out."""
+    found: dict[str, Any] = {}
+    for name, default in COSTS.items():
+        value = costs.get(name, default)
+        if name in {"fee_bps", "slippage_bps"} or value is None or value == default:
+            continue
+        if name == "funding":
+            found[name] = _flag(value, "costs.funding")
+        elif name == "schedule":
+            found[name] = _schedule(value)
+        else:
+            found[name] = _number(value, f"costs.{name}")
+    return found
+
+
+def _schedule(value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(entry, Mapping) for entry in value):
+        raise _refusal("costs.schedule", value, "a list of fees with the day each begins")
+    for entry in value:
+        _tier(entry)
+    return [dict(entry) for entry in value]
+
+
+def _tier(entry: Mapping[str, Any]) -> FeeTier:
+    """Return one line of a schedule of fees. Raises ``Invalid``."""
+    name = "costs.schedule"
+    unknown = sorted(set(entry) - {"start", "venue", "fee_bps", "maker_bps", "per_unit"})
+    if unknown:
+        expected = "start, venue, fee_bps, maker_bps and per_unit"
+        raise _refusal(f"{name}.{unknown[0]}", entry[unknown[0]], expected)
+    start, venue = entry.get("start"), entry.get("venue", "")
+    if not isinstance(start, str) or not isinstance(venue, str):
+        raise _refusal(f"{name}.start", start, "a date such as 2020-01-01, and a venue by name")
+    bounds(start, None)
+    fee = _number(entry.get("fee_bps", 0.0), f"{name}.fee_bps")
+    maker = _number(entry.get("maker_bps", fee), f"{name}.maker_bps")
+    per_unit = _number(entry.get("per_unit", 0.0), f"{name}.per_unit")
+    return FeeTier(start, fee, maker, per_unit, venue)
+
+
+def _execution(value: Any) -> dict[str, Any]:
+    """Return the terms of execution that were given, checked."""
+    if not isinstance(value, Mapping):
+        raise _refusal("execution", value, 'an object such as {"stop_loss": 0.1}')
+    known = {term.name for term in fields(Execution)}
+    found: dict[str, Any] = {}
+    for name, given in value.items():
+        if name not in known:
+            message = f"execution.{name} is unknown; there are {', '.join(sorted(known))}."
+            details: dict[str, object] = {"field": f"execution.{name}"}
+            raise Invalid(message, code="request.unknown_field", details=details)
+        if given is None:
+            continue
+        by_symbol = isinstance(given, Mapping) and name in {"lot", "tick", "venues"}
+        if name == "venues":
+            if not by_symbol or not all(isinstance(venue, str) for venue in given.values()):
+                raise _refusal("execution.venues", given, "a venue by symbol")
+            found[name] = dict(given)
+        elif by_symbol:
+            found[name] = {s: _number(n, f"execution.{name}.{s}") for s, n in given.items()}
+        else:
+            found[name] = _number(given, f"execution.{name}")
+    Execution(**found)
+    return found
 
 
 def _refusal(name: str, value: Any, expected: str) -> Invalid:

@@ -62,7 +62,10 @@ def html_sheet(run: Mapping[str, Any], curves: Curves, trades: Sequence[Mapping[
 
 def _costs(run: Mapping[str, Any]) -> str:
     costs = run["request"]["costs"]
-    return f"fee {costs['fee_bps']:g} bps, slippage {costs['slippage_bps']:g} bps"
+    plain = f"fee {costs['fee_bps']:g} bps, slippage {costs['slippage_bps']:g} bps"
+    more = {n: value for n, value in costs.items() if n not in {"fee_bps", "slippage_bps"}}
+    more |= run["request"].get("execution") or {}
+    return ", ".join((plain, *(f"{name} {value}" for name, value in more.items())))
 
 
 def _rows(pairs: Iterable[tuple[str, Any]]) -> str:

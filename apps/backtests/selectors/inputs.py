@@ -48,7 +48,7 @@ def panel_of(asked: Request, team_id: int | None, inputs: Sequence[str] = ()) ->
         universe=asked.universe or None,
         instruments=asked.instruments or None,
         price_mode=asked.price_mode,
-        inputs=inputs,
+        inputs=(*inputs, *asked.inputs()),
         as_of=asked.as_of,
         cached=True,
     )

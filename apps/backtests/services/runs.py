@@ -233,6 +233,8 @@ def _trades(report: Report) -> dict[str, Any]:
         "fees": trades.fees,
         "pnl": trades.pnl,
         "return": trades.returns,
+        "mae": report.result.excursions[:, 0],
+        "mfe": report.result.excursions[:, 1],
         "is_open": trades.is_open,
     }
 

@@ -94,9 +94,34 @@ def test_limits_hold_in_a_backtest(spec):
     assert half["metrics"]["exposure"] == pytest.approx(free["metrics"]["exposure"] / 2, rel=0.05)
 
 
+def test_costs_and_execution_of_a_request_reach_the_engine(spec):
+    plain, _ = call("backtest", spec())
+    body = {
+        "costs": {"fee_bps": 5, "spread_bps": 10, "borrow_bps": 100, "per_unit": 0.01},
+        "execution": {"stop_loss": 0.02, "lot": 1},
+        "params": {"fast": 5, "slow": 20, "short": True},
+    }
+    found, _ = call("backtest", spec(**body))
+    assert found["flows"]["borrowing"] < 0
+    assert found["trade_figures"]["mean_mae"] > 0
+    again, _ = call("backtest", spec(**body))
+    assert found["digest"] == again["digest"] != plain["digest"]
+    assert found["trade_figures"]["worst"] > -0.06
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"costs": {"spread_bps": -1}}, "costs.range"),
+        ({"costs": {"funding": True}}, "funding.missing"),
+        ({"costs": {"schedule": [{"fee_bps": 1}]}}, "a date such as"),
+        ({"costs": {"schedule": [{"start": "2020-01-01", "fee": 1}]}}, "schedule.fee"),
+        ({"costs": {"tax": 1}}, "request.unknown_field"),
+        ({"execution": {"stop_loss": 2}}, "execution.range"),
+        ({"execution": {"stops": 2}}, "request.unknown_field"),
+        ({"execution": {"lot": "1"}}, "finite number"),
+        ({"execution": {"leverage": 2}, "fill": "close"}, "fill.comparison_only"),
+        ({"execution": {"leverage": 2}, "finalize": True}, "finalize.comparison_only"),
         ({"start": "2021-01-01", "end": "2020-01-01"}, "reversed"),
         ({"start": "2030-01-01"}, "no bars between"),
         ({"params": {"fast": 50}}, "below slow"),

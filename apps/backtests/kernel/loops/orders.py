@@ -269,10 +269,8 @@ def work_orders(
         size = left
         if orders[o, REDUCE] > 0.0:
             held = state[POSITION, a]
-            if held * left >= 0.0:
-                size = 0.0
-            else:
-                size = min(size, -held) if buys else max(size, -held)
+            least = min(size, -held) if buys else max(size, -held)
+            size = least if held * left < 0.0 else 0.0
             if size == 0.0:
                 _close_order(orders, o, CANCELLED, i)
                 continue
