@@ -173,3 +173,10 @@ def list_recent_signals(
         min_score=min_score,
     )
     return page(rows, request, limit=paging.limit, order=("-signal_at", "-id"))
+
+
+@router.get("/expressions/catalogue", response=list[schemas.PublishedOut])
+@permission("team.read")
+def list_published(request: HttpRequest, text: str = "") -> Any:  # noqa: ARG001
+    """List the published formulas, those with ``text`` in name, formula or notes if given."""
+    return selectors.list_published(text)

@@ -201,3 +201,17 @@ class ConsensusOut(Schema):
     short: int
     asked: int
     lean: float
+
+
+class PublishedOut(Schema):
+    """A published formula in the lab's language; ``needs`` are inputs beyond the bars."""
+
+    number: int
+    name: str
+    expression: str
+    words: str
+    lookback: int
+    unit: str
+    needs: list[str]
+    notes: list[str]
+    source: str

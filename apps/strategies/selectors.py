@@ -22,13 +22,17 @@ from apps.market.kernel.periods import micros
 from apps.market.selectors import list_universes, read_panel
 from apps.strategies.kernel.expressions import (
     EXTRAS,
+    Field,
     describe,
     lookback,
+    nodes_of,
     parse,
     remarks,
     render,
     unit_of,
 )
+from apps.strategies.kernel.expressions.catalogue import PUBLISHED, SOURCE
+from apps.strategies.kernel.expressions.operators import GROUPS
 from apps.strategies.kernel.expressions.units import spell
 from apps.strategies.kernel.interface import Spec, Strategy
 from apps.strategies.kernel.scanning import Consensus, closed, consensus
@@ -207,6 +211,38 @@ def read_expression(text: str) -> dict[str, Any]:
         "unit": spell(unit_of(node)),
         "remarks": remarks(node),
     }
+
+
+def list_published(text: str = "") -> list[dict[str, Any]]:
+    """Return the published formulas with ``text`` in name, formula or notes, by number."""
+    wanted = text.strip().lower()
+    return [
+        entry
+        for entry in _published()
+        if wanted in " ".join([entry["name"], entry["expression"], *entry["notes"]]).lower()
+    ]
+
+
+@cache
+def _published() -> list[dict[str, Any]]:
+    found = []
+    for entry in PUBLISHED:
+        node = parse(entry.expression)
+        fields = {part.name for part in nodes_of(node) if isinstance(part, Field)}
+        found.append(
+            {
+                "number": entry.number,
+                "name": entry.name,
+                "expression": entry.expression,
+                "words": describe(node),
+                "lookback": lookback(node),
+                "unit": spell(unit_of(node)),
+                "needs": sorted(fields & set(GROUPS)),
+                "notes": list(entry.notes),
+                "source": SOURCE,
+            }
+        )
+    return found
 
 
 def _version_row(version_id: int | str, team_id: int) -> StrategyVersion:
@@ -440,14 +476,19 @@ def scanner_page(team_id: int, scan: str) -> dict[str, Any]:
         agreed = {one.symbol: one for one in list_consensus(team_id=team_id, scan_id=shown.id)}
         rows = list_signals(team_id=team_id, scan_id=shown.id)[:SIGNALS_SHOWN]
         context["signals"] = [
-            {"signal": row, "consensus": agreed[row.symbol], "parts": _parts(row.components)}
+            {
+                "signal": row,
+                "consensus": agreed[row.symbol],
+                "parts": _parts(row.strategy, row.components),
+            }
             for row in rows
         ]
     return context
 
 
-def _parts(components: dict[str, float]) -> str:
-    return ", ".join(f"{name} {points:.1f}" for name, points in components.items())
+def _parts(strategy: str, components: dict[str, float]) -> str:
+    order = [part.name for part in get_strategy(strategy).spec.components]
+    return ", ".join(f"{name} {components[name]:.1f}" for name in order if name in components)
 
 
 def list_consensus(*, team_id: int, scan_id: int) -> list[Consensus]:

@@ -80,14 +80,32 @@ def test_an_expression_error_carries_its_column(rest, db):
 
 
 def test_an_expression_is_read(rest, db):
-    found = ask(rest, "/expressions/check", {"expression": "rank( close+volume )"}).json()
+    found = ask(rest, "/expressions/check", {"expression": "rank( close*volume )"}).json()
     assert found == {
-        "expression": "rank(close + volume)",
-        "words": "the rank among instruments of (the close plus the volume)",
+        "expression": "rank(close * volume)",
+        "words": "the rank among instruments of (the close times the volume)",
         "lookback": 0,
         "unit": "a plain number",
-        "remarks": ["close + volume mixes price and volume."],
+        "remarks": [],
     }
+
+
+def test_unlike_units_are_refused_at_their_column(rest, db):
+    answer = ask(rest, "/expressions/check", {"expression": "rank(close + volume)"})
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "expression.mixed_units"
+    assert answer.json()["errors"][0]["column"] == 12
+
+
+def test_a_published_formula_is_found_and_opened_as_a_version(rest, db):
+    found = rest.get("/api/v1/expressions/catalogue", {"text": "indneutralize"}).json()
+    assert {entry["name"] for entry in found} >= {"Alpha#48", "Alpha#100"}
+    (last,) = rest.get("/api/v1/expressions/catalogue", {"text": "alpha#101"}).json()
+    assert (last["lookback"], last["unit"], last["needs"]) == (0, "a plain number", [])
+    params = {"expression": last["expression"]}
+    made = ask(rest, "/versions", {"strategy": "expression", "params": params})
+    assert made.status_code == 200
+    assert made.json()["params"]["expression"] == last["expression"]
 
 
 def test_other_teams_and_roles_are_kept_out(rest, api_as, other_team, db):

@@ -6,7 +6,6 @@ stand being called from several threads at a time, and processes may fork beside
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Any, cast
@@ -26,7 +25,11 @@ SORTED_ROWS = 64
 
 def threads_for(values: int) -> int:
     """Return how many threads an array of ``values`` numbers is worth."""
-    return 1 if values < WORTH else min(len(os.sched_getaffinity(0)), MOST)
+    if values < WORTH:
+        return 1
+    from numba import config
+
+    return min(int(config.NUMBA_NUM_THREADS), MOST)
 
 
 def run_program(program: Program, arrays: list[Floats], shape: Any, threads: int) -> Floats:

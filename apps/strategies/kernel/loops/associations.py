@@ -77,7 +77,8 @@ def correlation_2d(x: Any, y: Any, window: int, out: Any, low: int, high: int) -
     _joint_2d(x, y, window, out, low, high, True)
 
 
-@njit(cache=True, nogil=True)
+# All sums are of whole numbers below 2^53, so their order can't change them.
+@njit(cache=True, nogil=True, fastmath={"reassoc"})
 def _replace(under: Any, over: Any, score: Any, place: int, value: float) -> None:
     """Put ``value`` in the ring and keep each one's count of those below less those above."""
     old_under, old_over = under[place], over[place]
@@ -94,7 +95,6 @@ def _replace(under: Any, over: Any, score: Any, place: int, value: float) -> Non
     under[place], over[place], score[place] = new_under, new_over, gone - total
 
 
-# All sums are of whole numbers below 2^53, so their order can't change them.
 @njit(cache=True, nogil=True, fastmath={"reassoc"})
 def _likeness(one: Any, other: Any) -> float:
     xy, xx, yy = 0.0, 0.0, 0.0
