@@ -160,6 +160,22 @@ def test_a_last_bar_that_another_dataset_contradicts_is_found(own, team, closes,
     assert "other agrees on 199 bars before" in finding["note"]
 
 
+def test_the_same_coin_under_another_name_contradicts_a_last_bar(own, team, closes, now):
+    other = Dataset.objects.create(
+        team=team, name="perps", title="P", source="s", calendar="24/7", created_at=now
+    )
+    bars = columns(closes)
+    bring(other, bars, now, symbol="ABCUSDT")
+    cut = with_value(bars, -1, close=bars.low[-1], volume=900.0)
+    bring(own, cut, now, symbol="BINANCE:ABC")
+    series = Series.objects.get(instrument__dataset=own)
+    assert [finding["kind"] for finding in series.health["findings"]] == ["unfinished"]
+    # Another coin whose bars merely look alike is none.
+    bring(own, with_value(cut, -2, close=bars.low[-2]), now, symbol="XYZ")
+    series = Series.objects.get(instrument__dataset=own, instrument__symbol="XYZ")
+    assert "unfinished" not in series.health["counts"]
+
+
 def test_a_rename_away_splits_a_series(own, closes, now):
     from apps.market.models import Rename
 

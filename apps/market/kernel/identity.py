@@ -20,6 +20,7 @@ SPREAD_BREAK = 3.0  # times
 TRADE_BREAK = 10.0  # times the money traded
 SAME_LEAST = 20  # common bars before two sources can be compared
 SAME_SHARE = 0.95
+DOLLARS = ("USDT", "USDC", "USD")
 THIN = 0.25
 USUAL = 250
 CLOSE_TOLERANCE = 1e-6
@@ -103,6 +104,18 @@ def _renamed_away(bars: Columns, symbol: str, renames: Sequence[Renamed]) -> Ite
         row = int(np.searchsorted(bars.ts, left.ts + 1))
         if left.before == symbol and not came_back and 0 < row < len(bars):
             yield row
+
+
+def spellings(symbol: str) -> set[str]:
+    """Return the names sources list the same coin by, such as ``BINANCE:BTC`` and ``BTCUSDT``."""
+    bare = symbol if "/" in symbol else symbol.rpartition(":")[2]
+    base = bare.partition("/")[0]
+    for quote in DOLLARS:
+        if base.endswith(quote) and len(base) > len(quote):
+            base = base.removesuffix(quote).rstrip("-")
+            break
+    pairs = {f"{base}{joint}{quote}" for quote in DOLLARS for joint in ("", "/", "-")}
+    return {symbol, bare, base, *pairs, *(f"{base}/{quote}:{quote}" for quote in DOLLARS)}
 
 
 def unfinished(

@@ -13,7 +13,7 @@ from apps.market import store
 from apps.market.kernel.calendars import ALWAYS_OPEN
 from apps.market.kernel.columns import Columns, empty_columns
 from apps.market.kernel.health import Context, judge
-from apps.market.kernel.identity import USUAL, Renamed
+from apps.market.kernel.identity import USUAL, Renamed, spellings
 from apps.market.kernel.periods import EARLIEST, LATEST, micros
 from apps.market.kernel.resample import MICROS
 from apps.market.models import (
@@ -149,10 +149,13 @@ def _newest_expected(dataset: Dataset, timeframe: str, now: datetime) -> int | N
 def _others(
     dataset: Dataset, timeframe: str, chunk: Sequence[Series], stored: dict[int, Columns]
 ) -> dict[int, list[tuple[str, Columns]]]:
-    """Return the same symbols of other datasets around the end of each series."""
+    """Return the same symbols of other datasets around the end of each series.
+
+    Coins go by several names; that the bars before agree to the digit tells the same one.
+    """
+    names = {row.pk: _names(row.instrument.symbol, dataset) for row in chunk}
     rows = Series.objects.filter(
-        timeframe=timeframe,
-        instrument__symbol__in=[row.instrument.symbol for row in chunk],
+        timeframe=timeframe, instrument__symbol__in=set().union(*names.values())
     ).exclude(instrument__dataset=dataset)
     if dataset.team_id is None:  # what is shared is not judged by what a team brought in
         rows = rows.filter(instrument__dataset__team=None)
@@ -165,14 +168,20 @@ def _others(
         return {}
     found: dict[int, list[tuple[str, Columns]]] = {}
     for start, end, group in _by_end(chunk, stored):
-        symbols = {row.instrument.symbol: row.pk for row in group}
-        wanted = [one for one in known if one.instrument.symbol in symbols]
+        mine: dict[str, list[int]] = {}
+        for row in group:
+            for name in names[row.pk]:
+                mine.setdefault(name, []).append(row.pk)
+        wanted = [one for one in known if one.instrument.symbol in mine]
         bars = store.read_bars([one.pk for one in wanted], start, end) if wanted else {}
         for one in wanted:
-            if one.pk in bars:
-                name = one.instrument.dataset.name
-                found.setdefault(symbols[one.instrument.symbol], []).append((name, bars[one.pk]))
+            for key in mine[one.instrument.symbol] if one.pk in bars else ():
+                found.setdefault(key, []).append((one.instrument.dataset.name, bars[one.pk]))
     return found
+
+
+def _names(symbol: str, dataset: Dataset) -> set[str]:
+    return spellings(symbol) if dataset.is_continuous else {symbol}
 
 
 def _by_end(

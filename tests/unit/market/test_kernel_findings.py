@@ -13,7 +13,7 @@ import pytest
 from apps.market.kernel.columns import Actions, Columns, no_actions
 from apps.market.kernel.findings import KINDS, SIDE, SIGMA, find_all, robust_z, runs_of
 from apps.market.kernel.health import Context, health_score, judge
-from apps.market.kernel.identity import Renamed, reuse, unfinished
+from apps.market.kernel.identity import Renamed, reuse, spellings, unfinished
 from apps.market.kernel.periods import micros
 from apps.market.providers.base import Task
 from tests.factories.market import DAY, SAMPLE, columns
@@ -283,3 +283,10 @@ def test_runs_equal_the_slow_twin():
             slow.append((at, at + size - 1))
         at += size
     assert runs_of(mask, 3) == slow
+
+
+def test_a_coin_is_known_by_its_other_names():
+    for name in ("BTC", "BTCUSDT", "BINANCE:BTC", "BTC/USDT", "BTC/USDT:USDT", "BTC-USD"):
+        assert {"BTC", "BTCUSDT", "BTC/USDT:USDT"} <= spellings(name), name
+        assert name in spellings(name)
+    assert "BTC" not in spellings("WBTCUSDT")

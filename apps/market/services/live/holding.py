@@ -146,7 +146,7 @@ def _note_turn(row: LiveFeed, before: str, now: datetime) -> None:
         troubles.found(
             severity="critical",
             title=f"Live feed {row.name} is {row.state}: {row.note or 'no bars come'}",
-            advice="Its newest bars are not those of now; look at the vendor's status and at the feed.",
+            advice="Its newest bars are old; look at the vendor's status and at the feed.",
             **trouble,
         )
         told = {"feed": row.name, "state": str(row.state), "note": row.note}
