@@ -191,7 +191,8 @@ def test_the_page_shows_signals_consensus_and_history(scan, client_as, team):
     wanted = selectors.list_signals(team_id=team.pk, scan_id=row.pk)
     scored = [one for one in wanted if one.score is not None]
     for one in scored:
-        assert f"geometry {one.components['geometry']:.1f}" in page
+        parts = one.components
+        assert f"geometry {parts['geometry']:.1f}, momentum {parts['momentum']:.1f}" in page
     assert client.get("/strategies/scanner/?scan=999999").status_code == 404
 
 
