@@ -29,7 +29,7 @@ def threads_for(values: int) -> int:
         return 1
     from numba import config
 
-    return min(int(config.NUMBA_NUM_THREADS), MOST)
+    return min(int(cast("Any", config).NUMBA_NUM_THREADS), MOST)
 
 
 def run_program(program: Program, arrays: list[Floats], shape: Any, threads: int) -> Floats:
