@@ -37,19 +37,23 @@ def _joint_2d(
             x0, y0 = x[i, left : left + width], y[i, left : left + width]
             for sums in (sx, sy, sxx, syy, sxy):
                 sums[:] = 0.0
-            for k in range(1, window):
+            # Two bars at a time, and few arrays in each loop: with more the compiler gives up on
+            # vectors. An odd one out is taken against the newest, from which it is no distance.
+            for k in range(1, window, 2):
+                m = k + 1 if k + 1 < window else 0
                 xk, yk = x[i - k, left : left + width], y[i - k, left : left + width]
-                # Few arrays in each loop: with more of them the compiler gives up on vectors.
+                xl, yl = x[i - m, left : left + width], y[i - m, left : left + width]
                 for a in range(width):
-                    dx = xk[a] - x0[a]
-                    sx[a] += dx
-                    sxx[a] += dx * dx
+                    d1, d2 = xk[a] - x0[a], xl[a] - x0[a]
+                    sx[a] += d1 + d2
+                    sxx[a] += d1 * d1 + d2 * d2
                 for a in range(width):
-                    dy = yk[a] - y0[a]
-                    sy[a] += dy
-                    syy[a] += dy * dy
+                    d1, d2 = yk[a] - y0[a], yl[a] - y0[a]
+                    sy[a] += d1 + d2
+                    syy[a] += d1 * d1 + d2 * d2
                 for a in range(width):
-                    sxy[a] += (xk[a] - x0[a]) * (yk[a] - y0[a])
+                    one = (xk[a] - x0[a]) * (yk[a] - y0[a])
+                    sxy[a] += one + (xl[a] - x0[a]) * (yl[a] - y0[a])
             for a in range(width):
                 mx, my = sx[a] / window, sy[a] / window
                 vx, vy = sxx[a] - sx[a] * mx, syy[a] - sy[a] * my
