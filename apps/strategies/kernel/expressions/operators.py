@@ -19,7 +19,7 @@ FIELDS = {
 # Inputs beyond the bars that a panel may carry under these names.
 EXTRAS = ("funding", "open_interest", "long_short_ratio", "vwap")
 # Read from the bars where the data lacks them.
-DERIVED = {"vwap": "the volume-weighted price"}
+DERIVED = {"vwap": "the volume-weighted (else typical) price"}
 # Inputs that only say which instruments belong together, each a number.
 GROUPS = ("sector", "industry", "subindustry")
 MAX_WINDOW = 2520
