@@ -75,9 +75,10 @@ function body() {
 
 /** Put the message at the field at fault, if the answer names one. */
 function mark(error) {
-  const name = String(error.body?.details?.field ?? error.body?.errors?.[0]?.field ?? "").split(".").pop();
+  const full = String(error.body?.details?.field ?? error.body?.errors?.[0]?.field ?? "").split(".");
+  const name = full[0] === "space" && full.length > 1 ? `sweep.${full[1]}` : full.pop();
   for (const input of $$("[aria-invalid]", form)) input.removeAttribute("aria-invalid");
-  const found = $$(`[name="${CSS.escape(name)}"], [name="sweep.${CSS.escape(name)}"]`, form).find((input) => !input.closest("[hidden]"));
+  const found = $$(`[name="${CSS.escape(name)}"]`, form).find((input) => !input.closest("[hidden]"));
   if (!found) return;
   found.setAttribute("aria-invalid", "true");
   found.focus();

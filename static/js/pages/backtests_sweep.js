@@ -39,6 +39,9 @@ async function refresh() {
 }
 
 if (page.dataset.status === "running") {
+  // Its jobs may be over before this page hears of them.
+  refresh();
+  setInterval(refresh, 2 * EVERY);
   onJob((job) => job.subject === `sweep:${id}` && refresh());
 }
 
