@@ -27,3 +27,6 @@ application = ProtocolTypeRouter(
         ),
     }
 )
+# What is loaded by now stays and is looked through no more: a whole look held requests up 0.2 s.
+gc.freeze()
+gc.set_threshold(20_000, 50, 100)

@@ -21,11 +21,18 @@ from apps.core.lab import processes
 from apps.core.lab.home import DATABASE, Home, make_folder, write_private
 from apps.core.lab.processes import ProcessId
 
+
+def buffers() -> str:
+    """Return how much memory the server keeps pages in: 1/32 of all, 128 to 512 MB."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    return f"{min(max(total // 32, 128), 512)}MB"
+
+
 SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
     "max_connections": "120",
-    "shared_buffers": "128MB",
+    "shared_buffers": buffers(),
     "max_wal_size": "1GB",
     "checkpoint_timeout": "15min",
     "io_workers": "2",
