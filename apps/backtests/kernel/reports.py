@@ -145,7 +145,7 @@ def _measured(panel: Panel, result: engine.Result, market: Benchmark | None) -> 
     theirs: metrics.Figures = {}
     if against is not None:
         theirs = metrics.metrics(against, periods=periods, ts=ts)
-    more, why = _of_run(result, periods)
+    more, why = run_figures(result, periods)
     return Report(
         panel=panel,
         result=result,
@@ -187,7 +187,7 @@ RUN_METRICS: dict[str, metrics.Metric] = {
 }
 
 
-def _of_run(result: engine.Result, periods: float) -> tuple[metrics.Figures, dict[str, str]]:
+def run_figures(result: engine.Result, periods: float) -> tuple[metrics.Figures, dict[str, str]]:
     """Return figures that need more than returns: exposure, turnover, fees."""
     exposure, equity = result.exposure, result.equity
     known = exposure[np.isfinite(exposure)]

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from apps.backtests.kernel import metrics
-from apps.backtests.kernel.reports import play
+from apps.backtests.kernel.reports import play, run_figures
 from apps.backtests.kernel.requests import Request
 from apps.core.errors import Invalid, LabError
 from apps.market.kernel.bars import Panel, periods_per_year
@@ -82,8 +80,8 @@ def _measured(panel: Panel, strategy: Strategy, params: Params, request: Request
     found = metrics.metrics(result.returns, periods=periods, ts=panel.ts[1:])
     values = {name: found.get(name) for name in OBJECTIVES if name != "equity_final"}
     values["equity_final"] = float(result.equity[-1])
-    values["exposure"] = _mean(result.exposure)
-    values["turnover"] = _turnover(result, periods)
+    of_run, _ = run_figures(result, periods)
+    values |= {name: of_run[name] for name in ("exposure", "turnover")}
     return Figures(params, values, trades=len(result.trades), digest=result.digest)
 
 
@@ -91,16 +89,3 @@ def _check_length(panel: Panel, warmup: int) -> None:
     if panel.n_bars <= warmup:
         message = f"The dates hold {panel.n_bars} bars; it needs more than {warmup}."
         raise Invalid(message, code="panel.too_short")
-
-
-def _mean(values: Any) -> float | None:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else None
-
-
-def _turnover(result: Any, periods: float) -> float | None:
-    mean = float(result.equity.mean())
-    if not mean > 0.0:
-        return None
-    traded = float(np.abs(result.fills.quantity * result.fills.price).sum())
-    return traded / 2.0 / mean / (max(len(result.equity) - 1, 1) / periods)

@@ -60,11 +60,14 @@ def sorted_runs(rows: QuerySet[Run], sort: str) -> tuple[QuerySet[Run], tuple[st
     sign = "-" if sort.startswith("-") else ""
     if name in {"created_at", "title"}:
         return rows, (sort, f"{sign}id")
+    return by_figure(rows, name, sign), (f"{sign}sort_value", f"{sign}id")
+
+
+def by_figure(rows: QuerySet[Any], name: str, sign: str) -> QuerySet[Any]:
+    """Return rows with ``sort_value``: the figure, or what puts those without it last."""
     last = LOWEST if sign else -LOWEST
-    return rows.annotate(sort_value=Coalesce(F(name) * Value(1.0), Value(last))), (
-        f"{sign}sort_value",
-        f"{sign}id",
-    )
+    found: QuerySet[Any] = rows.annotate(sort_value=Coalesce(F(name) * Value(1.0), Value(last)))
+    return found
 
 
 def get_run(run_id: UUID | str, team_id: int) -> Run:

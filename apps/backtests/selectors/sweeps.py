@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from django.db.models import F, QuerySet, Value
-from django.db.models.functions import Coalesce
+from django.db.models import F, QuerySet
 from numpy.typing import NDArray
 
 from apps.backtests.kernel.files import measure_file as measure_file
 from apps.backtests.kernel.trials import OBJECTIVES
 from apps.backtests.models import Sweep, Trial
+from apps.backtests.selectors.runs import by_figure
 from apps.core.errors import Invalid, NotFound
 from apps.core.models import FINAL_STATES, Job
 
@@ -31,7 +31,6 @@ COLUMNS = (
     "turnover",
     "trades",
 )
-LOWEST = -1e300
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +151,7 @@ def sorted_trials(rows: QuerySet[Trial], sort: str) -> tuple[QuerySet[Trial], tu
         known = ", ".join(("number", *COLUMNS))
         message = f"sort = {sort!r}; choose one of {known}, with - for descending."
         raise Invalid(message, code="trials.sort", details={"field": "sort"})
-    last = LOWEST if sign else -LOWEST
-    value = Coalesce(F(name) * Value(1.0), Value(last))
-    return rows.annotate(sort_value=value), (f"{sign}sort_value", "number")
+    return by_figure(rows, name, sign), (f"{sign}sort_value", "number")
 
 
 def trial_row(trial: Trial) -> dict[str, Any]:
