@@ -1,10 +1,11 @@
 """Runs of ingestion under stress: sources that are away, two at once, gaps, cancels."""
 
 import threading
+import time
 from dataclasses import replace
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from apps.core import jobs
 from apps.core.errors import Denied, Invalid, Unavailable
@@ -278,3 +279,38 @@ def test_the_page_shows_runs_flows_and_errors(client_as, actor, now, db, monkeyp
         assert client.post("/data/flows/nightly/", {"act": act}).status_code == 302
     assert selectors.list_flows(team_id=client.user.memberships.first().team_id) == []
     assert client_as("viewer").post("/data/flows/", flow).status_code == 403
+
+
+def test_versions_of_a_universe_are_numbered_one_after_another(live_db, actor, sample, now):
+    """Everybody has a version open before anybody has ended, and none is refused."""
+    mine = actor()
+    gate, numbers, errors = threading.Barrier(4), [], []
+
+    def add_one(symbols):
+        try:
+            gate.wait()
+            with transaction.atomic():
+                row = services.create_universe(
+                    actor=mine,
+                    name="four-at-once",
+                    timeframe="1d",
+                    survivorship="Chosen by hand.",
+                    symbols=symbols,
+                    dataset="sp500",
+                    now=now,
+                )
+                time.sleep(0.05)  # the others ask for their number meanwhile
+            numbers.append(row.version)
+        except BaseException as error:  # noqa: BLE001 told by the test
+            errors.append(error)
+        finally:
+            connection.close()
+
+    chosen = (["AAPL"], ["KO"], ["AAPL", "KO"], ["MSFT"])
+    threads = [threading.Thread(target=add_one, args=(symbols,)) for symbols in chosen]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not errors
+    assert sorted(numbers) == [1, 2, 3, 4]

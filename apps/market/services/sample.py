@@ -17,6 +17,7 @@ from apps.market.models import Batch, Dataset, Universe
 from apps.market.providers.base import Provider, Request, Section
 from apps.market.services.absorb import absorb
 from apps.market.services.feeds import ensure_demo_feeds
+from apps.market.services.universe_versions import add_version, take_turns
 
 LOCK = 7_104_001  # two processes that load at once take turns
 
@@ -108,18 +109,18 @@ def _load_renames(provider: Provider, section: Section, batch: Batch) -> None:
 def _load_universe(
     section: Section, dataset: Dataset, symbols: list[str], actor: Actor, now: datetime
 ) -> None:
+    take_turns(None)
     newest = Universe.objects.filter(team=None, name=section.universe).order_by("-version").first()
     if newest and newest.symbols == symbols:
         return
-    Universe.objects.create(
-        team=None,
+    add_version(
+        team_id=None,
         dataset=dataset,
         name=section.universe,
-        version=newest.version + 1 if newest else 1,
         title=section.title,
         timeframe=section.timeframe,
         symbols=symbols,
         survivorship=section.survivorship,
-        created_at=now,
-        created_by=actor.name,
+        by=actor.name,
+        now=now,
     )

@@ -8,17 +8,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Max
 
 from apps.audit import services as audit
 from apps.core.actors import Actor
 from apps.core.errors import Invalid
 from apps.core.kernel.hashing import digest_json
 from apps.core.kernel.timeframes import seconds_of
-from apps.market.models import Universe
+from apps.market.models import Dataset
 from apps.market.selectors.locations import locate
 from apps.market.selectors.rankings import Rule, pick
 from apps.market.selectors.universes import UniverseView, view_of
+from apps.market.services.universe_versions import add_version
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
 MAX_SYMBOLS = 5000
@@ -64,19 +64,16 @@ def create_universe(
         message = "The symbols are spread over several datasets; a universe lies in one."
         raise Invalid(message, code="universe.datasets", details={"field": "symbols"})
     with transaction.atomic():
-        mine = Universe.objects.filter(team_id=actor.team, name=name)
-        newest = mine.aggregate(newest=Max("version"))["newest"] or 0
-        row = Universe.objects.create(
+        row = add_version(
             team_id=actor.team,
-            dataset_id=places.pop(),
+            dataset=Dataset.objects.get(pk=places.pop()),
             name=name,
-            version=newest + 1,
             title=title[:200],
             timeframe=timeframe,
             symbols=[item.symbol for item in found],
             survivorship=survivorship.strip(),
-            created_at=now,
-            created_by=actor.name,
+            by=actor.name,
+            now=now,
         )
         audit.record(
             actor=actor,

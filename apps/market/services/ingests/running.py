@@ -34,6 +34,7 @@ from apps.market.services.ingests.fetching import Fetcher, Outcome, Patience, si
 from apps.market.services.judging import recheck
 from apps.market.services.keys import note_refused_key
 from apps.market.services.quarantine import keep_out
+from apps.market.services.universe_versions import add_version, take_turns
 
 log = structlog.get_logger(__name__)
 
@@ -361,19 +362,19 @@ def _ensure_universe(run: IngestRun, actor: Actor, now: datetime) -> None:
         )
     )
     name = run.dataset.name
+    take_turns(run.team_id)
     newest = Universe.objects.filter(team_id=run.team_id, name=name).order_by("-version").first()
     if not symbols or (newest and newest.symbols == symbols and newest.timeframe == timeframe):
         return
     plug: Provider = load_plug("MARKET_PROVIDERS", run.provider)
-    Universe.objects.create(
+    add_version(
         team_id=run.team_id,
         dataset=run.dataset,
         name=name,
-        version=newest.version + 1 if newest else 1,
         title=run.dataset.title,
         timeframe=timeframe,
         symbols=symbols,
         survivorship=plug.section(run.request["section"]).survivorship,
-        created_at=now,
-        created_by=actor.name,
+        by=actor.name,
+        now=now,
     )

@@ -23,6 +23,7 @@ from apps.market.providers.base import Fetched, Section
 from apps.market.services.absorb import absorb
 from apps.market.services.live.holding import Held, locked
 from apps.market.services.quarantine import keep_out
+from apps.market.services.universe_versions import add_version, take_turns
 
 MICROS = 1_000_000
 FIELDS = ("open", "high", "low", "close", "volume")
@@ -125,9 +126,13 @@ def _digest_of(fetched: Sequence[Fetched]) -> str:
 def _ensure_universe(row: LiveFeed, section: Section, now: datetime) -> None:
     """Keep a universe of the feed's symbols, so that its bars are read like all others."""
     name = f"live-{row.name}"[:64]
-    if Universe.objects.filter(team_id=row.team_id, name=name).exists():
+    mine = Universe.objects.filter(team_id=row.team_id, name=name)
+    if mine.exists():
         return
-    Universe.objects.create(
+    take_turns(row.team_id)
+    if mine.exists():
+        return
+    add_version(
         team_id=row.team_id,
         dataset=row.dataset,
         name=name,
@@ -135,8 +140,8 @@ def _ensure_universe(row: LiveFeed, section: Section, now: datetime) -> None:
         timeframe=row.timeframe,
         symbols=sorted(row.symbols),
         survivorship=section.survivorship or "The symbols of a live feed, chosen by hand.",
-        created_at=now,
-        created_by=system("live", row.team_id).name,
+        by=system("live", row.team_id).name,
+        now=now,
     )
 
 

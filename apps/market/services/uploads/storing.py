@@ -19,6 +19,7 @@ from apps.market.providers.base import Section
 from apps.market.providers.uploads import reading, roles
 from apps.market.services.ingests import own_dataset
 from apps.market.services.judging import recheck
+from apps.market.services.universe_versions import add_version, take_turns
 from apps.market.services.uploads import files
 from apps.market.services.uploads.kinds import Tally, store_table
 from apps.market.services.uploads.preview import Upload, read_kept, rows_of, take_in
@@ -166,6 +167,7 @@ def _ensure_universes(actor: Actor, dataset: Dataset, tally: Tally, now: datetim
 
     Returns their names.
     """
+    take_turns(actor.team)
     kept = []
     for at, frame in enumerate(sorted(tally.timeframes)):
         rows = dataset.instruments.filter(series__timeframe=frame, series__rows__gt=0)
@@ -178,17 +180,16 @@ def _ensure_universes(actor: Actor, dataset: Dataset, tally: Tally, now: datetim
         kept.append(name)
         if newest and newest.symbols == symbols:
             continue
-        Universe.objects.create(
+        add_version(
             team_id=actor.team,
             dataset=dataset,
             name=name,
-            version=newest.version + 1 if newest else 1,
             title=dataset.title,
             timeframe=frame,
             symbols=symbols,
             survivorship=SURVIVORSHIP,
-            created_at=now,
-            created_by="system:upload",
+            by="system:upload",
+            now=now,
         )
     return kept
 
