@@ -1,0 +1,67 @@
+"""Reads of strategies: the library, the inventory, versions and how they differ, scans."""
+
+from apps.strategies.selectors.library import get_strategy as get_strategy
+from apps.strategies.selectors.library import is_in_library as is_in_library
+from apps.strategies.selectors.library import list_published as list_published
+from apps.strategies.selectors.library import list_strategies as list_strategies
+from apps.strategies.selectors.library import read_expression as read_expression
+from apps.strategies.selectors.library import source_of as source_of
+from apps.strategies.selectors.scans import ScanView as ScanView
+from apps.strategies.selectors.scans import get_scan as get_scan
+from apps.strategies.selectors.scans import list_consensus as list_consensus
+from apps.strategies.selectors.scans import list_readings as list_readings
+from apps.strategies.selectors.scans import list_scanned as list_scanned
+from apps.strategies.selectors.scans import list_scans as list_scans
+from apps.strategies.selectors.scans import list_signals as list_signals
+from apps.strategies.selectors.scans import panel_to_scan as panel_to_scan
+from apps.strategies.selectors.scans import scan_views as scan_views
+from apps.strategies.selectors.scans import scanner_page as scanner_page
+from apps.strategies.selectors.versions import StrategyView as StrategyView
+from apps.strategies.selectors.versions import VersionDiff as VersionDiff
+from apps.strategies.selectors.versions import VersionView as VersionView
+from apps.strategies.selectors.versions import diff_versions as diff_versions
+from apps.strategies.selectors.versions import find_version as find_version
+from apps.strategies.selectors.versions import get_strategy_row as get_strategy_row
+from apps.strategies.selectors.versions import get_version as get_version
+from apps.strategies.selectors.versions import get_version_detail as get_version_detail
+from apps.strategies.selectors.versions import list_history as list_history
+from apps.strategies.selectors.versions import list_inventory as list_inventory
+from apps.strategies.selectors.versions import list_version_history as list_version_history
+from apps.strategies.selectors.versions import list_versions as list_versions
+from apps.strategies.selectors.versions import read_version as read_version
+from apps.strategies.selectors.versions import view_of as view_of
+from apps.strategies.selectors.versions import views_of as views_of
+
+__all__ = [
+    "ScanView",
+    "StrategyView",
+    "VersionDiff",
+    "VersionView",
+    "diff_versions",
+    "find_version",
+    "get_scan",
+    "get_strategy",
+    "get_strategy_row",
+    "get_version",
+    "get_version_detail",
+    "is_in_library",
+    "list_consensus",
+    "list_history",
+    "list_inventory",
+    "list_published",
+    "list_readings",
+    "list_scanned",
+    "list_scans",
+    "list_signals",
+    "list_strategies",
+    "list_version_history",
+    "list_versions",
+    "panel_to_scan",
+    "read_expression",
+    "read_version",
+    "scan_views",
+    "scanner_page",
+    "source_of",
+    "view_of",
+    "views_of",
+]

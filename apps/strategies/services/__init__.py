@@ -1,0 +1,21 @@
+"""Writes of strategies: strategies, versions that never change, stages people decided, scans."""
+
+from apps.strategies.services.scans import create_scan as create_scan
+from apps.strategies.services.scans import run_scan_batch as run_scan_batch
+from apps.strategies.services.scans import start_scan as start_scan
+from apps.strategies.services.stages import promote_version as promote_version
+from apps.strategies.services.stages import set_stage as set_stage
+from apps.strategies.services.versions import create_strategy as create_strategy
+from apps.strategies.services.versions import create_version as create_version
+from apps.strategies.services.versions import ensure_version as ensure_version
+
+__all__ = [
+    "create_scan",
+    "create_strategy",
+    "create_version",
+    "ensure_version",
+    "promote_version",
+    "run_scan_batch",
+    "set_stage",
+    "start_scan",
+]

@@ -1,0 +1,197 @@
+"""Writes of strategies and of versions, which never change."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from apps.audit.services import record
+from apps.core.actors import Actor
+from apps.core.errors import Conflict, Invalid, NotFound
+from apps.strategies import selectors
+from apps.strategies.kernel.interface import check_params
+from apps.strategies.kernel.versions import ENGINE_VERSION, digest_of
+from apps.strategies.models import Strategy, StrategyVersion
+from apps.strategies.selectors import VersionView, view_of
+
+NAME = re.compile(r"[a-z][a-z0-9_]{1,78}")
+EXPRESSION = "expression"
+
+
+def ensure_version(
+    *, actor: Actor, name: str, params: dict[str, Any], now: datetime, note: str = ""
+) -> VersionView:
+    """Return the version that is exactly this strategy with these parameters, made if need be.
+
+    Parameters
+    ----------
+    name
+        A member of the library, a strategy of the team, or a version's id. For the last two,
+        ``params`` change what the (newest) version has.
+
+    Raises
+    ------
+    NotFound, Invalid
+        For an unknown name and for parameters the strategy does not take.
+    """
+    actor.require("research.write")
+    with transaction.atomic():
+        strategy, base = _resolve(actor, str(name), now)
+        return _add_version(actor, strategy, {**base, **params}, note, now)
+
+
+def create_strategy(
+    *,
+    actor: Actor,
+    name: str,
+    title: str,
+    kind: str,
+    plug: str,
+    params: dict[str, Any],
+    now: datetime,
+    about: str = "",
+    note: str = "",
+) -> VersionView:
+    """Store a strategy of the team's own with its first version.
+
+    Raises ``Invalid`` for a name, kind or parameters that can't be, ``Conflict`` for a name taken.
+    """
+    actor.require("research.write")
+    _refuse_python(kind)
+    plug = _plug_of(kind, plug)
+    _check_name(name, title)
+    with transaction.atomic():
+        if Strategy.objects.filter(team_id=actor.team, name=name).exists():
+            message = f"The team has a strategy {name!r} already; add a version or rename yours."
+            raise Conflict(message, code="strategy.name_taken", details={"field": "name"})
+        strategy = _add_strategy(actor, name, title, kind, plug, about, now)
+        return _add_version(actor, strategy, params, note, now)
+
+
+def create_version(
+    *, actor: Actor, strategy_id: int, params: dict[str, Any], now: datetime, note: str = ""
+) -> VersionView:
+    """Store a new version of a strategy. Raises ``Conflict`` when it equals one there is."""
+    actor.require("research.write")
+    with transaction.atomic():
+        strategy = Strategy.objects.filter(team_id=actor.team, pk=strategy_id).first()
+        if strategy is None:
+            message = f"There is no strategy {strategy_id} in this team."
+            raise NotFound(message, code="strategy.not_found")
+        _refuse_python(strategy.kind)
+        known = set(strategy.versions.values_list("pk", flat=True))
+        version = _add_version(actor, strategy, params, note, now)
+    if version.id in known:
+        message = f"Version {version.number} is exactly this already; change a parameter."
+        raise Conflict(message, code="version.same", details={"version_id": version.id})
+    return version
+
+
+def _resolve(actor: Actor, name: str, now: datetime) -> tuple[Strategy, dict[str, Any]]:
+    """Return the strategy meant by ``name``, and the parameters to start from."""
+    if name.isdecimal():
+        version = selectors.get_version(name, actor.team)
+        return Strategy.objects.get(pk=version.strategy_id), version.params
+    strategy = Strategy.objects.filter(team_id=actor.team, name=name).first()
+    if strategy is not None and not selectors.is_in_library(name):
+        newest = strategy.versions.order_by("-number").first()
+        return strategy, newest.params if newest else {}
+    return strategy or _add_member(actor, name, now), {}
+
+
+def _add_member(actor: Actor, name: str, now: datetime) -> Strategy:
+    spec = selectors.get_strategy(name).spec
+    kind = Strategy.Kind.EXPRESSION if name == EXPRESSION else Strategy.Kind.LIBRARY
+    return _add_strategy(actor, name, spec.title, kind, name, spec.about, now)
+
+
+def _add_strategy(
+    actor: Actor, name: str, title: str, kind: str, plug: str, about: str, now: datetime
+) -> Strategy:
+    strategy, made = Strategy.objects.get_or_create(
+        team_id=actor.team,
+        name=name,
+        defaults={
+            "title": title,
+            "kind": kind,
+            "plug": plug,
+            "about": about,
+            "created_by": actor.name,
+            "created_by_label": actor.label,
+            "created_at": now,
+        },
+    )
+    if made:
+        body = {"name": name, "kind": kind, "plug": plug}
+        subject = f"strategy:{strategy.pk}"
+        record(actor=actor, action="strategy.created", subject=subject, body=body, now=now)
+    return strategy
+
+
+def _add_version(
+    actor: Actor, strategy: Strategy, params: dict[str, Any], note: str, now: datetime
+) -> VersionView:
+    """Return the strategy's version with these parameters; the row lock makes numbers unique."""
+    Strategy.objects.select_for_update().get(pk=strategy.pk)
+    plug = selectors.get_strategy(strategy.plug)
+    checked = check_params(plug.spec, params)
+    plug.warmup(checked)
+    source, source_digest = selectors.source_of(strategy.plug)
+    digest = digest_of(
+        kind=strategy.kind, plug=strategy.plug, source_digest=source_digest, params=checked
+    )
+    found = strategy.versions.filter(digest=digest).first()
+    if found is not None:
+        return view_of(found)
+    row = StrategyVersion.objects.create(
+        team_id=strategy.team_id,
+        strategy=strategy,
+        number=strategy.versions.count() + 1,
+        digest=digest,
+        params=checked,
+        source=checked[EXPRESSION] if strategy.plug == EXPRESSION else source,
+        source_digest=source_digest,
+        engine=ENGINE_VERSION,
+        note=note[:400],
+        created_by=actor.name,
+        created_by_label=actor.label,
+        created_at=now,
+    )
+    body = {"strategy": strategy.name, "number": row.number, "digest": digest, "params": checked}
+    record(actor=actor, action="version.created", subject=f"version:{row.pk}", body=body, now=now)
+    return view_of(row)
+
+
+def _refuse_python(kind: str) -> None:
+    if kind == Strategy.Kind.PYTHON:
+        message = (
+            "Python strategies need a sandbox, which this lab does not have yet; write an alpha "
+            "expression or use a strategy of the library."
+        )
+        raise Invalid(message, code="blocked_no_isolation", details={"field": "kind"})
+
+
+def _plug_of(kind: str, plug: str) -> str:
+    """Return the library member that runs a strategy of ``kind``."""
+    if kind == Strategy.Kind.EXPRESSION:
+        return EXPRESSION
+    if kind != Strategy.Kind.LIBRARY:
+        kinds = ", ".join(Strategy.Kind.values)
+        message = f"{kind!r} is no kind of strategy; choose one of {kinds}."
+        raise Invalid(message, code="strategy.kind", details={"field": "kind"})
+    return selectors.get_strategy(plug).spec.name
+
+
+def _check_name(name: str, title: str) -> None:
+    if not NAME.fullmatch(name) or selectors.is_in_library(name):
+        message = (
+            f"{name!r} can't be a strategy's name; take 2 to 79 lower-case letters, digits and _, "
+            "beginning with a letter, and no name of the library."
+        )
+        raise Invalid(message, code="strategy.name", details={"field": "name"})
+    if not 1 <= len(title.strip()) <= 160:
+        message = f"The title has {len(title)} characters; it has 1 to 160."
+        raise Invalid(message, code="strategy.title", details={"field": "title"})
