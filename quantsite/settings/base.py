@@ -159,6 +159,26 @@ STATICFILES_DIRS = [
     BASE_DIR / "static",
     ("plotly", package_folder("plotly", "package_data")),
 ]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "quantsite.finders.PickedFinder",
+]
+# The code editor: its core, completion, search, and the one language besides our own.
+STATICFILES_PICKED = [
+    (
+        "ace",
+        package_folder("django_ace", "static/django_ace/ace"),
+        (
+            "ace.js",
+            "ext-language_tools.js",
+            "ext-searchbox.js",
+            "mode-python.js",
+            "css/ace.css",
+            "css/main-*",
+        ),
+    ),
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
