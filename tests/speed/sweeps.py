@@ -4,6 +4,7 @@ Final equities of every pair are compared first; with figures, Sharpe and drawdo
 computed here from the equity that vectorbt gives, since its Sharpe counts a first return of 0.
 """
 
+import resource
 import warnings
 
 import numpy as np
@@ -84,11 +85,16 @@ def _apart(mine, theirs, *, with_figures):
 
 def compared(name, count, goal, rounds, *, with_figures=False):
     data, pairs = bars(BARS, "1d"), pairs_of(count)
+    # What one run needs in memory is loaded and compiled before it is counted.
+    lab(data, pairs[:2], with_figures=with_figures)()
     ours = lab(data, pairs, with_figures=with_figures)
     peer = vectorbt(data, pairs, with_figures=with_figures)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        apart = _apart(ours(), peer(), with_figures=with_figures)
+        before = _peak_mib()
+        mine = ours()
+        more = _peak_mib() - before
+        apart = _apart(mine, peer(), with_figures=with_figures)
         assert apart < 1e-9, apart
         times = [(timed(ours), timed(peer)) for _ in range(rounds)]
     value, peer_value = (1000 * np.median(column) for column in zip(*times, strict=True))
@@ -101,7 +107,12 @@ def compared(name, count, goal, rounds, *, with_figures=False):
         "ratio": round(peer_value / value, 1),
         "goal": goal,
         "checked": apart,
+        "peak_more_mib": round(more, 1),
     }
+
+
+def _peak_mib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def sweep_1k():

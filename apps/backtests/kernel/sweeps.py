@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from multiprocessing import cpu_count, current_process
 from typing import Any
 
 import numpy as np
@@ -172,10 +175,33 @@ def _one(
 
 
 def _spread(play: Any, count: int, threads: int) -> None:
-    """Call ``play(start, stop)`` over ``count`` runs, on several threads."""
+    """Call ``play(start, stop)`` over ``count`` runs: here, and on ``threads - 1`` others."""
     if threads == 1:
         play(0, count)
         return
-    edges = np.linspace(0, count, threads * PIECES_PER_THREAD + 1).astype(int).tolist()
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(play, edges[:-1], edges[1:]))
+    pieces = threads * PIECES_PER_THREAD
+    edges = [count * k // pieces for k in range(pieces + 1)]
+    waiting = list(pairwise(edges))
+
+    def work() -> None:
+        while True:
+            try:
+                start, stop = waiting.pop()
+            except IndexError:
+                return
+            play(start, stop)
+
+    pool = _pool(current_process().pid)
+    others = [pool.submit(work) for _ in range(threads - 1)]
+    work()
+    for other in others:
+        other.result()
+
+
+@cache
+def _pool(_process: int | None) -> ThreadPoolExecutor:
+    """Return threads of this process, kept: starting one costs as much as a hundred runs.
+
+    They don't survive a fork, so each process has its own.
+    """
+    return ThreadPoolExecutor(cpu_count(), thread_name_prefix="sweep")

@@ -203,7 +203,9 @@ def size_of(
             x -= step
             if abs(step) <= 1e-16 * abs(equity):
                 break
-    goal = whole_lots(weight * x / price, lot) if equity > 0.0 else 0.0
+    goal = 0.0
+    if equity > 0.0 and weight != 0.0:
+        goal = whole_lots(weight * x / price, lot)
     size = goal - held
     if not abs(size) > DUST * max(abs(goal), abs(held)):
         return 0.0

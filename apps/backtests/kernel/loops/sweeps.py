@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba.cpython.unsafe.numbers import trailing_zeros
 
 from apps.backtests.kernel.loops.compiled import compiled
 from apps.backtests.kernel.loops.plain import size_of
 from apps.backtests.kernel.loops.steps import after_fill
 
-LANES = 8
-EVERY_BYTE = 0x0101010101010101
+LANES, BITS = 8, 64
+# Times this, the lowest bits of eight bytes stand in the highest byte.
+BYTES_TO_BITS = np.uint64(0x0102040810204080)
 # Columns of the figures: final equity, fills, mean and deviation of returns, largest drawdown.
 N_FIGURES = 5
 
@@ -56,7 +58,82 @@ def _above(quick: Any, calm: Any, left: float, right: float, tie: float, out: An
     """Write 1 where the fast average is above the slow one by more than a tie, else 0."""
     for j in range(out.shape[0]):
         one, two = quick[j] * left, calm[j] * right
-        out[j] = np.int8(one - two > tie * (abs(one) + abs(two)))
+        out[j] = np.uint8(one - two > tie * (abs(one) + abs(two)))
+
+
+@compiled
+def _changes(words: Any, first: int, at: Any) -> int:
+    """Write the bars at which the state differs from the bar before; return how many there are.
+
+    ``words`` hold the state of eight bars each, one byte a bar, 0 or 1; before ``first`` all is 0.
+    """
+    count, before = 0, np.uint64(0)
+    for w in range(first // BITS * LANES, words.shape[0], LANES):
+        bits = np.uint64(0)
+        for k in range(LANES):
+            byte = (words[w + k] * BYTES_TO_BITS) >> np.uint64(BITS - LANES)
+            bits |= byte << np.uint64(LANES * k)
+        found = bits ^ ((bits << np.uint64(1)) | before)
+        before = bits >> np.uint64(BITS - 1)
+        while found != np.uint64(0):
+            at[count] = LANES * w + trailing_zeros(found)
+            count += 1
+            found &= found - np.uint64(1)
+    return count
+
+
+@compiled
+def _traded(
+    quoted: float, weight: float, held: float, money: float, fee: float, slip: float, lot: float
+) -> Any:
+    """Return cash and units after trading to ``weight``, and 1 for a fill."""
+    size = size_of(quoted, weight, held, money, fee, slip, lot)
+    if size == 0.0:
+        return money, held, 0
+    price = quoted * (1.0 + slip if size > 0.0 else 1.0 - slip)
+    money -= size * price + abs(size) * price * fee
+    return money, after_fill(held, size), 1
+
+
+@compiled
+def _played(
+    at: Any,
+    count: int,
+    prices: Any,
+    close: Any,
+    delay: int,
+    money: float,
+    fee: float,
+    slip: float,
+    lot: float,
+    equity: Any,
+) -> Any:
+    """Return cash and units at the end, and the fills, of going in and out at each of ``at``.
+
+    In and out are spelled out: with the weight a constant, most of its sizing falls away.
+    """
+    n_bars, with_curve = close.shape[0], equity.shape[0] > 0
+    held, fills, done, k = 0.0, 0, 0, 0
+    while count > 0 and at[count - 1] + delay >= n_bars:
+        count -= 1
+    while k < count:
+        bar = at[k] + delay
+        if with_curve:
+            _worth(close, done, bar, money, held, equity)
+            done = bar
+        money, held, filled = _traded(prices[bar], 1.0, held, money, fee, slip, lot)
+        fills += filled
+        if k + 1 < count:
+            bar = at[k + 1] + delay
+            if with_curve:
+                _worth(close, done, bar, money, held, equity)
+                done = bar
+            money, held, filled = _traded(prices[bar], 0.0, held, money, fee, slip, lot)
+            fills += filled
+        k += 2
+    if with_curve:
+        _worth(close, done, n_bars, money, held, equity)
+    return money, held, fills
 
 
 @compiled(nogil=True)
@@ -81,13 +158,15 @@ def crossovers_1d(
     and positive. Fills are those of ``play_1d``, from the same function.
     """
     n_bars = close.shape[0]
-    state = np.zeros((n_bars + 15) // 8 * 8, np.int8)
-    words = state.view(np.int64)
+    state = np.zeros((n_bars + BITS - 1) // BITS * BITS, np.uint8)
+    words = state.view(np.uint64)
+    at = np.empty(n_bars, np.int64)
     equity = np.empty(n_bars if with_figures else 0)
+    is_free = fee == 0.0 and slip == 0.0 and lot == 0.0
     for p in range(pairs.shape[0]):
         fast, slow = spans[p, 0], spans[p, 1]
         first = min(slow - 1, n_bars)
-        state[:] = 0
+        state[:first] = 0
         _above(
             sums[pairs[p, 0], first:],
             sums[pairs[p, 1], first:],
@@ -96,33 +175,17 @@ def crossovers_1d(
             tie,
             state[first:n_bars],
         )
-        money, held, count, done, now = cash, 0.0, 0, 0, 0
-        for w in range(first // 8, (n_bars + 7) // 8):
-            if words[w] == now * EVERY_BYTE:
-                continue
-            for i in range(8 * w, min(8 * w + 8, n_bars)):
-                if state[i] == now:
-                    continue
-                now = state[i]
-                at = i + delay
-                if at >= n_bars:
-                    break
-                size = size_of(prices[at], float(now), held, money, fee, slip, lot)
-                if size == 0.0:
-                    continue
-                if with_figures:
-                    _worth(close, done, at, money, held, equity)
-                    done = at
-                price = prices[at] * (1.0 + slip if size > 0.0 else 1.0 - slip)
-                money -= size * price + abs(size) * price * fee
-                held = after_fill(held, size)
-                count += 1
+        count = _changes(words, first, at)
+        if is_free:
+            end = _played(at, count, prices, close, delay, cash, 0.0, 0.0, 0.0, equity)
+        else:
+            end = _played(at, count, prices, close, delay, cash, fee, slip, lot, equity)
+        money, held, fills = end
         out[p, 0] = money
         if held != 0.0:
             out[p, 0] = money + held * close[n_bars - 1]
-        out[p, 1] = count
+        out[p, 1] = fills
         if with_figures:
-            _worth(close, done, n_bars, money, held, equity)
             _figures(equity, cash, out[p])
 
 
