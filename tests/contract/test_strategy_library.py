@@ -1,14 +1,21 @@
 """Every member of the library keeps the interface's promises, on real bars."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from django.conf import settings
 
+from apps.backtests.kernel.costs import Costs
+from apps.backtests.kernel.execution import Execution
+from apps.backtests.kernel.fills import get_fill_rule
+from apps.backtests.kernel.sessions import Session
 from apps.core.errors import Invalid, NotFound
 from apps.strategies import selectors
+from apps.strategies.kernel.decisions import places_orders
 from apps.strategies.kernel.interface import View, check_params
+from apps.strategies.kernel.orders import as_intents
 from apps.strategies.kernel.windows import last_seen
 from apps.strategies.library.template import Template
 from apps.trading.kernel.sleeves import plain_memory
@@ -26,15 +33,20 @@ VARIANTS = {
         {"expression": "rank(volume) * sign(returns)", "share": 0.5},
     ],
     "legacy_trend": [{}, {"fast": 20, "slow": 80, "slack": 0.2, "most_bars": 30}],
-    "geometric_breakout": [{}, {"threshold": 30.0, "short": False, "window": 200}],
+    "geometric_breakout": [
+        {},
+        {"threshold": 30.0, "short": False, "window": 200},
+        {"protect": True, "take_profit": 3.0},
+    ],
     "institutional_breakout": [{}, {"anchor": 60.0, "short": False, "near": 4.0}],
     "time_series_momentum": [{}, {"lookback": 60, "rebalance": "weekly", "short": False}],
     "mean_reversion": [{}, {"short": True, "low": 20.0}],
     "bollinger_breakout": [{}, {"short": True, "narrow": 60}],
-    "donchian_breakout": [{}, {"entry": 55, "exit": 20, "short": False}],
+    "donchian_breakout": [{}, {"entry": 55, "exit": 20, "short": False}, {"protect": True}],
     "pairs": [{}, {"formation": 60, "trading": 30, "pairs": 2}],
     "swing": [{}, {"short": False, "strength": 20.0}],
     "scalping": [{}, {"short": False, "target": 2.0}],
+    "given": [],  # decides nothing: what is played comes with the request
     "template": [{}],
 }
 CASES = [(name, params) for name in [*NAMES, "template"] for params in VARIANTS[name]]
@@ -55,7 +67,7 @@ def step(strategy, panel, params, *, restart=False):
         tradable = np.isfinite(panel.close[i])
         held = np.zeros(panel.n_assets)
         view = View(i, int(panel.ts[i]), features, held, tradable, memory)
-        weights = strategy.decide(view, params)
+        weights = as_intents(strategy.decide(view, params)).weights
         if weights is not None:
             out[i] = weights
         if restart:
@@ -78,6 +90,34 @@ def panel(request):
 def test_decide_and_targets_are_twins(case, panel):
     strategy, params = case
     np.testing.assert_array_equal(strategy.targets(panel, params), step(strategy, panel, params))
+
+
+def test_orders_decided_bar_by_bar_are_those_of_the_array_twin(case, panel):
+    strategy, params = case
+    if not places_orders(strategy, params):
+        assert not getattr(strategy, "orders", None) or not strategy.places_orders(params)
+        return
+    session = Session(
+        panel,
+        cash=1e5,
+        costs=Costs(),
+        execution=Execution(),
+        rule=get_fill_rule("next_open"),
+        units="fractional",
+    )
+    features, memory, made, until = strategy.prepare(panel, params), {}, [], {}
+    for i in range(panel.n_bars):
+        session.advance()
+        intents = as_intents(strategy.decide(session.view(features, memory), params))
+        until |= dict.fromkeys(intents.cancel, i)
+        numbers = session.follow(intents)
+        made += [(i, number, order) for number, order in zip(numbers, intents.orders, strict=True)]
+    twin = list(strategy.orders(panel, params))
+    assert len(twin) == len(made)
+    assert made or not np.nan_to_num(features["position"]).any()
+    for (bar, number, order), (at, other) in zip(made, twin, strict=True):
+        assert (bar, replace(order, bars=0)) == (at, replace(other, bars=0))
+        assert until.get(number, at + other.bars) == at + other.bars
 
 
 @pytest.mark.parametrize("keep", [0.31, 0.5, 0.77])

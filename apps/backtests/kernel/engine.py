@@ -20,9 +20,9 @@ from apps.backtests.kernel.results import NO_FILLS, Fills, Result, Trades, join
 from apps.backtests.kernel.sessions import MAX_WEIGHT, Session, place_all
 from apps.core.errors import Invalid
 from apps.market.kernel.bars import FIELDS, Panel
-from apps.strategies.kernel.decisions import Decisions
+from apps.strategies.kernel.decisions import ByBar, Decided, Decisions
 from apps.strategies.kernel.interface import View
-from apps.strategies.kernel.orders import Intents, Order
+from apps.strategies.kernel.orders import Intents, Order, as_intents
 
 __all__ = ["Book", "Fills", "Result", "Trades", "run", "run_events"]
 
@@ -33,7 +33,7 @@ ENGINE_VERSION = "1"
 
 def run(
     panel: Panel,
-    targets: Floats | Decisions,
+    targets: Decided,
     *,
     cash: float,
     fee_bps: float = 0.0,
@@ -57,7 +57,8 @@ def run(
         ``(n_bars, n_assets)`` weights of equity wanted at each close, negative for short. A NaN
         cell leaves that asset be, a row of NaN all. A wish that meets no bar waits for the next
         bar of its asset, unless a later row replaces it. ``Decisions`` say the same in the rows
-        that hold something.
+        that hold something, and may hold orders; what has to be asked bar by bar (``ByBar``) is
+        played by the event gear.
     cash
         What the account starts with.
     fee_bps, slippage_bps
@@ -99,7 +100,9 @@ def run(
     rule = get_fill_rule(fill)
     costs, execution = costs or Costs(fee_bps, slippage_bps), execution or Execution()
     start = check_cash(cash)
-    if full or orders or needs_session(panel, costs, execution):
+    if isinstance(targets, Decisions):
+        orders = (*orders, *targets.orders)
+    if full or orders or isinstance(targets, ByBar) or needs_session(panel, costs, execution):
         _check_finalize(finalize=finalize)
         session = Session(
             panel,
@@ -110,9 +113,7 @@ def run(
             units=units,
             limits=limits,
         )
-        place_all(session, orders)
-        session.play(check_decisions(panel, targets)[0])
-        return session.result()
+        return _play_all(session, targets, orders)
     fee_bps, slippage_bps = costs.fee_bps, costs.slippage_bps
     if finalize and panel.n_bars:
         dense = targets.targets(panel.n_bars) if isinstance(targets, Decisions) else targets
@@ -137,6 +138,14 @@ def run(
         )
     fills = Fills(key[:count], value[:count])
     return Result(start, fill, units, equity, fills, close, panel.high, panel.low)
+
+
+def _play_all(session: Session, targets: Decided, orders: Sequence[tuple[int, Order]]) -> Result:
+    place_all(session, orders)
+    if isinstance(targets, ByBar):
+        return _played(session, targets.features, targets.decide)
+    session.play(check_decisions(session.panel, targets)[0])
+    return session.result()
 
 
 def needs_session(panel: Panel, costs: Costs, execution: Execution) -> bool:
@@ -331,11 +340,20 @@ def run_events(
             found.append(_at(book.on_open(prices[i]), i))
             book.mark(close[i])
         tradable = np.isfinite(close[i])
-        view = View(i, int(panel.ts[i]), features, book.weights, tradable, memory)
+        view = View(
+            i,
+            int(panel.ts[i]),
+            features,
+            book.weights,
+            tradable,
+            memory,
+            book.positions.copy(),
+            book.marks.copy(),
+            book.equity,
+        )
         weights = decide(view)
         if isinstance(weights, Intents):
-            message = "Orders need a session; run the event gear with full=True."
-            raise Invalid(message, code="order.no_session")
+            weights = _weights_alone(weights)
         if weights is not None:
             book.set_targets(weights)
         if not rule.delay:
@@ -355,22 +373,18 @@ def run_events(
     )
 
 
+def _weights_alone(intents: Intents) -> Floats | None:
+    if intents.has_orders:
+        message = "Orders need a session; run the event gear with full=True."
+        raise Invalid(message, code="order.no_session")
+    return intents.weights
+
+
 def _played(session: Session, features: dict[str, Floats], decide: Decide) -> Result:
-    panel = session.panel
     memory: dict[str, Any] = {}
-    for i in range(panel.n_bars):
+    for _ in range(session.panel.n_bars):
         session.advance()
-        tradable = np.isfinite(panel.close[i])
-        view = View(i, int(panel.ts[i]), features, session.weights, tradable, memory)
-        wanted = decide(view)
-        if isinstance(wanted, Intents):
-            for number in wanted.cancel:
-                session.cancel(number)
-            for order in wanted.orders:
-                session.place(order)
-            wanted = wanted.weights
-        if wanted is not None:
-            session.set_targets(wanted)
+        session.follow(as_intents(decide(session.view(features, memory))))
     return session.result()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,12 +17,13 @@ from apps.backtests.kernel.results import Fills, Played, Result
 from apps.core.errors import Invalid
 from apps.market.kernel.bars import Panel
 from apps.strategies.kernel.decisions import Decisions
-from apps.strategies.kernel.orders import KINDS, Order
+from apps.strategies.kernel.interface import Features, View
+from apps.strategies.kernel.orders import ALL, KINDS, STATES, Intents, Order, OrderStatus
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 N_TERMS, N_SCALARS, N_STATE, N_ACCOUNT, N_COLUMNS = 7, 10, 10, 11, 17
-ORDER_STATES = ("waiting", "working", "filled", "cancelled", "expired", "refused")
+ORDER_STATES = STATES
 FLOW_KINDS = ("", "split", "dividend", "funding", "borrowing", "interest", "margin_call")
 CASH, EQUITY, GROSS, NET, CALL, FIRST, UPTO, ORDERS, FILLS, FLOWS, FAULT = range(11)
 ROOM = 1024
@@ -81,7 +83,11 @@ class Session:
         self._flows = np.empty((ROOM, 4))
         self._curve, self._positions = np.empty((n_bars, 4)), np.empty((n_bars, n_assets))
         self._row = np.full(n_assets, np.nan)
-        self.bar = -1
+        # Orders keep their numbers when old ones are put away: see ``kept``.
+        self._numbers: list[int] = []
+        self._next = 1
+        self._tags: dict[int, str] = {}
+        self.told = self.bar = -1
 
     @property
     def positions(self) -> Floats:
@@ -101,8 +107,68 @@ class Session:
         return held / self.equity if self.equity > 0.0 else np.zeros_like(held)
 
     def state_of(self, number: int) -> str:
-        """Return the state of an order."""
-        return ORDER_STATES[int(self._orders[number - 1, 6])]
+        """Return the state of an order. Raises ``Invalid`` for a number that is none."""
+        return ORDER_STATES[int(self._orders[self._row_of(number), 6])]
+
+    def _row_of(self, number: int) -> int:
+        row = bisect_left(self._numbers, number)
+        if row == len(self._numbers) or self._numbers[row] != number:
+            message = f"There is no order {number}; {len(self._numbers)} are known."
+            raise Invalid(message, code="order.unknown", details={"field": "cancel"})
+        return row
+
+    def list_orders(self) -> tuple[OrderStatus, ...]:
+        """Return the orders that work, and those that ended since ``told``, the last bar asked."""
+        rows = self._orders
+        if not len(rows):
+            return ()
+        shown = (rows[:, 6] <= 1.0) | (rows[:, 11] > self.told)
+        return tuple(self._status(row) for row in np.flatnonzero(shown).tolist())
+
+    def _status(self, row: int) -> OrderStatus:
+        order = self._orders[row]
+        kind, size, filled = KINDS[int(order[1])], float(order[2]), float(order[12])
+        level, number = float(order[4]), self._numbers[row]
+        if kind == "trailing":
+            level = float(order[15] * (1.0 - np.copysign(order[5], size)))
+        parent = int(order[7])
+        return OrderStatus(
+            number,
+            int(order[0]),
+            kind,
+            float(np.copysign(np.inf, size)) if abs(size) >= ALL / 2 else size,
+            filled,
+            ORDER_STATES[int(order[6])],
+            level,
+            float(order[13]) / filled if filled else float("nan"),
+            self._numbers[parent - 1] if parent > 0 else 0,
+            self._tags.get(number, ""),
+        )
+
+    def view(self, features: Features, memory: dict[str, Any], at: int | None = None) -> View:
+        """Return what a strategy may see at this close; ``at`` is the row of its features."""
+        return View(
+            self.bar if at is None else at,
+            int(self.panel.ts[self.bar]),
+            features,
+            self.weights,
+            np.isfinite(self.panel.close[self.bar]),
+            memory,
+            self._state[0].copy(),
+            self._state[1].copy(),
+            self.equity,
+            self.list_orders(),
+        )
+
+    def follow(self, intents: Intents) -> list[int]:
+        """Take what was decided at this close: cancels, orders, targets; return the numbers."""
+        for number in intents.cancel:
+            self.cancel(number)
+        numbers = [self.place(order) for order in intents.orders]
+        if intents.weights is not None:
+            self.set_targets(intents.weights)
+        self.told = self.bar
+        return numbers
 
     def set_targets(self, weights: Floats) -> None:
         """Want these weights from the next bar on; NaN leaves an asset be."""
@@ -117,19 +183,38 @@ class Session:
 
     def place(self, order: Order, bar: int | None = None) -> int:
         """Take an order at the last close (or at ``bar``) and return its number."""
-        rows = _rows(order, self.bar if bar is None else bar, len(self._orders), self._terms[0])
+        self._check_asset(order)
+        number, before = self._next, len(self._orders)
+        rows = _rows(order, self.bar if bar is None else bar, before, self._terms[0])
+        rows[1:, 8] = number
         self._orders = np.vstack((self._orders, rows))
         self._account[ORDERS] = len(self._orders)
-        return len(self._orders) - len(rows) + 1
+        self._next += len(rows)
+        self._numbers.extend(range(number, self._next))
+        if order.tag:
+            self._tags |= dict.fromkeys(range(number, self._next), order.tag)
+        return number
+
+    def _check_asset(self, order: Order) -> None:
+        if not 0 <= order.asset < self.panel.n_assets:
+            message = f"order.asset = {order.asset}; there are {self.panel.n_assets} instruments."
+            raise Invalid(message, code="order.invalid", details={"field": "asset"})
+
+    def place_many(self, orders: Sequence[tuple[int, Order]]) -> None:
+        """Take orders with the bar at whose close each was made, ascending."""
+        tables, count = [self._orders], len(self._orders)
+        for bar, order in orders:
+            rows = _rows(order, bar, count, self._terms[0])
+            tables.append(rows)
+            count += len(rows)
+        self._orders = np.vstack(tables)
+        self._account[ORDERS] = count
 
     def cancel(self, number: int) -> None:
         """Take an order back, and what hangs on it; nothing happens to one that has ended."""
-        if not 1 <= number <= len(self._orders):
-            message = f"There is no order {number}; there are {len(self._orders)}."
-            raise Invalid(message, code="order.unknown", details={"field": "cancel"})
-        rows = self._orders
-        children = (rows[:, 7] == number) & (rows[:, 12] == 0.0)
-        children[number - 1] = True
+        rows, row = self._orders, self._row_of(number)
+        children = (rows[:, 7] == row + 1) & (rows[:, 12] == 0.0)
+        children[row] = True
         rows[children & (rows[:, 6] <= 1.0), 11] = self.bar
         rows[children & (rows[:, 6] <= 1.0), 6] = ORDER_STATES.index("cancelled")
 
@@ -339,15 +424,17 @@ def _rows(order: Order, bar: int, before: int, terms: Floats) -> Floats:
     """Return an order and its bracket as rows of the table; prices are brought to the tick."""
     tick, lot, buys = float(terms[6, order.asset]), float(terms[5, order.asset]), order.size > 0.0
     kind = KINDS.index(order.kind)
-    size = order.size
+    size = float(np.copysign(ALL, order.size)) if order.is_all else order.size
     if lot:
         size = float(np.trunc(size / lot * (1.0 + 1e-12)) * lot)
         if size == 0.0:
             message = f"order.size = {order.size!r} is less than one lot of {lot:g}."
             raise Invalid(message, code="order.below_lot", details={"field": "size"})
-    stops = order.kind == "stop"
+    stops = order.kind in {"stop", "stop_limit"}
     level = _on_tick(order.price, tick, up=buys == stops)
-    found = [_row(order, bar, kind, size, level, order.trail)]
+    # A stop-limit keeps its limit where a trailing stop keeps its distance.
+    limit = _on_tick(order.limit, tick, up=not buys)
+    found = [_row(order, bar, kind, size, level, limit if limit == limit else order.trail)]
     found[0][[9, 14]] = order.bars, order.reduce_only
     profit = _on_tick(order.take_profit, tick, up=buys)
     for child, price, trail in (
@@ -371,5 +458,4 @@ def _row(order: Order, bar: int, kind: int, size: float, level: float, trail: fl
 
 def place_all(session: Session, orders: Sequence[tuple[int, Order]]) -> None:
     """Place orders by the bar at whose close each was made, the earliest first."""
-    for bar, order in sorted(orders, key=lambda pair: pair[0]):
-        session.place(order, bar)
+    session.place_many(sorted(orders, key=lambda pair: pair[0]))

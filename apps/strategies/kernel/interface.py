@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from apps.core.errors import Invalid
 from apps.market.kernel.bars import FIELDS, Panel
+from apps.strategies.kernel.orders import Intents, OrderStatus
 
 Floats = NDArray[np.float64]
 Params = dict[str, Any]
@@ -97,8 +98,9 @@ class View:
     """What a strategy may see when bar ``i`` has closed.
 
     ``features`` hold the whole arrays of ``prepare``; only rows up to ``i`` may be read.
-    ``weights`` are the shares of equity held now, ``(n_assets,)``; ``tradable`` tells which
-    assets have a bar.
+    ``weights`` are the shares of equity held now, ``positions`` the units, ``prices`` the last
+    closes (NaN: none yet), each ``(n_assets,)``; ``tradable`` tells which assets have a bar.
+    ``orders`` are those that work, and those that ended since the strategy was last asked.
     """
 
     i: int
@@ -107,14 +109,21 @@ class View:
     weights: Floats
     tradable: NDArray[np.bool_]
     memory: dict[str, Any] = field(default_factory=dict)
+    positions: Floats = field(default_factory=lambda: np.zeros(0))
+    prices: Floats = field(default_factory=lambda: np.zeros(0))
+    equity: float = float("nan")
+    orders: tuple[OrderStatus, ...] = ()
 
 
 class Strategy(Protocol):
     """The one interface. Objects hold no state of a run: it lives in ``View.memory``.
 
     What a strategy wants (its intents) is a row of target weights; a NaN cell leaves that
-    instrument be. ``View.memory`` is plain JSON: whoever runs the strategy keeps it between bars,
-    for hours and days, and hands it back after a restart.
+    instrument be. Or it is ``Intents``: weights, orders (limits, stops, brackets, …) and numbers
+    of orders to cancel. One that may answer with orders says so in ``places_orders(params)``, and
+    gives them as ``orders(panel, params)`` too when they follow from the bars alone: see
+    ``decisions.WithOrders``. ``View.memory`` is plain JSON: whoever runs the strategy keeps it
+    between bars, for hours and days, and hands it back after a restart.
     """
 
     spec: Spec
@@ -127,8 +136,8 @@ class Strategy(Protocol):
         """Return causal features, each ``(n_bars, n_assets)``: row i uses bars up to i only."""
         ...
 
-    def decide(self, view: View, params: Params) -> Floats | None:
-        """Return target weights ``(n_assets,)`` at this close, or None to leave all be."""
+    def decide(self, view: View, params: Params) -> Floats | Intents | None:
+        """Return target weights ``(n_assets,)`` at this close, intents, or None to leave all."""
         ...
 
     def targets(self, panel: Panel, params: Params) -> Floats:

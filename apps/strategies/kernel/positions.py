@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.strategies.kernel.interface import Floats, View
+from apps.strategies.kernel.interface import Features, Floats, View
+from apps.strategies.kernel.orders import Intents, Order
 from apps.strategies.kernel.windows import last_seen
 
 Flags = NDArray[np.bool_]
@@ -34,6 +37,49 @@ def targets_on_change(position: Floats) -> Floats:
     wanted = np.nan_to_num(position)
     before = np.vstack([np.zeros((1, wanted.shape[1])), wanted[:-1]])
     return np.where(wanted != before, wanted / wanted.shape[1], np.nan)
+
+
+def protect_on_change(view: View) -> Intents | None:
+    """Return ``decide_on_change`` with the orders that guard what it opens.
+
+    The features ``stop`` and ``target`` are prices of that position, NaN without. Orders of a
+    position that has changed are taken back.
+    """
+    weights = decide_on_change(view)
+    if weights is None:
+        return None
+    changed = np.flatnonzero(np.isfinite(weights))
+    old = [order.number for order in view.orders if order.is_open and order.asset in changed]
+    made = [order for a in changed.tolist() for order in guards(view.features, view.i, a)]
+    return Intents(weights, tuple(made), tuple(old))
+
+
+def guards(features: Features, i: int, asset: int, bars: int = 0) -> list[Order]:
+    """Return the stop and the take profit of the position of bar ``i``; none without one."""
+    side = features["position"][i, asset]
+    found = []
+    for kind, name in (("stop", "stop"), ("limit", "target")):
+        price = float(features[name][i, asset])
+        if side != 0.0 and price > 0.0:
+            size = math.copysign(math.inf, -side)
+            order = Order(asset, size, kind, price, bars=bars, reduce_only=True, tag=name)
+            found.append(order)
+    return found
+
+
+def guards_on_change(features: Features) -> list[tuple[int, Order]]:
+    """Return the array twin of the orders of ``protect_on_change``, by the bar they are made at.
+
+    What is taken back there at the close of a bar works here until that bar.
+    """
+    wanted = np.nan_to_num(features["position"])
+    before = np.vstack([np.zeros((1, wanted.shape[1])), wanted[:-1]])
+    found: list[tuple[int, Order]] = []
+    for a in range(wanted.shape[1]):
+        changes = np.flatnonzero(wanted[:, a] != before[:, a]).tolist()
+        for i, until in zip(changes, [*changes[1:], 0], strict=False):
+            found += [(i, order) for order in guards(features, i, a, max(until - i, 0))]
+    return sorted(found, key=lambda pair: pair[0])
 
 
 def hold(enter: Floats, leave_long: Flags, leave_short: Flags) -> Floats:
@@ -79,3 +125,26 @@ def hold_with_stops(
         close, enter, leave_long, leave_short, stop, target, most_bars
     )
     return held
+
+
+def hold_protected(
+    high: Floats,
+    low: Floats,
+    enter: Floats,
+    leave_long: Flags,
+    leave_short: Flags,
+    *,
+    stop: Floats,
+    target: Floats,
+    most_bars: int = 0,
+) -> Features:
+    """Return position, stop and target as ``hold_with_stops`` when orders guard the position.
+
+    A stop or target that a bar's low or high touches has ended it, whatever the close.
+    """
+    from apps.strategies.kernel import position_loops
+
+    held = position_loops.hold_touch_1d(
+        high, low, enter, leave_long, leave_short, stop, target, most_bars
+    )
+    return {"position": held[0], "stop": held[1], "target": held[2]}

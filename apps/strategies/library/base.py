@@ -19,13 +19,22 @@ from apps.strategies.kernel.interface import (
     check_params,
     refuse_params,
 )
-from apps.strategies.kernel.positions import decide_on_change, standing, targets_on_change
+from apps.strategies.kernel.orders import Intents, Order
+from apps.strategies.kernel.positions import (
+    decide_on_change,
+    guards_on_change,
+    protect_on_change,
+    standing,
+    targets_on_change,
+)
 
 __all__ = [
     "Bars",
     "Component",
     "Features",
     "Floats",
+    "Intents",
+    "Order",
     "Parameter",
     "Params",
     "SingleInstrument",
@@ -45,7 +54,8 @@ class SingleInstrument:
 
     A member gives ``rules``: causal features of one instrument's own bars, ``position`` (1 long,
     0 flat, -1 short) among them. Each of n instruments gets 1/n of equity; only those whose
-    position changes are traded.
+    position changes are traded. One with a parameter ``protect`` that is set gives ``stop`` and
+    ``target`` beside it, prices at which orders close the position within a bar.
     """
 
     spec: Spec
@@ -61,10 +71,18 @@ class SingleInstrument:
         found = by_column(panel, lambda bars: self.rules(bars, params))
         return {**found, "position": standing(found["position"])}
 
-    def decide(self, view: View, params: Params) -> Floats | None:  # noqa: ARG002
+    def places_orders(self, params: Params) -> bool:
+        """Tell whether stop and target are orders of their own."""
+        return bool(params.get("protect", False))
+
+    def decide(self, view: View, params: Params) -> Floats | Intents | None:
         """Return new weights of the instruments whose position changes, NaN for the others."""
-        return decide_on_change(view)
+        return protect_on_change(view) if self.places_orders(params) else decide_on_change(view)
 
     def targets(self, panel: Panel, params: Params) -> Floats:
         """Return the array twin of ``decide``."""
         return targets_on_change(self.prepare(panel, params)["position"])
+
+    def orders(self, panel: Panel, params: Params) -> list[tuple[int, Order]]:
+        """Return the array twin of the orders of ``decide``, by the bar they are made at."""
+        return guards_on_change(self.prepare(panel, params))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from apps.strategies.kernel.indicators.own import atr, donchian
-from apps.strategies.kernel.positions import hold_with_stops
+from apps.strategies.kernel.positions import hold_protected, hold_with_stops
 from apps.strategies.library.base import Bars, Features, Parameter, Params, SingleInstrument, Spec
 
 
@@ -20,8 +20,10 @@ class DonchianBreakout(SingleInstrument):
     Long when the close is above the highest high of the ``entry`` bars before it; out when it is
     below the lowest low of the ``exit`` bars before it, or ``stop`` average true ranges (N) below
     the close of the entry. With ``short`` the mirror image. System 1 is 20 and 10 bars, system 2
-    is 55 and 20. The Turtles' sizing by N and their adding of units are left out: each of n
-    instruments gets 1/n of equity.
+    is 55 and 20. With ``protect`` the stop is an order of its own, made with the entry: it fills
+    at its price within a bar, as the Turtles' did, where it otherwise waits for a close beyond it
+    and leaves at the next open. The Turtles' sizing by N and their adding of units are left out:
+    each of n instruments gets 1/n of equity.
     """
 
     spec = Spec(
@@ -38,6 +40,7 @@ class DonchianBreakout(SingleInstrument):
             Parameter("atr_period", "int", 20, 2, 500, "bars", "Length of the true range N"),
             Parameter("stop", "float", 2.0, 0.0, 20.0, "N", "Stop below the entry; 0: none"),
             Parameter("short", "bool", default=True, about="Sell new lows short as well"),
+            Parameter("protect", "bool", default=False, about="The stop is an order at its price"),
         ),
     )
 
@@ -55,17 +58,10 @@ class DonchianBreakout(SingleInstrument):
         short = (bars.close < outer["lower_band"]) & known & params["short"]
         enter = long.astype(np.float64) - short
         reach = params["stop"] * n if params["stop"] else np.full(len(bars), np.nan)
-        position = hold_with_stops(
-            bars.close,
-            enter,
-            bars.close < inner["lower_band"],
-            bars.close > inner["upper_band"],
-            stop=bars.close - enter * reach,
-            target=np.full(len(bars), np.nan),
-        )
-        return {
-            "upper": outer["upper_band"],
-            "lower": outer["lower_band"],
-            "n": n,
-            "position": position,
-        }
+        leaves = bars.close < inner["lower_band"], bars.close > inner["upper_band"]
+        levels = {"stop": bars.close - enter * reach, "target": np.full(len(bars), np.nan)}
+        if params["protect"]:
+            held = hold_protected(bars.high, bars.low, enter, *leaves, **levels)
+        else:
+            held = {"position": hold_with_stops(bars.close, enter, *leaves, **levels)}
+        return {"upper": outer["upper_band"], "lower": outer["lower_band"], "n": n, **held}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.strategies.kernel.breakouts import COMPONENTS, PARAMETERS, Side, look
+from apps.strategies.kernel.breakouts import COMPONENTS, PARAMETERS, Side, Sight, look
 from apps.strategies.kernel.indicators.own import atr
-from apps.strategies.kernel.positions import hold_with_stops
+from apps.strategies.kernel.positions import hold_protected, hold_with_stops
 from apps.strategies.kernel.scoring import CROWD
 from apps.strategies.library.base import (
     Bars,
     Features,
+    Floats,
     Parameter,
     Params,
     SingleInstrument,
@@ -38,7 +39,9 @@ class GeometricBreakout(SingleInstrument):
       grow; fewer known inputs of the crowd than ``min_inputs``.
     - Entry at the bar of the break or of a retest, with a score of at least ``threshold``. Exit,
       which the rule leaves open: back below the broken line, a break of the other side, a close
-      ``stop`` true ranges against the entry, or ``most_bars``.
+      ``stop`` true ranges against the entry, one ``take_profit`` true ranges for it when that is
+      not 0, or ``most_bars``. With ``protect`` stop and take profit are orders made with the
+      entry, which fill at their price within a bar.
     """
 
     spec = Spec(
@@ -52,6 +55,8 @@ class GeometricBreakout(SingleInstrument):
         parameters=(
             Parameter("threshold", "float", 45.0, 0.0, 100.0, "points", "Least score of an entry"),
             Parameter("stop", "float", 2.5, 0.1, 20.0, "true ranges", "Loss that is taken"),
+            Parameter("take_profit", "float", 0.0, 0.0, 50.0, "true ranges", "Gain; 0: none"),
+            Parameter("protect", "bool", default=False, about="Stop and gain are orders"),
             Parameter("most_bars", "int", 96, 1, 5000, "bars", "Longest time in a trade"),
             Parameter("short", "bool", default=True, about="Trade breaks of rising lines as well"),
             *PARAMETERS,
@@ -76,17 +81,23 @@ class GeometricBreakout(SingleInstrument):
         long = enters(sight.long, params["threshold"])
         short = enters(sight.short, params["threshold"]) & params["short"] & ~long
         enter = long.astype(np.float64) - short
-        reach = params["stop"] * atr(bars.high, bars.low, bars.close, 14)
-        position = hold_with_stops(
-            bars.close,
-            enter,
-            sight.long.failed | sight.short.broken,
-            sight.short.failed | sight.long.broken,
-            stop=bars.close - enter * reach,
-            target=np.full(len(bars), np.nan),
-            most_bars=params["most_bars"],
-        )
-        return {**sight.features(), "signal": enter, "position": position}
+        held = self._held(bars, params, sight, enter)
+        return {**sight.features(), "signal": enter, **held}
+
+    def _held(self, bars: Bars, params: Params, sight: Sight, enter: Floats) -> Features:
+        """Return the position, with its stop and target when they are orders."""
+        wide = atr(bars.high, bars.low, bars.close, 14)
+        leaves = sight.long.failed | sight.short.broken, sight.short.failed | sight.long.broken
+        goal = params["take_profit"] or np.nan
+        levels = {
+            "stop": bars.close - enter * params["stop"] * wide,
+            "target": bars.close + enter * goal * wide,
+        }
+        most = int(params["most_bars"])
+        if params["protect"]:
+            return hold_protected(bars.high, bars.low, enter, *leaves, **levels, most_bars=most)
+        position = hold_with_stops(bars.close, enter, *leaves, **levels, most_bars=most)
+        return {"position": position}
 
 
 def enters(side: Side, threshold: float) -> NDArray[np.bool_]:

@@ -404,3 +404,74 @@ def test_orders_of_a_strategy_are_placed_and_cancelled_bar_by_bar():
     result = engine.run_events(panel, {}, decide, cash=1000.0, full=True)
     assert fills(result) == [(1, 5, 10), (3, -5, 10)]
     assert states(result) == ["filled", "cancelled"]
+
+
+# Intents
+
+
+@pytest.mark.parametrize(
+    ("size", "stop", "limit", "filled"),
+    [
+        # Touched within the first bar, at its stop: the limit allows it.
+        (10, 105, 106, (1, 10.0, 105.0)),
+        # Touched within the first bar, limit below: rests, and is met by the next bar's low.
+        (10, 105, 103, (2, 10.0, 103.0)),
+        # Met by the open already, so the whole bar may fill the limit.
+        (10, 99.5, 99.2, (1, 10.0, 99.2)),
+        # A sale below: the open of the third bar jumps over stop and limit, the limit rests.
+        (-10, 98, 97.5, (3, -10.0, 97.5)),
+    ],
+)
+def test_a_stop_limit_becomes_a_limit_once_its_stop_is_touched(size, stop, limit, filled):
+    panel = bars((100, 101, 99, 100), (100, 106, 99, 104), (104, 105, 100, 101), (97, 98, 96, 97))
+    order = Order(0, size, "stop_limit", price=stop, limit=limit)
+    result = play_orders(panel, (0, order), cash=1e5)
+    assert fills(result) == [filled]
+    assert states(result) == ["filled"]
+
+
+def test_an_order_for_all_that_is_held_closes_it_and_is_done():
+    panel = flat(100, 100, 90, 90)
+    stop = Order(0, -np.inf, "stop", price=95, reduce_only=True)
+    result = play_orders(panel, (0, Order(0, 4)), (1, stop))
+    assert fills(result) == [(1, 4.0, 100.0), (2, -4.0, 90.0)]
+    assert states(result) == ["filled", "filled"]
+
+
+def test_all_that_is_held_is_for_orders_that_reduce():
+    with pytest.raises(Invalid, match="reduce_only"):
+        Order(0, np.inf)
+
+
+def test_a_strategy_sees_its_positions_and_what_became_of_its_orders():
+    panel = flat(100, 100, 100, 110, 110)
+    seen = []
+
+    def decide(view):
+        seen.append(view)
+        if view.i == 0:
+            bracket = Order(0, 5, stop_loss=90, take_profit=108, tag="entry")
+            return Intents(orders=(bracket, Order(0, 1, "limit", price=50, tag="low")))
+        return Intents(cancel=(4,)) if view.i == 1 else None
+
+    engine.run_events(panel, {}, decide, cash=1000.0, full=True)
+    told = [[(o.number, o.kind, o.state, o.parent) for o in view.orders] for view in seen]
+    entry, profit = (1, "market", "filled", 0), (2, "limit", "working", 1)
+    stop, low = (3, "stop", "working", 1), (4, "limit", "working", 0)
+    assert told == [
+        [],
+        [entry, profit, stop, low],
+        [profit, stop],
+        [(2, "limit", "filled", 1), (3, "stop", "cancelled", 1)],
+        [],
+    ]
+    assert [float(view.positions[0]) for view in seen] == [0, 5, 5, 0, 0]
+    assert [view.equity for view in seen] == [1000, 1000, 1000, 1050, 1050]
+    assert seen[3].orders[0].average == 110.0
+    assert [o.tag for o in seen[1].orders] == ["entry", "entry", "entry", "low"]
+
+
+def test_an_order_that_is_none_can_not_be_taken_back():
+    with pytest.raises(Invalid) as refusal:
+        engine.run_events(flat(1, 1, 1), {}, lambda _: Intents(cancel=(7,)), cash=10.0, full=True)
+    assert refusal.value.code == "order.unknown"

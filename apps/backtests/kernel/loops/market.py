@@ -25,6 +25,7 @@ from apps.backtests.kernel.loops.orders import (
     FILLED,
     FIRST,
     GROSS,
+    KIND,
     LEFT,
     LEVEL,
     LEVERAGE,
@@ -45,6 +46,8 @@ from apps.backtests.kernel.loops.orders import (
     QUANTITY,
     SIZE,
     STATE,
+    STOP_LIMIT,
+    TRAILING,
     UPTO,
     USED,
     WAITING,
@@ -89,6 +92,8 @@ def _actions(
                     orders[o, FILLED] *= ratio
                     orders[o, LEVEL] /= ratio
                     orders[o, BEST] /= ratio
+                    if orders[o, KIND] == STOP_LIMIT:
+                        orders[o, TRAILING] /= ratio
         if dividends.shape[0] > 0 and dividends[i, a] > 0.0 and state[POSITION, a] != 0.0:
             paid = state[POSITION, a] * dividends[i, a] * fx[a]
             account[CASH] += paid

@@ -55,7 +55,7 @@ N_SCALARS = 10
     BORN,
 ) = range(17)
 N_COLUMNS = 17
-MARKET, LIMIT, STOPPED, FOLLOWING = range(4)
+MARKET, LIMIT, STOPPED, FOLLOWING, STOP_LIMIT = range(5)
 WAITING, WORKING, FILLED_UP, CANCELLED, EXPIRED, REFUSED = range(6)
 OPEN_MOMENT, WITHIN, CLOSE_MOMENT = range(3)
 BY_STOP, BY_PROFIT, BY_TRAIL = -1, -2, -3
@@ -215,6 +215,21 @@ def _level(orders: Any, o: int) -> float:
 
 
 @compiled
+def _arm(orders: Any, o: int, stage: int, opens: float, high: float, low: float) -> float:
+    """Make a stop-limit whose stop is met a limit order; return the stop's level, else NaN.
+
+    At the open only the open counts, later the extremes of the bar.
+    """
+    buys = orders[o, LEFT] > 0.0
+    reached = opens if stage == 1 else (high if buys else low)
+    level = orders[o, LEVEL]
+    if reached < level if buys else reached > level:
+        return np.nan
+    orders[o, KIND], orders[o, LEVEL], orders[o, TRAILING] = LIMIT, orders[o, TRAILING], np.nan
+    return float(level)
+
+
+@compiled
 def work_orders(
     i: int,
     stage: int,
@@ -234,7 +249,8 @@ def work_orders(
     """Fill the orders due at one stage of bar ``i``.
 
     0: market orders, at ``opens``; 1: stops and limits that the open has passed; 2: stops within
-    the bar; 3: limits within it; 4: stops of what was opened within it.
+    the bar; 3: limits within it; 4: stops of what was opened within it. A stop-limit met within
+    the bar fills at its stop where its limit allows that, else it rests from the next bar on.
     """
     for o in range(int(account[FIRST]), int(account[UPTO])):
         if orders[o, STATE] != WORKING:
@@ -251,6 +267,16 @@ def work_orders(
                 moment = CLOSE_MOMENT if scalars[AT_END] > 0.0 else OPEN_MOMENT
         elif kind == MARKET:
             continue
+        elif kind == STOP_LIMIT:
+            if stage > 2:
+                continue
+            level = _arm(orders, o, stage, open_price, high[a], low[a])
+            limit = orders[o, LEVEL]
+            first = open_price if stage == 1 else level
+            if level == level and (first <= limit if buys else first >= limit):
+                quoted, moment = first, OPEN_MOMENT if stage == 1 else WITHIN
+            elif level == level and stage == 2:
+                orders[o, BORN] = i + 0.5
         else:
             level = _level(orders, o)
             stops = kind != LIMIT
@@ -300,8 +326,11 @@ def work_orders(
         if got != 0.0:
             paid = value[int(account[N_FILLS]) - 1, 1]
             _after_order_fill(orders, o, got, paid, i, moment == WITHIN)
-            if cut and got == size and orders[o, STATE] == WORKING:
+            if orders[o, STATE] == WORKING and (cut and got == size):
                 _close_order(orders, o, REFUSED, i)
+            if orders[o, STATE] == WORKING and orders[o, REDUCE] > 0.0:
+                if state[POSITION, a] == 0.0:
+                    _close_order(orders, o, FILLED_UP, i)
 
 
 @compiled
