@@ -44,6 +44,12 @@ class Panel:
         Where the bars are stored, in column order; none when they come from elsewhere.
     known_digest
         The digest, when it is known already.
+    kinds
+        What each instrument is, in column order: ``equity``, ``perpetual`` …; none when unknown.
+    currency
+        What ``extras["fx"]`` counts in, or what all prices are in; empty when unknown.
+    also_read
+        Series that were read beside the bars: the currency pairs of ``fx``.
     """
 
     symbols: tuple[str, ...]
@@ -60,6 +66,9 @@ class Panel:
     extras: dict[str, Floats] = field(default_factory=dict)
     series_ids: tuple[int, ...] = ()
     known_digest: str = ""
+    kinds: tuple[str, ...] = ()
+    currency: str = ""
+    also_read: tuple[int, ...] = ()
 
     @property
     def n_bars(self) -> int:
@@ -98,6 +107,9 @@ class Panel:
             survivorship=self.survivorship,
             extras={name: array[cut] for name, array in self.extras.items()},
             series_ids=self.series_ids,
+            kinds=self.kinds,
+            currency=self.currency,
+            also_read=self.also_read,
         )
 
 

@@ -37,6 +37,14 @@ def bucket_end(start: int, timeframe: str) -> int:
     return start + seconds_of(timeframe) * MICROS
 
 
+def bucket_ends(starts: NDArray[np.int64], timeframe: str) -> NDArray[np.int64]:
+    """Return when the bars that open at ``starts`` close."""
+    if timeframe == "1mo":
+        following = starts.astype("M8[us]").astype("M8[M]") + 1
+        return np.asarray(following.astype("M8[us]").astype(np.int64))
+    return np.asarray(starts + seconds_of(timeframe) * MICROS)
+
+
 def resample(bars: Columns, timeframe: str, *, source: str, complete: bool) -> Columns:
     """Return bars of ``timeframe`` from bars of ``source``, stamped by their open.
 

@@ -32,6 +32,8 @@ class Found:
     first_at: datetime | None
     last_at: datetime | None
     stamp: UUID
+    kind: str = "equity"
+    currency: str = "USD"
 
 
 def locate(
@@ -117,6 +119,8 @@ def _options(
         "first_at",
         "last_at",
         "stamp",
+        "instrument__kind",
+        "instrument__currency",
         "instrument__dataset__name",
         "instrument__dataset__team_id",
     )
@@ -125,10 +129,10 @@ def _options(
     for symbol, place in wanted:
         places[symbol].add(place)
     for row in values:
-        item = Found(*row[:9])
-        rank = (row[10] is None, usable[item.timeframe], item.dataset_id)
+        item = Found(*row[:11])
+        rank = (row[12] is None, usable[item.timeframe], item.dataset_id)
         for place in places[item.symbol]:
-            if place in {"", row[9]}:
+            if place in {"", row[11]}:
                 options[item.symbol, place].append((rank, item))
     return {
         key: [item for _, item in sorted(found, key=lambda pair: pair[0])]

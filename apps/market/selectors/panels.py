@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 import numpy as np
 from django.db.models import Q
@@ -30,7 +31,16 @@ from apps.market.kernel.periods import (
 )
 from apps.market.kernel.resample import LADDER, MICROS, resample
 from apps.market.models import Action, Dataset, Series
+from apps.market.selectors.accruals import (
+    ACTIONS,
+    RATES_TO_BASE,
+    base_of,
+    lay_actions,
+    lay_rates,
+    ways_of,
+)
 from apps.market.selectors.locations import Found, locate
+from apps.market.selectors.rates import Way
 from apps.market.selectors.universes import UniverseView, get_universe
 
 Factors = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
@@ -38,6 +48,7 @@ Factors = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
 RATES = ("funding",)
 LEVELS = ("open_interest", "long_short_ratio")
 FIGURES = (*RATES, *LEVELS)
+INPUTS = (*FIGURES, *ACTIONS, RATES_TO_BASE)
 NEIGHBOURS = 2 * 86_400 * MICROS
 # Part of the key of what is kept: another number when the same bars give another panel.
 LAYOUT = 2
@@ -55,6 +66,7 @@ class _Question:
     extras: tuple[str, ...]
     as_of: datetime | None
     by_server: bool = False
+    ways: tuple[Way | None, ...] = ()
 
     @property
     def key(self) -> str:
@@ -72,6 +84,10 @@ class _Question:
                 "between": [str(self.low), str(self.high)],
                 "extras": list(self.extras),
                 "as_of": self.as_of and self.as_of.isoformat(),
+                "rates": [
+                    way and [way.words, way.quote, *(str(stamp) for _, stamp in way.series)]
+                    for way in self.ways
+                ],
             }
         )
 
@@ -79,6 +95,12 @@ class _Question:
     def series_ids(self) -> tuple[int, ...]:
         """Return the series that are read, in column order."""
         return tuple(item.series_id for item in self.found)
+
+    @property
+    def stamps(self) -> dict[int, UUID]:
+        """Return the stamp of every series that is read, those of currency pairs too."""
+        pairs = [pair for way in self.ways if way for pair in way.series]
+        return {item.series_id: item.stamp for item in self.found} | dict(pairs)
 
 
 def read_panel(
@@ -95,6 +117,7 @@ def read_panel(
     as_of: Moment = None,
     cached: bool = False,
     by_server: bool = False,
+    currency: str = "",
 ) -> Panel:
     """Return the bars of a universe, or of instruments by symbol, on one time axis.
 
@@ -111,7 +134,10 @@ def read_panel(
     inputs
         ``funding`` adds ``extras["funding"]``: the rates settled within each bar, NaN outside
         the stretch for which rates are known. ``open_interest`` and ``long_short_ratio`` add the
-        last one known within each bar, NaN where there is none. Names of price fields are ignored.
+        last one known within each bar, NaN where there is none. ``split`` and ``dividend`` add
+        what happened at each bar's open, 0 where nothing did; ``fx`` what a unit of each
+        instrument's currency is worth at each close, when they are not all the same. Names of
+        price fields are ignored.
     dataset
         Read symbols from this dataset only.
     as_of
@@ -123,6 +149,8 @@ def read_panel(
     by_server
         Let the server make longer bars of minutes where it can, which spares reading them: for
         what is looked at. They are the same to the bit.
+    currency
+        What ``fx`` counts in: by default the currency of all instruments, else dollars.
 
     Raises
     ------
@@ -130,7 +158,8 @@ def read_panel(
         ``symbol.unknown`` (close ones are suggested), ``universe.unknown``.
     Invalid
         ``dates.reversed``, ``dates.unreadable``, ``panel.no_symbols``, ``panel.no_bars``,
-        ``price_mode.unknown``, ``timeframe.unknown``, ``inputs.unknown``.
+        ``price_mode.unknown``, ``timeframe.unknown``, ``inputs.unknown``, ``fx.no_path``,
+        ``fx.missing``, ``panel.mixed_price_modes``.
     """
     adjust.check_mode(price_mode)
     low, high = bounds(start, end)
@@ -149,8 +178,14 @@ def read_panel(
         dataset_id=universe.dataset_id if universe and not instruments else None,
     )
     known = known_at(as_of)
+    base = base_of(found, currency)
+    ways: tuple[Way | None, ...] = ()
+    if RATES_TO_BASE in extras:
+        ways = ways_of(team_id, found, base)
+        extras = extras if any(ways) else [name for name in extras if name != RATES_TO_BASE]
+        ways = ways if any(ways) else ()
     asked = _Question(
-        tuple(found), timeframe, price_mode, low, high, tuple(extras), known, by_server
+        tuple(found), timeframe, price_mode, low, high, tuple(extras), known, by_server, ways
     )
     laid = _kept(asked) if cached else _laid_out(asked)
     return replace(
@@ -158,6 +193,9 @@ def read_panel(
         continuous=all(item.calendar == "24/7" for item in found),
         survivorship=_survivorship(universe, found),
         known_digest=laid.digest,
+        kinds=tuple(item.kind for item in found),
+        currency=base,
+        also_read=tuple(sorted(asked.stamps.keys() - set(asked.series_ids))),
     )
 
 
@@ -185,7 +223,7 @@ def _laid_out(asked: _Question) -> store.Laid:
     at = places(axis, series)
     arrays = {name: lay_out(axis, series, name, at) for name in FIELDS}
     for kind in asked.extras:
-        arrays[kind] = _figure(asked, kind, axis)
+        arrays[kind] = _extra(asked, kind, axis, series)
     return store.Laid(axis, arrays)
 
 
@@ -196,8 +234,8 @@ def _kept(asked: _Question) -> store.Laid:
         return laid
     laid = _laid_out(asked)
     # What was written meanwhile has made new stamps, and may be in what was read.
-    now = dict(Series.objects.filter(pk__in=asked.series_ids).values_list("pk", "stamp"))
-    if any(now.get(item.series_id) != item.stamp for item in asked.found):
+    now = dict(Series.objects.filter(pk__in=asked.stamps).values_list("pk", "stamp"))
+    if now != asked.stamps:
         return laid
     laid = replace(laid, digest=_panel(asked, laid).digest)
     store.keep_panel(asked.key, laid)
@@ -207,8 +245,8 @@ def _kept(asked: _Question) -> store.Laid:
 def _check_inputs(inputs: Sequence[str]) -> list[str]:
     extras = [name for name in inputs if name not in FIELDS]
     for name in extras:
-        if name not in FIGURES:
-            message = f"{name!r} is not an input; there are {', '.join((*FIELDS, *FIGURES))}."
+        if name not in INPUTS:
+            message = f"{name!r} is not an input; there are {', '.join((*FIELDS, *INPUTS))}."
             raise Invalid(message, code="inputs.unknown", details={"field": "inputs"})
     return extras
 
@@ -310,6 +348,26 @@ def _adjusted(bars: Columns, factors: Factors, price_mode: str) -> Columns:
     if price_mode == "split":
         return adjust.adjusted(bars, split, split)
     return adjust.adjusted(bars, adjust.back_factor(bars.ts, events, totals), split)
+
+
+def _extra(
+    asked: _Question, kind: str, axis: NDArray[np.int64], series: Sequence[Columns]
+) -> NDArray[np.float64]:
+    if kind == RATES_TO_BASE:
+        return lay_rates(
+            axis, series, asked.found, asked.ways, timeframe=asked.timeframe, as_of=asked.as_of
+        )
+    if kind in ACTIONS:
+        return lay_actions(
+            axis,
+            series,
+            asked.found,
+            kind=kind,
+            price_mode=asked.price_mode,
+            timeframe=asked.timeframe,
+            as_of=asked.as_of,
+        )
+    return _figure(asked, kind, axis)
 
 
 def _figure(asked: _Question, kind: str, axis: NDArray[np.int64]) -> NDArray[np.float64]:

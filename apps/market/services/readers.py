@@ -13,6 +13,7 @@ from apps.market.kernel.bars import Panel
 from apps.market.kernel.periods import moment_of
 from apps.market.kernel.resample import bucket_end
 from apps.market.models import Reader
+from apps.market.selectors.accruals import RATES_TO_BASE
 
 # One row per reader and state of the data: a revision of what it reads begins another, so that
 # each tells what was read before it, and of which bars. The digest stands for that state.
@@ -80,11 +81,12 @@ def register_reader(
     """
     row = Reader(subject=subject, digest=digest, team_id=team_id, as_of=as_of, created_at=now)
     if panel is not None and panel.n_bars:
-        row.series_ids = list(panel.series_ids)
+        row.series_ids = [*panel.series_ids, *panel.also_read]
         row.first_at = moment_of(int(panel.ts[0]))
         # The last bar may have been made from shorter ones: up to its very end.
         row.last_at = moment_of(bucket_end(int(panel.ts[-1]), panel.timeframe) - 1)
-        row.reads = reads_of(panel.price_mode, list(panel.extras))
+        figures = [name for name in panel.extras if name != RATES_TO_BASE]
+        row.reads = reads_of(panel.price_mode, figures)
     Reader.objects.bulk_create([row], ignore_conflicts=True)
 
 

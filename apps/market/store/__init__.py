@@ -4,6 +4,7 @@ from apps.market.store.access import check_owner, lock_dataset
 from apps.market.store.actions import (
     Factored,
     Noted,
+    read_amounts,
     read_factors,
     withdraw_actions,
     write_actions,
@@ -72,6 +73,7 @@ __all__ = [
     "metric_kinds",
     "next_open",
     "note_rollups",
+    "read_amounts",
     "read_bars",
     "read_factors",
     "read_longer_bars",

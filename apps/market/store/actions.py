@@ -69,14 +69,14 @@ WITH gone AS (
     SELECT instrument_id, kind, "on", false AS added FROM gone
 ), {TOUCHED}
 """  # noqa: S608 the names are constants of this module
-FACTORS = """
-SELECT instrument_id, "on", kind, factor FROM market_action
+ACTIONS = """
+SELECT instrument_id, "on", kind, {column} FROM market_action
 WHERE instrument_id = ANY(%(ids)s) AND kind = ANY(%(kinds)s)
     AND (%(as_of)s::timestamptz IS NULL OR known_at <= %(as_of)s)
 """
-FACTORS_BEFORE = """
+ACTIONS_BEFORE = """
 UNION ALL
-SELECT instrument_id, "on", kind, factor FROM market_actionhistory
+SELECT instrument_id, "on", kind, {column} FROM market_actionhistory
 WHERE instrument_id = ANY(%(ids)s) AND kind = ANY(%(kinds)s)
     AND known_at <= %(as_of)s AND superseded_at > %(as_of)s
 """
@@ -170,9 +170,25 @@ def read_factors(
     -----
     Both tables carry row-level security: what may not be seen is not there.
     """
-    before = FACTORS_BEFORE if as_of is not None else ""
+    return _read("factor", instrument_ids, kinds, as_of)
+
+
+def read_amounts(
+    instrument_ids: Sequence[int], kinds: Sequence[str], as_of: datetime | None = None
+) -> list[tuple[int, date, str, float]]:
+    """Return the same with what happened in place of its factor.
+
+    Cash per share of a dividend, new shares per old of a split.
+    """
+    return _read("value", instrument_ids, kinds, as_of)
+
+
+def _read(
+    column: str, instrument_ids: Sequence[int], kinds: Sequence[str], as_of: datetime | None
+) -> list[tuple[int, date, str, float]]:
+    statement = ACTIONS + (ACTIONS_BEFORE if as_of is not None else "") + IN_ORDER
     asked: dict[str, Any] = {"ids": list(instrument_ids), "kinds": list(kinds), "as_of": as_of}
     with connection.cursor() as cursor:
-        cursor.execute(FACTORS + before + IN_ORDER, asked)
+        cursor.execute(statement.format(column=column), asked)
         rows: list[tuple[int, date, str, float]] = cursor.fetchall()
     return rows
