@@ -3,6 +3,9 @@
 The lab computes momentum, chooses, sizes and values. vectorbt is given the same choice and, since
 it sizes a target before its fee, the units that were sized after it; it computes the momentum on
 the days of decision, fills and values. Equity is compared on every day.
+
+bt trades at closes only, so against it both fill at the close after the one that decided. It
+ranks and chooses by its own algorithms, and is given the units that were sized after the fee too.
 """
 
 import warnings
@@ -28,14 +31,19 @@ def panel():
     return Panel(symbols, days, open_, high, low, close, np.ones_like(close), "1d")
 
 
-def lab(bars):
+def lab(bars, fill="next_open"):
     from apps.backtests.kernel import engine
     from apps.strategies.kernel.decisions import decisions_of
     from apps.strategies.library.momentum_12_1 import Momentum121
 
     params = {"top": TOP, "rebalance": "monthly", "lookback": LOOKBACK, "skip": SKIP}
     strategy = Momentum121()
-    return lambda: engine.run(bars, decisions_of(strategy, bars, params), cash=CASH, fee_bps=FEE)
+
+    def once():
+        decided = decisions_of(strategy, bars, params)
+        return engine.run(bars, decided, cash=CASH, fee_bps=FEE, fill=fill)
+
+    return once
 
 
 def vectorbt(bars, units):
@@ -69,6 +77,50 @@ def vectorbt(bars, units):
     return once
 
 
+def bt(bars, result):
+    """Return a function to equity by day and what was chosen on each day of trading."""
+    import bt as peer
+    import pandas as pd
+
+    index = pd.DatetimeIndex(bars.ts.astype("datetime64[us]"))
+    closes = pd.DataFrame(bars.close, index, bars.symbols)
+    held = np.vstack([np.zeros((1, NAMES)), result.positions])
+    changes = held[1:] - held[:-1]
+    days = index[np.unique(result.fills.bar)]
+    units = {day: changes[index.get_loc(day)] for day in days}
+
+    class Trade(peer.Algo):
+        def __call__(self, target):
+            target.perm.setdefault("chosen", {})[target.now] = target.temp["selected"]
+            change = units[target.now]
+            # Sales first: they pay for what is bought.
+            for column in (*np.flatnonzero(change < 0.0), *np.flatnonzero(change > 0.0)):
+                target.transact(change[column], child=bars.symbols[column])
+            return True
+
+    def once():
+        before = pd.offsets.BDay(LOOKBACK - SKIP)
+        algos = [
+            peer.algos.RunOnDate(*days),
+            peer.algos.SelectAll(),
+            peer.algos.SelectMomentum(TOP, lookback=before, lag=pd.offsets.BDay(SKIP + 1)),
+            Trade(),
+        ]
+        test = peer.Backtest(
+            peer.Strategy("momentum", algos),
+            closes,
+            initial_capital=CASH,
+            commissions=lambda units, price: abs(units) * price * FEE / 1e4,
+            integer_positions=False,
+            progress_bar=False,
+        )
+        test.run()
+        found = test.strategy
+        return np.asarray(found.values)[1:], found.perm["chosen"]
+
+    return once
+
+
 def portfolio_500():
     bars = panel()
     ours = lab(bars)
@@ -77,19 +129,38 @@ def portfolio_500():
     traded = np.unique(result.fills.bar)
     units[traded] = result.positions[traded]
     theirs = vectorbt(bars, units)
+    return timed_row("portfolio_500", "vectorbt", 40.0, ours, theirs, result.equity)
+
+
+def portfolio_500_bt():
+    bars = panel()
+    ours = lab(bars, "next_close")
+    result = ours()
+    theirs = bt(bars, result)
+    _, chosen = theirs()
+    for day, names in chosen.items():
+        at = np.searchsorted(bars.ts, np.datetime64(day, "us").astype(np.int64))
+        held = {bars.symbols[column] for column in np.flatnonzero(result.positions[at])}
+        assert held == set(names), day
+    assert len(chosen) > 200
+    return timed_row("portfolio_500_bt", "bt", 200.0, ours, lambda: theirs()[0], result.equity)
+
+
+def timed_row(name, peer, goal, ours, theirs, equity):
+    """Compare the equity of every day, then time both in turns."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        apart = float(np.abs(result.equity / theirs() - 1.0).max())
+        apart = float(np.abs(equity / theirs() - 1.0).max())
         assert apart < 1e-12, apart
         times = [(timed(ours), timed(theirs)) for _ in range(ROUNDS)]
     value, peer_value = (1000 * np.median(column) for column in zip(*times, strict=True))
     return {
-        "name": "portfolio_500",
+        "name": name,
         "value": round(value, 3),
         "unit": "ms",
-        "peer": "vectorbt",
+        "peer": peer,
         "peer_value": round(peer_value, 1),
         "ratio": round(peer_value / value, 1),
-        "goal": 40.0,
+        "goal": goal,
         "checked": apart,
     }
