@@ -90,9 +90,17 @@ class Scan(TeamOwned):
     created_by = models.CharField(max_length=80)
     created_by_label = models.CharField(max_length=160, blank=True, default="")
     created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = (models.Index(fields=("team", "-created_at", "-id"), name="scan_team_recent"),)
+        indexes = (
+            models.Index(fields=("team", "-created_at", "-id"), name="scan_team_recent"),
+            models.Index(
+                fields=("created_at",),
+                name="scan_open",
+                condition=models.Q(finished_at__isnull=True),
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.universe} {self.created_at:%F %T}"
@@ -126,7 +134,151 @@ class Signal(TeamOwned):
                 fields=("scan", "strategy", "symbol"), name="one_signal_per_strategy_and_symbol"
             ),
         )
-        indexes = (models.Index(fields=("team", "-signal_at", "-id"), name="signal_team_recent"),)
+        indexes = (
+            models.Index(fields=("team", "-signal_at", "-id"), name="signal_team_recent"),
+            models.Index(fields=("team", "symbol", "strategy", "-id"), name="signal_history"),
+        )
 
     def __str__(self) -> str:
         return f"{self.strategy} {self.symbol} {self.side:+d}"
+
+
+class ScanSchedule(TeamOwned):
+    """A scan that starts by itself, every hour at a minute or every day at an hour (UTC)."""
+
+    class Every(models.TextChoices):
+        """How often."""
+
+        HOUR = "hour"
+        DAY = "day"
+
+    universe = models.CharField(max_length=120)
+    strategies = models.JSONField(default=list)
+    every = models.CharField(max_length=8, choices=Every)
+    at_utc = models.TimeField()
+    is_on = models.BooleanField(default=True)
+    next_at = models.DateTimeField(null=True)
+    last_scan = models.ForeignKey(Scan, null=True, on_delete=models.SET_NULL, related_name="+")
+    error = models.CharField(max_length=400, blank=True, default="")
+    created_by = models.CharField(max_length=80)
+    created_by_label = models.CharField(max_length=160, blank=True, default="")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (
+            models.Index(
+                fields=("next_at",), name="scan_schedule_due", condition=models.Q(is_on=True)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.universe} every {self.every}"
+
+
+class AlertTarget(TeamOwned):
+    """Where messages about signals go. The address is sealed and never read back."""
+
+    class Status(models.TextChoices):
+        """What the last message came to."""
+
+        UNTESTED = "untested"
+        WORKS = "works"
+        REFUSED = "refused"
+        UNREACHABLE = "unreachable"
+
+    name = models.CharField(max_length=80)
+    scheme = models.CharField(max_length=16)
+    sealed = models.TextField()
+    status = models.CharField(max_length=12, choices=Status, default=Status.UNTESTED)
+    note = models.CharField(max_length=400, blank=True, default="")
+    checked_at = models.DateTimeField(null=True)
+    created_by = models.CharField(max_length=80)
+    created_by_label = models.CharField(max_length=160, blank=True, default="")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("team", "name"), name="one_alert_target_per_name"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AlertRule(TeamOwned):
+    """Which signals are told to a target; no strategies, no universe mean any."""
+
+    name = models.CharField(max_length=80)
+    target = models.ForeignKey(AlertTarget, on_delete=models.CASCADE, related_name="rules")
+    strategies = models.JSONField(default=list)
+    universe = models.CharField(max_length=120, blank=True, default="")
+    min_score = models.FloatField(null=True)
+    min_agree = models.PositiveSmallIntegerField(default=1)
+    is_on = models.BooleanField(default=True)
+    created_by = models.CharField(max_length=80)
+    created_by_label = models.CharField(max_length=160, blank=True, default="")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("team", "name"), name="one_alert_rule_per_name"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AlertMark(TeamOwned):
+    """What a rule has told of a strategy and symbol, so that each change is told once."""
+
+    rule = models.ForeignKey(AlertRule, on_delete=models.CASCADE, related_name="marks")
+    universe = models.CharField(max_length=120)
+    strategy = models.CharField(max_length=80)
+    symbol = models.CharField(max_length=80)
+    side = models.SmallIntegerField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("rule", "universe", "strategy", "symbol"), name="one_mark_per_signal"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.strategy} {self.symbol} {self.side:+d}"
+
+
+class AlertMessage(TeamOwned):
+    """A message about signals: what a rule told a target after a scan, and how that went."""
+
+    class Status(models.TextChoices):
+        """How far it has come."""
+
+        QUEUED = "queued"
+        SENT = "sent"
+        FAILED = "failed"
+
+    target = models.ForeignKey(
+        AlertTarget, null=True, on_delete=models.SET_NULL, related_name="messages"
+    )
+    target_name = models.CharField(max_length=80)
+    rule = models.ForeignKey(AlertRule, null=True, on_delete=models.SET_NULL, related_name="+")
+    rule_name = models.CharField(max_length=80)
+    scan = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="messages")
+    title = models.CharField(max_length=200)
+    body = models.TextField()
+    signals = models.PositiveIntegerField()
+    status = models.CharField(max_length=8, choices=Status, default=Status.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    reason = models.CharField(max_length=400, blank=True, default="")
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("team", "-created_at", "-id"), name="alert_message_recent"),
+        )
+
+    def __str__(self) -> str:
+        return self.title

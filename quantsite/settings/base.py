@@ -28,6 +28,10 @@ AUDIT_KEY_FILE = env.text("AUDIT_KEY_FILE", str(LAB_HOME / "secrets" / "audit_si
 AUDIT_PUBLIC_KEY_FILE = LAB_HOME / "audit_public_key"
 AUDIT_WITNESS_FILE = LAB_HOME / "audit_checkpoint"
 SAMPLE_DATA = BASE_DIR / "data" / "sample"
+# The worker ends a batch of a scan that is not done by then, whatever it is doing.
+SCAN_BATCH_SECONDS = env.number("SCAN_BATCH_SECONDS", 30)
+TELEGRAM_API_URL = env.text("TELEGRAM_API_URL", "https://api.telegram.org")
+NOTICES_TO_PRIVATE_HOSTS = env.flag("NOTICES_TO_PRIVATE_HOSTS", default=True)
 
 APPS = [
     "core",

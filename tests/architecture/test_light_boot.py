@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HEAVY = {
     "alpaca",
+    "apprise",
     "arch",
     "ccxt",
     "exchange_calendars",

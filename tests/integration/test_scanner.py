@@ -9,6 +9,7 @@ from apps.core.errors import Denied, NotFound
 from apps.core.models import Job
 from apps.strategies import selectors, services, tasks
 from apps.strategies.models import Scan, Signal
+from apps.strategies.services import scans
 
 pytestmark = pytest.mark.django_db
 JSON = "application/json"
@@ -95,14 +96,14 @@ def test_the_worker_ends_a_batch_after_thirty_seconds():
 
 def test_a_batch_that_takes_too_long_is_told_and_the_others_stand(scan, team, monkeypatch):
     row, _ = scan(strategies=["donchian_breakout", "pairs"])
-    plain = services.readings
+    plain = scans.readings
 
     def slow(strategy, params, panel):
         if strategy.spec.name == "pairs" and panel.n_bars > 400:
             raise SoftTimeLimitExceeded
         return plain(strategy, params, panel)
 
-    monkeypatch.setattr(services, "readings", slow)
+    monkeypatch.setattr(scans, "readings", slow)
     work(row)
     found = selectors.get_scan(row.pk, team.pk)
     assert (found.status, found.done, found.batches) == ("partial", 2, 2)
