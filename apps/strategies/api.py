@@ -103,11 +103,32 @@ def diff_versions(request: HttpRequest, version_id: int, against: int) -> Any:
     return selectors.diff_versions(against, version_id, signed_in(request).team)
 
 
+@router.post("/versions/{version_id}/compare", response=schemas.UnsavedDiffOut)
+@permission("team.read")
+def compare_unsaved(request: HttpRequest, version_id: int, body: schemas.UnsavedIn) -> Any:
+    """Show how a text that was not saved differs from a version."""
+    return selectors.diff_unsaved(version_id, signed_in(request).team, body.source, body.params)
+
+
 @router.post("/expressions/check", response=schemas.ExpressionOut)
 @permission("team.read")
 def check_expression(request: HttpRequest, body: schemas.ExpressionIn) -> Any:  # noqa: ARG001
-    """Read a formula: its spelling, words, lookback, unit; or an error with its column."""
+    """Read a formula: its tree, words, lookback, unit, fields; or an error with its column."""
     return selectors.read_expression(body.expression)
+
+
+@router.post("/expressions/preview", response=schemas.PreviewOut)
+@permission("team.read")
+def preview_expression(request: HttpRequest, body: schemas.PreviewIn) -> Any:
+    """Show what a formula says of a universe: values over time, rank IC, turnover, coverage."""
+    return selectors.preview_expression(team_id=signed_in(request).team, **body.dict())
+
+
+@router.get("/expressions/operators", response=list[schemas.OperatorOut])
+@permission("team.read")
+def list_operators(request: HttpRequest) -> Any:  # noqa: ARG001
+    """List every name of the language, with how it is written and what it means."""
+    return selectors.list_operators()
 
 
 @router.post("/scans", response={202: schemas.ScanStarted})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.strategies.kernel.expressions import FIELDS, functions
+from apps.strategies.kernel.expressions import EXTRAS, FIELDS, functions
+from apps.strategies.kernel.expressions.operators import GROUPS
 from apps.strategies.kernel.interface import Parameter, Spec
 
 KINDS = (("", "All kinds"), ("library", "Library"), ("expression", "Expression"))
@@ -34,6 +35,41 @@ def _field(parameter: Parameter, values: dict[str, Any]) -> dict[str, Any]:
         "unit": parameter.unit,
         "help": f"{parameter.about}." if parameter.about else "",
         "options": [(choice, choice.capitalize()) for choice in parameter.choices],
+    }
+
+
+def expression_form(page: dict[str, Any]) -> dict[str, Any]:
+    """Return the page of the expression editor with its fields and what completion offers."""
+    spec, places = page["spec"], page["universes"]
+    fields = [one for one in fields_of(spec, page["draft"].params) if one["name"] != "expression"]
+    return {
+        **page,
+        "fields": fields,
+        "language": language(),
+        "words": completion_words(page["catalogue"]),
+        "universe_options": [
+            (one.name, f"{one.title} ({len(one.symbols)}, {one.timeframe})") for one in places
+        ],
+        "chosen": next((one.name for one in places if one.timeframe == "1d"), ""),
+        "target_options": [("", "A new strategy"), *page["targets"]],
+    }
+
+
+def completion_words(catalogue: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the names of the language with what each means, and the published formulas."""
+    words = {**FIELDS, "vwap": "the volume-weighted average price, or the typical price"}
+    words |= {name: name.replace("_", " ") for name in EXTRAS if name not in words}
+    return {
+        "fields": words,
+        "functions": [
+            {"name": usage.split("(")[0], "usage": usage, "words": meaning}
+            for usage, meaning in functions()
+        ],
+        "groups": list(GROUPS),
+        "catalogue": [
+            {name: one[name] for name in ("name", "expression", "words", "needs")}
+            for one in catalogue
+        ],
     }
 
 

@@ -21,14 +21,35 @@ class ParameterOut(Schema):
     choices: list[str]
 
 
+class ComponentOut(Schema):
+    """A part of a score, from 0 to ``most`` points."""
+
+    name: str
+    title: str
+    most: float
+
+
 class MemberOut(Schema):
-    """A member of the library, with its source in the literature."""
+    """A member of the library, with its source in the literature.
+
+    ``inputs`` are price fields and further series it reads, ``optional`` those it can do without.
+    ``components`` are the parts of its score, none when it has no score. ``gaps`` is ``own_bars``
+    when each instrument counts the bars it has, ``refuse`` when a missing bar is refused;
+    ``across`` tells that it compares instruments, ``passive`` that it follows no signal.
+    """
 
     name: str
     title: str
     about: str
     source: str
     parameters: list[ParameterOut]
+    inputs: list[str]
+    optional: list[str]
+    components: list[ComponentOut]
+    gaps: str
+    across: bool
+    passive: bool
+    single_asset: bool
 
 
 class VersionOut(Schema):
@@ -91,6 +112,9 @@ class VersionIn(Schema):
 
     params: dict[str, Any]
     note: str = Field("", max_length=400)
+    base: int | None = Field(
+        None, description="the version it was begun from; refused when a newer one is there"
+    )
 
 
 class EnsureIn(Schema):
@@ -116,13 +140,54 @@ class LineOut(Schema):
     text: str
 
 
+class PartOut(Schema):
+    """A stretch of a line; ``changed`` when the other side lacks it."""
+
+    text: str
+    changed: bool
+
+
+class RowOut(Schema):
+    """A line of two texts: same, changed, removed, added, or ``hidden`` ones left out.
+
+    ``old`` and ``new`` are the line's numbers, null on a side that lacks it.
+    """
+
+    kind: str
+    old: int | None
+    new: int | None
+    before: list[PartOut]
+    after: list[PartOut]
+    hidden: int
+
+
 class DiffOut(Schema):
-    """How two versions differ."""
+    """How two versions differ; ``lines`` are one below the other, ``rows`` side by side."""
 
     before: VersionOut
     after: VersionOut
     params: list[ParamChangeOut]
     lines: list[LineOut]
+    rows: list[RowOut]
+    added: int
+    removed: int
+
+
+class UnsavedIn(Schema):
+    """A text and parameters that were not saved yet."""
+
+    source: str = Field("", max_length=200_000)
+    params: dict[str, Any] | None = None
+
+
+class UnsavedDiffOut(Schema):
+    """How what was not saved differs from a version."""
+
+    before: VersionOut
+    params: list[ParamChangeOut]
+    rows: list[RowOut]
+    added: int
+    removed: int
 
 
 class ExpressionIn(Schema):
@@ -132,13 +197,96 @@ class ExpressionIn(Schema):
 
 
 class ExpressionOut(Schema):
-    """What a formula is: its one spelling, plain words, bars it looks back, unit, remarks."""
+    """What a formula is: its one spelling, plain words, bars it looks back, unit, remarks.
+
+    ``fields`` are all it reads, ``needs`` those beyond the bars. ``tree`` has for each part
+    ``kind`` (call, field, number), ``name``, ``text``, ``words``, ``column``, ``unit``,
+    ``lookback``, ``args``.
+    """
 
     expression: str
     words: str
     lookback: int
     unit: str
     remarks: list[str]
+    fields: list[str]
+    needs: list[str]
+    tree: dict[str, Any]
+
+
+class PreviewIn(Schema):
+    """A formula to look at on the bars of a universe; the last ones unless dates are given."""
+
+    expression: str = Field(max_length=4000)
+    universe: str = Field(max_length=120)
+    start: str | None = Field(None, max_length=40)
+    end: str | None = Field(None, max_length=40)
+    horizon: int = Field(1, description="bars the returns ahead run over, 1 to 60")
+    buckets: int = Field(5, description="parts the values are cut into, 2 to 20")
+
+
+class ValueOut(Schema):
+    """The value of an instrument."""
+
+    symbol: str
+    value: float
+
+
+class PreviewOut(Schema):
+    """What a formula says of the last ``bars`` of a universe; null where nothing is known.
+
+    Per bar: ``ts`` its open, ``coverage`` the share of instruments with a bar that have a value,
+    ``quantiles`` of the values (``p05 p25 p50 p75 p95``), ``ic`` the rank correlation with returns
+    from the next open to the one ``horizon`` bars later, ``turnover`` the share of the
+    rank-weighted book that changes. ``figures``: ``coverage ic ic_std ic_t ic_positive ic_bars
+    turnover``; ``ic_t`` leaves out bars that overlap. ``buckets`` are mean returns ahead over the
+    mean of their bar, lowest values first, of ``counts`` each. ``is_cut``: earlier bars that were
+    asked for are left out.
+    """
+
+    expression: str
+    lookback: int
+    universe: str
+    timeframe: str
+    symbols: int
+    bars: int
+    is_cut: bool
+    horizon: int
+    survivorship: str
+    ts: list[datetime]
+    coverage: list[float]
+    quantiles: dict[str, list[float | None]]
+    ic: list[float | None]
+    turnover: list[float | None]
+    figures: dict[str, float | None]
+    buckets: list[float | None]
+    counts: list[int]
+    highest: list[ValueOut]
+    lowest: list[ValueOut]
+
+
+class ArgumentOut(Schema):
+    """An argument: an expression, bars, a number, or a grouping."""
+
+    name: str
+    kind: str
+    optional: bool
+
+
+class OperatorOut(Schema):
+    """A name of the language. ``family``: element, across, time, group, symbol, field.
+
+    ``needs`` names what the data must have beyond the bars; ``unit`` is that of a field.
+    """
+
+    name: str
+    family: str
+    usage: str
+    words: str
+    arguments: list[ArgumentOut]
+    aliases: list[str]
+    needs: list[str]
+    unit: str
 
 
 class ScanIn(Schema):

@@ -54,6 +54,23 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
+@permission("research.write")
+def expressions(request: HttpRequest) -> HttpResponse:
+    """Show the expression editor with a formula: a version's, a published one, or a first one."""
+    found = selectors.expression_page(signed_in(request).team, request.GET.dict())
+    return render(request, "strategies/expressions.html", forms.expression_form(found))
+
+
+@require_GET
+@permission("team.read")
+def catalogue(request: HttpRequest) -> HttpResponse:
+    """Show the published formulas, those with a text in them if one is given."""
+    text = request.GET.get("text", "")
+    context = {"text": text, "found": selectors.list_published(text)}
+    return render(request, "strategies/catalogue.html", context)
+
+
+@require_GET
 @permission("team.read")
 def strategy(request: HttpRequest, strategy_id: int) -> HttpResponse:
     """Show a strategy: its newest version, all versions, history, a form for the next."""
@@ -95,5 +112,8 @@ def diff(request: HttpRequest, version_id: int, against: int) -> HttpResponse:
     """Show how a version differs from another."""
     if request.GET.get("against", "").isdecimal():
         return redirect("strategies:diff", version_id, int(request.GET["against"]))
-    found = selectors.diff_versions(against, version_id, signed_in(request).team)
-    return render(request, "strategies/diff.html", {"diff": found})
+    team, asked = signed_in(request).team, request.GET
+    found = selectors.diff_versions(against, version_id, team, whole=asked.get("lines") == "all")
+    context = {"diff": found, "is_unified": asked.get("view") == "unified"}
+    context["others"] = selectors.list_versions(team_id=team, strategy_id=found.after.strategy_id)
+    return render(request, "strategies/diff.html", context)

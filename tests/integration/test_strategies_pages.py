@@ -57,6 +57,40 @@ def test_two_versions_are_compared(versions, client_as):
     assert "fast" in text
 
 
+@pytest.fixture
+def formulas(actor, now):
+    who = actor("researcher")
+    given = {"name": "turn", "title": "Turn", "kind": "expression", "plug": ""}
+    text = {"expression": "rank(delta(close, 5))"}
+    first = services.create_strategy(actor=who, params=text, now=now, **given)
+    second = services.create_version(
+        actor=who,
+        strategy_id=first.strategy_id,
+        params={"expression": "rank(delta(close, 20))"},
+        now=now,
+        base=first.id,
+    )
+    return first, second
+
+
+def test_words_that_differ_are_marked_on_both_sides(formulas, client_as):
+    path = f"/strategies/versions/{formulas[1].id}/diff/{formulas[0].id}/"
+    text = shown(client_as("viewer"), path)
+    assert "<del>5</del>" in text
+    assert "<ins>20</ins>" in text
+    below = shown(client_as("viewer"), f"{path}?view=unified")
+    assert "\u2212 rank(delta(close, <del>5</del>))" in below
+
+
+def test_the_catalogue_is_searched_and_says_what_is_not_available(client_as, db):
+    text = shown(client_as("viewer"), "/strategies/expressions/catalogue/?text=Alpha%23101")
+    assert "1 found" in text
+    assert "(close - open)" in text
+    assert "Needs industry" in shown(client_as("viewer"), "/strategies/expressions/catalogue/")
+    nothing = shown(client_as("viewer"), "/strategies/expressions/catalogue/?text=no+such")
+    assert "No formula holds that" in nothing
+
+
 def test_the_library_names_its_sources(client_as, db):
     assert "Jegadeesh and Titman (1993)" in shown(client_as("viewer"), "/strategies/library/")
 

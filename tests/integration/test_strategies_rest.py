@@ -45,6 +45,24 @@ def test_a_strategy_is_made_read_changed_and_compared(rest, db):
     assert rest.get(f"/api/v1/versions/{later}").json()["source"] == "-delta(close, 9)"
 
 
+def test_who_saves_over_a_newer_version_is_told_and_loses_nothing(rest, db):
+    first = ask(rest, "/strategies", FORMULA).json()
+    path = f"/strategies/{first['strategy_id']}/versions"
+    theirs = ask(rest, path, {"params": {"expression": "-delta(close, 6)"}, "base": first["id"]})
+    assert theirs.status_code == 201, theirs.content
+    mine = {"params": {"expression": "-delta(close, 7)"}, "base": first["id"]}
+    refused = ask(rest, path, mine)
+    assert (refused.status_code, refused.json()["code"]) == (409, "version.newer")
+    newest = refused.json()["errors"][0]
+    assert (newest["version_id"], newest["number"]) == (theirs.json()["id"], 2)
+    body = {"source": "-delta(close, 7)", "params": mine["params"]}
+    unlike = ask(rest, f"/versions/{newest['version_id']}/compare", body).json()
+    assert (unlike["added"], unlike["removed"]) == (1, 1)
+    assert [part["text"] for part in unlike["rows"][0]["after"] if part["changed"]] == ["7"]
+    kept = ask(rest, path, {**mine, "base": newest["version_id"]})
+    assert (kept.status_code, kept.json()["number"]) == (201, 3)
+
+
 def test_a_version_is_ensured_by_name(rest, db):
     body = {"strategy": "sma_crossover", "params": {"fast": 5, "slow": 20}}
     first, second = ask(rest, "/versions", body), ask(rest, "/versions", body)

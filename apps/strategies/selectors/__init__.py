@@ -1,11 +1,20 @@
 """Reads of strategies: the library, the inventory, versions and how they differ, scans."""
 
+from apps.strategies.selectors.editing import Draft as Draft
+from apps.strategies.selectors.editing import expression_page as expression_page
+from apps.strategies.selectors.editing import newest_version as newest_version
+from apps.strategies.selectors.editing import targets_of as targets_of
+from apps.strategies.selectors.expressions import list_operators as list_operators
+from apps.strategies.selectors.expressions import preview_expression as preview_expression
 from apps.strategies.selectors.library import get_strategy as get_strategy
 from apps.strategies.selectors.library import is_in_library as is_in_library
 from apps.strategies.selectors.library import list_published as list_published
 from apps.strategies.selectors.library import list_strategies as list_strategies
 from apps.strategies.selectors.library import read_expression as read_expression
 from apps.strategies.selectors.library import source_of as source_of
+from apps.strategies.selectors.recipes import Recipe as Recipe
+from apps.strategies.selectors.recipes import recipe_of as recipe_of
+from apps.strategies.selectors.recipes import source_digest_of as source_digest_of
 from apps.strategies.selectors.scans import ScanView as ScanView
 from apps.strategies.selectors.scans import get_scan as get_scan
 from apps.strategies.selectors.scans import list_consensus as list_consensus
@@ -19,6 +28,7 @@ from apps.strategies.selectors.scans import scanner_page as scanner_page
 from apps.strategies.selectors.versions import StrategyView as StrategyView
 from apps.strategies.selectors.versions import VersionDiff as VersionDiff
 from apps.strategies.selectors.versions import VersionView as VersionView
+from apps.strategies.selectors.versions import diff_unsaved as diff_unsaved
 from apps.strategies.selectors.versions import diff_versions as diff_versions
 from apps.strategies.selectors.versions import find_version as find_version
 from apps.strategies.selectors.versions import get_strategy_row as get_strategy_row
@@ -33,11 +43,15 @@ from apps.strategies.selectors.versions import view_of as view_of
 from apps.strategies.selectors.versions import views_of as views_of
 
 __all__ = [
+    "Draft",
+    "Recipe",
     "ScanView",
     "StrategyView",
     "VersionDiff",
     "VersionView",
+    "diff_unsaved",
     "diff_versions",
+    "expression_page",
     "find_version",
     "get_scan",
     "get_strategy",
@@ -48,6 +62,7 @@ __all__ = [
     "list_consensus",
     "list_history",
     "list_inventory",
+    "list_operators",
     "list_published",
     "list_readings",
     "list_scanned",
@@ -56,12 +71,17 @@ __all__ = [
     "list_strategies",
     "list_version_history",
     "list_versions",
+    "newest_version",
     "panel_to_scan",
+    "preview_expression",
     "read_expression",
     "read_version",
+    "recipe_of",
     "scan_views",
     "scanner_page",
+    "source_digest_of",
     "source_of",
+    "targets_of",
     "view_of",
     "views_of",
 ]

@@ -10,6 +10,8 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from apps.audit.selectors import list_events
 from apps.core.errors import NotFound
+from apps.strategies.kernel.comparison import AROUND, Row, compare
+from apps.strategies.kernel.user_code import digest_of_text
 from apps.strategies.kernel.versions import (
     ENGINE_VERSION,
     Line,
@@ -20,6 +22,7 @@ from apps.strategies.kernel.versions import (
 from apps.strategies.models import Strategy as StrategyRow
 from apps.strategies.models import StrategyVersion
 from apps.strategies.selectors.library import is_in_library, read_expression, source_of
+from apps.strategies.selectors.recipes import plug_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,9 @@ class VersionDiff:
     after: VersionView
     params: list[ParamChange]
     lines: list[Line]
+    rows: list[Row]
+    added: int
+    removed: int
 
 
 def view_of(row: StrategyVersion) -> VersionView:
@@ -92,7 +98,7 @@ def view_of(row: StrategyVersion) -> VersionView:
         kind=row.strategy.kind,
         number=row.number,
         digest=row.digest,
-        name=row.strategy.plug,
+        name=plug_of(row),
         params=row.params,
         stage=row.stage,
         tier=row.tier,
@@ -100,10 +106,16 @@ def view_of(row: StrategyVersion) -> VersionView:
         created_by=row.created_by,
         created_by_label=row.created_by_label,
         created_at=row.created_at,
-        is_current=row.engine == ENGINE_VERSION
-        and is_in_library(row.strategy.plug)
-        and row.source_digest == source_of(row.strategy.plug)[1],
+        is_current=row.engine == ENGINE_VERSION and _is_same_code(row),
     )
+
+
+def _is_same_code(row: StrategyVersion) -> bool:
+    """Tell whether what would run is what the version was made from."""
+    if row.strategy.kind == StrategyRow.Kind.PYTHON:
+        return digest_of_text(row.source) == row.source_digest
+    plug = row.strategy.plug
+    return is_in_library(plug) and row.source_digest == source_of(plug)[1]
 
 
 def get_version(version_id: int | str, team_id: int) -> VersionView:
@@ -192,15 +204,34 @@ def get_strategy_row(strategy_id: int, team_id: int) -> StrategyView:
     return views_of(rows)[0]
 
 
-def diff_versions(before_id: int, after_id: int, team_id: int) -> VersionDiff:
-    """Return how two versions of the team differ. Raises ``NotFound``."""
+def diff_versions(
+    before_id: int, after_id: int, team_id: int, *, whole: bool = False
+) -> VersionDiff:
+    """Return how two versions of the team differ; ``whole`` with every equal line.
+
+    Raises ``NotFound``.
+    """
     before, after = _version_row(before_id, team_id), _version_row(after_id, team_id)
+    found = compare(before.source, after.source, around=None if whole else AROUND)
     return VersionDiff(
         before=view_of(before),
         after=view_of(after),
         params=diff_params(before.params, after.params),
         lines=diff_text(before.source, after.source),
+        rows=found.rows,
+        added=found.added,
+        removed=found.removed,
     )
+
+
+def diff_unsaved(
+    version_id: int, team_id: int, source: str, params: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return how a text that was not saved differs from a version. Raises ``NotFound``."""
+    before = _version_row(version_id, team_id)
+    found = compare(before.source, source)
+    changes = [] if params is None else diff_params(before.params, params)
+    return {"before": view_of(before), "params": changes, **asdict(found)}
 
 
 def list_history(strategy_id: int, team_id: int) -> list[Any]:

@@ -21,14 +21,15 @@ export class Problem extends Error {
 
 /**
  * Ask the REST interface; the path is below /api/v1 or a whole address of this site.
- * Throws Problem. Writes carry an Idempotency-Key, so a repeated click acts once.
+ * Throws Problem. Writes carry an Idempotency-Key, so a repeated click acts once; a question that
+ * is asked by POST needs none (key: false).
  */
 export async function request(path, { method = "GET", body, headers = {}, signal, key } = {}) {
   const url = path.startsWith("/api/") || path.startsWith("http") ? path : ROOT + path;
   const sent = { Accept: "application/json", ...headers };
   if (method !== "GET") {
     sent["X-CSRFToken"] = csrfToken();
-    sent["Idempotency-Key"] = key ?? crypto.randomUUID();
+    if (key !== false) sent["Idempotency-Key"] = key ?? crypto.randomUUID();
   }
   if (body !== undefined) sent["Content-Type"] = "application/json";
   const payload = body === undefined ? undefined : JSON.stringify(body);
