@@ -15,11 +15,18 @@ def top_equal(scores: Floats, count: int) -> Floats | None:
 
     Equal scores are taken in column order.
     """
-    order = _ranked(scores)
-    if len(order) == 0:
+    there = np.flatnonzero(np.isfinite(scores))
+    if len(there) == 0:
         return None
-    chosen = order[::-1][:count] if count < len(order) else order
-    return _spread(len(scores), chosen, 1.0)
+    if count < len(there):
+        values = scores[there]
+        edge = np.partition(values, len(values) - count)[len(values) - count]
+        above = there[values > edge]
+        tied = there[values == edge][: count - len(above)]
+        there = np.concatenate((above, tied))
+    weights = np.zeros(len(scores))
+    weights[there] = 1.0 / len(there)
+    return weights
 
 
 def quantile_weights(scores: Floats, share: float, *, long_short: bool) -> Floats | None:
@@ -68,15 +75,3 @@ def _places(values: Floats, count: int) -> Floats:
 
 def _tied(a: Floats | float, b: Floats | float) -> NDArray[np.bool_]:
     return np.asarray(np.abs(a - b) <= SAME * (np.abs(a) + np.abs(b)))
-
-
-def _ranked(scores: Floats) -> NDArray[np.intp]:
-    """Return the columns of finite scores, lowest first; of equals the first column is last."""
-    order = np.argsort(-scores, kind="stable")[::-1]
-    return order[np.isfinite(scores[order])]
-
-
-def _spread(size: int, chosen: NDArray[np.intp], total: float) -> Floats:
-    weights = np.zeros(size)
-    weights[chosen] = total / len(chosen)
-    return weights
