@@ -28,6 +28,8 @@ class Account(TeamOwned):
     fee_bps = models.FloatField()
     slippage_bps = models.FloatField()
     units = models.CharField(max_length=10, default="fractional")
+    more_costs = models.JSONField(default=dict)
+    execution = models.JSONField(default=dict)
     epoch = models.PositiveIntegerField(default=0)
     last_bar_at = models.DateTimeField(null=True)
     equity = models.FloatField()
@@ -107,13 +109,21 @@ class Deployment(TeamOwned):
 
 
 class Order(TeamOwned):
-    """An intent, stored under its client id before anything is sent."""
+    """An intent, stored under its client id before anything is sent.
+
+    ``number`` is that of a strategy's own order in its deployment's session, ``terms`` what it
+    asks for beside kind, side and quantity.
+    """
 
     class Kind(models.TextChoices):
         """What is asked for: a quantity, or a weight of equity sized at the fill."""
 
         MARKET = "market"
         TARGET = "target"
+        LIMIT = "limit"
+        STOP = "stop"
+        STOP_LIMIT = "stop_limit"
+        TRAILING = "trailing"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     client_id = models.CharField(max_length=80)
@@ -126,6 +136,8 @@ class Order(TeamOwned):
     side = models.CharField(max_length=4)
     quantity = models.DecimalField(**QUANTITY)
     target_weight = models.FloatField(null=True)
+    number = models.PositiveIntegerField(null=True)
+    terms = models.JSONField(default=dict)
     reference_price = models.DecimalField(**MONEY)
     state = models.CharField(
         max_length=20,
