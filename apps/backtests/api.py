@@ -83,8 +83,26 @@ def read_equity(request: HttpRequest, run_id: UUID) -> Any:
 def list_trades(request: HttpRequest, run_id: UUID, paging: Query[Paging]) -> Any:
     """List round trips, first in first out; open ones are marked at the last close."""
     run = selectors.get_done_run(run_id, signed_in(request).team)
-    rows = selectors.rows_of(run, "trades")
-    return page(rows, request, limit=paging.limit, order=NUMBERED)
+    found = selectors.list_rows(run, "trades")
+    return page(found.index, request, limit=paging.limit, order=NUMBERED, row=found.row)
+
+
+@router.get("/backtests/{run_id}/orders", response=Page[dict[str, Any]])
+@permission("team.read")
+def list_orders(
+    request: HttpRequest,
+    run_id: UUID,
+    paging: Query[Paging],
+    state: str = "",
+    symbol: str = "",
+) -> Any:
+    """List orders: those placed, then those that targets and protection led to.
+
+    ``state`` is waiting, working, filled, cancelled, expired or refused; ``reason`` says why.
+    """
+    run = selectors.get_done_run(run_id, signed_in(request).team)
+    found = selectors.list_rows(run, "orders", state=state, symbol=symbol)
+    return page(found.index, request, limit=paging.limit, order=NUMBERED, row=found.row)
 
 
 @router.get("/backtests/{run_id}/fills", response=Page[dict[str, Any]])
@@ -92,8 +110,8 @@ def list_trades(request: HttpRequest, run_id: UUID, paging: Query[Paging]) -> An
 def list_fills(request: HttpRequest, run_id: UUID, paging: Query[Paging]) -> Any:
     """List fills in the order they happened."""
     run = selectors.get_done_run(run_id, signed_in(request).team)
-    rows = selectors.rows_of(run, "fills")
-    return page(rows, request, limit=paging.limit, order=NUMBERED)
+    found = selectors.list_rows(run, "fills")
+    return page(found.index, request, limit=paging.limit, order=NUMBERED, row=found.row)
 
 
 @router.get("/backtests/{run_id}/positions")
@@ -104,12 +122,41 @@ def list_positions(request: HttpRequest, run_id: UUID) -> Any:
     return {"items": selectors.open_positions(run), "history": selectors.positions_of(run)}
 
 
+@router.get("/backtests/{run_id}/positions/changes", response=Page[dict[str, Any]])
+@permission("team.read")
+def list_position_changes(
+    request: HttpRequest, run_id: UUID, paging: Query[Paging], symbol: str = ""
+) -> Any:
+    """List what was held after each change of a quantity, valued at that bar's close."""
+    run = selectors.get_done_run(run_id, signed_in(request).team)
+    found = selectors.list_rows(run, "positions", symbol=symbol)
+    return page(found.index, request, limit=paging.limit, order=NUMBERED, row=found.row)
+
+
+@router.get("/backtests/{run_id}/exposure", response=Page[dict[str, Any]])
+@permission("team.read")
+def list_exposure(request: HttpRequest, run_id: UUID, paging: Query[Paging]) -> Any:
+    """List by bar what was held long and short, gross, net, and the leverage."""
+    run = selectors.get_done_run(run_id, signed_in(request).team)
+    found = selectors.list_exposure(run)
+    return page(found.index, request, limit=paging.limit, order=NUMBERED, row=found.row)
+
+
 @router.get("/backtests/{run_id}/monthly")
 @permission("team.read")
 def list_monthly_returns(request: HttpRequest, run_id: UUID) -> Any:
     """Show returns by calendar month, the newest year first."""
     run = selectors.get_done_run(run_id, signed_in(request).team)
     return {"items": selectors.monthly_rows(run)}
+
+
+@router.get("/backtests/{run_id}/figures/excursions")
+@permission("team.read")
+def draw_excursions(request: HttpRequest, run_id: UUID) -> Any:
+    """Draw each round trip by its largest loss on the way and its return."""
+    run = selectors.get_done_run(run_id, signed_in(request).team)
+    trades = selectors.table_of(run, "trades")
+    return charts.excursions_figure(trades, selectors.subtitle_of(run))
 
 
 @router.get("/backtests/{run_id}/figures/{name}")
@@ -121,7 +168,7 @@ def draw(request: HttpRequest, run_id: UUID, name: str, symbol: str = "") -> Any
         panel, fills = selectors.price_panel(run, symbol), selectors.table_of(run, "fills")
         return charts.price_figure(panel, fills, symbol, selectors.subtitle_of(run))
     if name not in charts.FIGURES:
-        message = f"There is no figure {name!r}; there are price, {', '.join(charts.FIGURES)}."
+        message = f"There is no figure {name!r}; there are {', '.join(charts.NAMES)}."
         raise NotFound(message, code="figure.unknown")
     return charts.FIGURES[name](selectors.get_curves(run))
 
@@ -129,7 +176,11 @@ def draw(request: HttpRequest, run_id: UUID, name: str, symbol: str = "") -> Any
 @router.get("/backtests/{run_id}/export", response=None)
 @permission("team.read")
 def export(request: HttpRequest, run_id: UUID, asked: Query[schemas.ExportAsk]) -> Any:
-    """Export ``equity``, ``trades`` or ``fills`` as csv or parquet, or the sheet as html."""
+    """Export a table as csv or parquet, or the sheet as html.
+
+    ``what``: equity, exposure, orders, fills, trades, positions; and what came with the request
+    as given_orders, given_targets, given_signals.
+    """
     run = selectors.get_done_run(run_id, signed_in(request).team)
     content, media, name = selectors.export_of(run, asked.format, asked.what)
     return HttpResponse(

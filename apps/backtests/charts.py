@@ -214,6 +214,53 @@ def compare_figure(runs: Sequence[Curves]) -> Figure:
     return {"data": data, "layout": layout}
 
 
+MOST_DOTS = 5000
+
+
+def excursions_figure(trades: Mapping[str, NDArray[Any]], subtitle: str) -> Figure:
+    """Each round trip by its largest loss on the way and its return; the latest of very many."""
+    if not len(trades["return"]):
+        return {"data": [], "layout": {"meta": {"empty": "There were no trades to draw."}}}
+    gain = trades["return"][-MOST_DOTS:]
+    loss, best = trades["mae"][-MOST_DOTS:], trades["mfe"][-MOST_DOTS:]
+    names = trades["symbol"][-MOST_DOTS:]
+    data = []
+    for name, rows, mark, colour in (
+        ("gained", gain > 0, "triangle-up", "$up"),
+        ("lost", gain <= 0, "triangle-down", "$down"),
+    ):
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": name,
+                "x": numbers(loss[rows]),
+                "y": numbers(gain[rows]),
+                "customdata": [
+                    [symbol, mfe]
+                    for symbol, mfe in zip(names[rows], numbers(best[rows]), strict=True)
+                ],
+                "hovertemplate": "%{customdata[0]}: MAE %{x:.1%}, MFE %{customdata[1]:.1%}, "
+                "return %{y:.1%}<extra></extra>",
+                "marker": {"symbol": mark, "size": 7, "color": colour, "opacity": 0.8},
+            }
+        )
+    won = gain > 0
+    if won.any():
+        deepest = f"{100 * float(np.quantile(loss[won], 0.9)):.1f} %"
+        title = f"9 in 10 winners were never more than {deepest} under water"
+    else:
+        title = "No round trip gained"
+    layout = _layout(title, subtitle, "return", yaxis={"tickformat": ".0%"})
+    layout["xaxis"] = {
+        "title": {"text": "largest loss on the way (MAE), share of the entry price"},
+        "tickformat": ".0%",
+        "rangemode": "tozero",
+    }
+    layout["hovermode"] = "closest"
+    return {"data": data, "layout": layout}
+
+
 MOST_LINES = 400
 BANDS = 4
 
@@ -338,3 +385,4 @@ FIGURES: dict[str, Callable[[Curves], Figure]] = {
     "rolling": rolling_figure,
     "exposure": exposure_figure,
 }
+NAMES = ("price", "excursions", *FIGURES)

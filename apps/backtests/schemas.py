@@ -63,7 +63,10 @@ class BacktestIn(Schema):
     # Unknown fields reach the service, whose answer names those there are.
     model_config = ConfigDict(extra="allow")
 
-    strategy: str | int = Field(description="name in the library or the team, or a version's id")
+    strategy: str | int | None = Field(
+        None,
+        description="name in the library or the team, or a version's id; none with given weights",
+    )
     params: dict[str, Any] = Field(default_factory=dict)
     universe: str | None = None
     instruments: list[str] | None = None
@@ -74,6 +77,21 @@ class BacktestIn(Schema):
     cash: float = 100_000.0
     costs: CostsIn = Field(default_factory=CostsIn)
     execution: ExecutionIn | None = None
+    orders: list[dict[str, Any]] | str | None = Field(
+        None,
+        description="orders played beside the strategy: objects or CSV with the same columns (ts, "
+        "symbol, size or side and quantity, kind, price, trail, time_in_force, bars, expires, "
+        "reduce_only, stop_loss, take_profit, trailing_stop)",
+    )
+    targets: list[dict[str, Any]] | dict[str, Any] | str | None = Field(
+        None, description="target weights in place of a strategy: ts, symbol, weight"
+    )
+    signals: list[dict[str, Any]] | dict[str, Any] | str | None = Field(
+        None, description="-1, 0 or 1 in place of a strategy: ts, symbol, signal"
+    )
+    signal_weight: float | None = Field(
+        None, description="share of equity of a signal; an equal share by default"
+    )
     fill: str = Field("next_open", description="next_open, next_close, or close (to compare)")
     units: str = Field("fractional", description="fractional or whole")
     seed: int = 0

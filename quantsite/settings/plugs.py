@@ -109,4 +109,5 @@ STRATEGY_LIBRARY: dict[str, dict[str, object]] = {
     "pairs": {"CLASS": "apps.strategies.library.pairs.Pairs"},
     "swing": {"CLASS": "apps.strategies.library.swing.Swing"},
     "scalping": {"CLASS": "apps.strategies.library.scalping.Scalping"},
+    "given": {"CLASS": "apps.strategies.library.given.Given"},
 }

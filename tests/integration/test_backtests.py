@@ -88,7 +88,7 @@ def test_run_repeated_from_the_start_stores_the_same_once(made, now):
     again = selectors.get_run(run.pk, run.team_id)
     assert again.digest == run.digest
     assert len(selectors.curves_of(again)[0]) == run.result["bars"]
-    assert again.artifacts.count() == 2
+    assert again.artifacts.count() == 4
 
 
 def test_a_run_archived_while_it_is_computed_stays_archived(actor, now, sample, db, monkeypatch):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from apps.backtests.kernel import engine, metrics
 from apps.backtests.kernel.execution import Execution
 from apps.backtests.kernel.fills import get_fill_rule
+from apps.backtests.kernel.laid import lay_orders, lay_weights, lots_of
 from apps.backtests.kernel.limits import limits_from
 from apps.backtests.kernel.requests import Request
 from apps.backtests.kernel.sessions import FLOW_KINDS
@@ -52,6 +53,7 @@ class Report:
     trade_figures: dict[str, Any]
     periods: float
     digest: str
+    decided: object = None
 
 
 def _quiet(done: float, total: float, note: str) -> None:
@@ -90,7 +92,9 @@ def compute(
         )
         raise Invalid(message, code="panel.too_short", details={"field": "start"})
     tell(1, 5, "computing signals")
-    targets = decisions_of(strategy, panel, params)
+    given = request.given
+    has_weights = bool(given.targets or given.signals)
+    targets = lay_weights(given, panel) if has_weights else decisions_of(strategy, panel, params)
     tell(2, 5, f"playing {panel.n_bars} bars")
     result = play(panel, targets, request)
     tell(3, 5, "computing figures")
@@ -107,11 +111,12 @@ def compute(
         "result": result.digest,
         "benchmark": digest_arrays(value=market.value) if market else "",
     }
-    return replace(report, digest=digest_json(content))
+    return replace(report, digest=digest_json(content), decided=targets)
 
 
 def play(panel: Panel, targets: Floats | Decisions, request: Request) -> engine.Result:
-    """Return the engine's result on the request's terms."""
+    """Return the engine's result on the request's terms, its orders beside the targets."""
+    lots = lots_of(panel, request.execution, request.units)
     return engine.run(
         panel,
         targets,
@@ -122,6 +127,7 @@ def play(panel: Panel, targets: Floats | Decisions, request: Request) -> engine.
         units=request.units,
         limits=limits_from(request.limits),
         finalize=request.finalize,
+        orders=lay_orders(request.given.orders, panel, lots),
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from apps.backtests.kernel.costs import Costs, FeeTier
 from apps.backtests.kernel.execution import Execution
 from apps.backtests.kernel.fills import check_units, get_fill_rule
+from apps.backtests.kernel.given import Given, read_given
 from apps.backtests.kernel.limits import limits_from
 from apps.core.errors import Invalid
 from apps.core.kernel.timeframes import seconds_of
@@ -20,11 +21,17 @@ BENCHMARKS = ("equal_weight", "SPY", "none")
 MAX_SEED = 2**63
 MAX_INSTRUMENTS = 5000
 MAX_LABELS = 20
+ROWS = ("orders", "targets", "signals")
+# The strategy of a request that says itself what to hold or to order.
+GIVEN = "given"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A backtest to run. ``universe`` or ``instruments`` name the assets."""
+    """A backtest to run. ``universe`` or ``instruments`` name the assets.
+
+    ``given`` holds orders beside the strategy, or weights or signals in its place.
+    """
 
     strategy: str
     params: dict[str, Any] = field(default_factory=dict)
@@ -49,6 +56,7 @@ class Request:
     as_of: str | None = None
     more_costs: dict[str, Any] = field(default_factory=dict)
     execution: dict[str, Any] = field(default_factory=dict)
+    given: Given = field(default_factory=Given)
 
     @property
     def costs(self) -> Costs:
@@ -62,12 +70,17 @@ class Request:
         return ("funding",) if self.more_costs.get("funding") else ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the request in the shape of the REST body."""
-        body = asdict(self)
+        """Return the request in the shape of the REST body, given rows by number and digest."""
+        body = asdict(replace(self, given=Given()))
+        body.pop("given")
         costs = {"fee_bps": body.pop("fee_bps"), "slippage_bps": body.pop("slippage_bps")}
         costs |= body.pop("more_costs")
         if not self.execution:
             body.pop("execution")
+        if self.given:
+            body["given"] = self.given.summary()
+        if self.given.signals:
+            body["signal_weight"] = self.given.signal_weight
         return {
             **body,
             "costs": costs,
@@ -80,13 +93,16 @@ class Request:
         names = ("cash", "fee_bps", "slippage_bps", "fill", "units", "seed", "finalize", "limits")
         terms = {name: getattr(self, name) for name in names}
         more = {name: getattr(self, name) for name in ("as_of", "more_costs", "execution")}
+        more["given"] = self.given.summary()
+        more["signal_weight"] = self.given.signal_weight
         return terms | {name: value for name, value in more.items() if value}
 
 
 COSTS: dict[str, Any] = {
     term.name: [] if term.name == "schedule" else term.default for term in fields(Costs)
 }
-KNOWN = Request.__dataclass_fields__.keys() - {"fee_bps", "slippage_bps", "more_costs"}
+KNOWN = Request.__dataclass_fields__.keys() - {"fee_bps", "slippage_bps", "more_costs", "given"}
+KNOWN |= {*ROWS, "signal_weight"}
 
 
 def read_request(body: Mapping[str, Any], *, panel_given: bool = False) -> Request:
@@ -104,9 +120,13 @@ def read_request(body: Mapping[str, Any], *, panel_given: bool = False) -> Reque
     unknown = sorted(set(costs) - COSTS.keys())
     unknown += sorted(set(values) - KNOWN)
     if unknown:
-        known = ", ".join(name for name in Request.__dataclass_fields__ if name in KNOWN)
+        names = [name for name in Request.__dataclass_fields__ if name in KNOWN]
+        known = ", ".join((*names, *ROWS, "signal_weight"))
         message = f"{', '.join(unknown)} is no field of a backtest; the fields are {known}, costs."
         raise Invalid(message, code="request.unknown_field", details={"field": unknown[0]})
+    given = read_given(values)
+    if given:
+        values.setdefault("strategy", GIVEN)
     request = Request(
         strategy=_text(values, "strategy", required=True),
         params=_params(values.get("params", {})),
@@ -131,14 +151,16 @@ def read_request(body: Mapping[str, Any], *, panel_given: bool = False) -> Reque
         as_of=_text(values, "as_of") or None,
         more_costs=_more_costs(costs),
         execution=_execution(values.get("execution", {})),
+        given=given,
     )
     _check(request, panel_given=panel_given)
     return request
 
 
 def _check(request: Request, *, panel_given: bool) -> None:
-    if not (request.costs.is_plain and not request.execution):
+    if not (request.costs.is_plain and not request.execution and not request.given.orders):
         _check_full(request)
+    _check_given(request)
     get_fill_rule(request.fill)
     check_units(request.units)
     if not request.cash > 0:
@@ -164,6 +186,27 @@ def _check_full(request: Request) -> None:
         if wrong:
             message = f"{name} serves comparisons with fee_bps and slippage_bps alone."
             raise Invalid(message, code=f"{name}.comparison_only", details={"field": name})
+
+
+def _check_given(request: Request) -> None:
+    """Refuse rows that say the same as a strategy, and a run in which nothing says anything."""
+    given, is_own = request.given, request.strategy == GIVEN
+    if is_own and not given:
+        message = (
+            "The strategy 'given' plays what comes with the request; add orders, targets or "
+            "signals, or choose a strategy that decides."
+        )
+        raise Invalid(message, code="given.nothing", details={"field": "orders"})
+    name = "targets" if given.targets else "signals"
+    if (given.targets or given.signals) and not is_own:
+        message = (
+            f"{name} say what to hold, and so does the strategy {request.strategy!r}; leave the "
+            "strategy out, or give orders, which are played beside it."
+        )
+        raise Invalid(message, code="given.beside_strategy", details={"field": name})
+    if given.signal_weight is not None and not given.signals:
+        message = "signal_weight is what a signal stands for; there are no signals."
+        raise Invalid(message, code="signals.weight", details={"field": "signal_weight"})
 
 
 def _more_costs(costs: Mapping[str, Any]) -> dict[str, Any]:

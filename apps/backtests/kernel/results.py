@@ -165,9 +165,9 @@ class Played:
     positions
         ``(n_bars, n_assets)`` held at each close.
     orders
-        One row per order; columns ``ORDER_COLUMNS``.
+        One row per order; the columns are named in ``loops.orders``.
     flows
-        Money that moved without a trade, one row each; columns ``FLOW_COLUMNS``.
+        Money that moved without a trade: bar, asset, kind (``FLOW_KINDS``), amount.
     splits
         ``(n_bars, n_assets)`` new shares per old, None when there were none.
     """
@@ -288,7 +288,7 @@ class Result:
         """
         from apps.backtests.kernel import loops
 
-        trades, moment = self.trades, self._moments
+        trades, moment = self.trades, self.moments
         entered = moment[trades.key[:, 3]] == AT_CLOSE
         left = np.where(trades.is_open, AT_CLOSE, moment[trades.key[:, 4]]) == AT_CLOSE
         first = trades.entry_bar + entered
@@ -299,7 +299,8 @@ class Result:
         return found
 
     @property
-    def _moments(self) -> Ints:
+    def moments(self) -> Ints:
+        """When in its bar each fill happened; one entry when there is no fill."""
         if self.fills.key.shape[1] > 3:
             return self.fills.key[:, 3]
         at = AT_OPEN if self.fill == "next_open" else AT_CLOSE

@@ -132,6 +132,14 @@ def from_parquet(content: bytes) -> dict[str, NDArray[Any]]:
     return {n: table[n].to_numpy() for n in table.column_names}
 
 
+def cells_from_parquet(content: bytes) -> dict[str, list[Any]]:
+    """Return the columns of a Parquet file as lists, None where a cell is empty."""
+    import pyarrow.parquet as pq
+
+    found: dict[str, list[Any]] = pq.read_table(io.BytesIO(content)).to_pydict()
+    return found
+
+
 def to_csv(columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> str:
     """Return columns as CSV; text that a spreadsheet would run is quoted, NaN is empty."""
     out = io.StringIO()
@@ -149,6 +157,8 @@ def safe_cell(value: Any) -> Any:
         return repr(float(value)) if np.isfinite(value) else ""
     if isinstance(value, int | np.integer | bool | np.bool_):
         return value
+    if value is None:
+        return ""
     text = str(value)
     is_formula = text.lstrip().startswith(FORMULA_STARTS) or text.startswith(CONTROL_STARTS)
     return f"'{text}" if is_formula else text

@@ -43,6 +43,12 @@ def measured_of(run: Run) -> Measured:
     if not run.is_done:
         message = f"The run {run.pk} is not done; wait for its figures before proposing it."
         raise Conflict(message, code="backtest.not_done")
+    if run.request.get("given"):
+        message = (
+            "This run played orders or weights that came with the request; they say nothing of "
+            "what the version would do by itself. Run the strategy alone to propose it."
+        )
+        raise Invalid(message, code="backtest.given", details={"field": "strategy"})
     rule = get_fill_rule(run.fill)
     if not rule.tradable or run.request.get("finalize"):
         message = f"This run fills so: {rule.says}. Run it again with fill next_open to propose."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from apps.backtests.kernel.files import measure_file as measure_file
+from apps.backtests.kernel.laid import lay_orders, lay_weights, lots_of
 from apps.backtests.kernel.panels import between, on_times, read_panel_file
 from apps.backtests.kernel.reports import Benchmark, compute, summary
 from apps.backtests.kernel.requests import Request, read_request
@@ -28,6 +29,20 @@ def check_assets(asked: Request, team_id: int) -> None:
     if asked.universe:
         market.get_universe(team_id=team_id, name=asked.universe, as_of=asked.as_of)
     check_symbols(team_id=team_id, symbols=asked.instruments)
+
+
+def check_given(asked: Request, team_id: int) -> None:
+    """Refuse rows that name no bar of the run. Raises ``Invalid`` with every bad row.
+
+    The same is checked when the run is computed; here it costs a read that is kept for then.
+    """
+    given = asked.given
+    if not given:
+        return
+    panel = panel_of(asked, team_id)
+    lay_orders(given.orders, panel, lots_of(panel, asked.execution, asked.units))
+    if given.targets or given.signals:
+        lay_weights(given, panel)
 
 
 def title_of(asked: Request, strategy_title: str) -> str:

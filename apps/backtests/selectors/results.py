@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -14,10 +14,12 @@ from apps.backtests import store
 from apps.backtests.kernel import fills as fill_rules
 from apps.backtests.kernel.curves import Curves, monthly
 from apps.backtests.kernel.files import measure_file as measure_file
-from apps.backtests.kernel.requests import read_request
-from apps.backtests.kernel.tables import from_parquet
+from apps.backtests.kernel.records import given_rows
+from apps.backtests.kernel.requests import Request, read_request
+from apps.backtests.kernel.sessions import ORDER_STATES
+from apps.backtests.kernel.tables import cells_from_parquet, from_parquet
 from apps.backtests.models import Artifact, Run
-from apps.core.errors import NotFound
+from apps.core.errors import Invalid, NotFound
 from apps.market import selectors as market
 from apps.market.kernel.bars import Panel
 
@@ -54,7 +56,7 @@ def subtitle_of(run: Run) -> str:
 
 
 def table_of(run: Run, name: str) -> dict[str, NDArray[Any]]:
-    """Return the columns of ``fills`` or ``trades``."""
+    """Return the columns of ``orders``, ``fills``, ``trades`` or ``positions``."""
     return from_parquet(artifact_of(run, name))
 
 
@@ -67,18 +69,48 @@ def artifact_of(run: Run, name: str) -> bytes:
     """Return the bytes of an artifact. Raises ``NotFound``."""
     row = Artifact.objects.filter(run=run, name=name).values_list("pk", "digest").first()
     if row is None:
-        raise NotFound(f"The run has no {name}.", code="artifact.not_found")
+        message = f"The run has no {name}: it was computed before they were kept. Run it again."
+        raise NotFound(message, code="artifact.not_found")
     return _content(*row)
 
 
+def request_of(run: Run) -> Request:
+    """Return what a run was asked to do, with the rows that came with it."""
+    body = {name: value for name, value in run.request.items() if name != "given"}
+    for name in run.request.get("given", {}):
+        body[name] = given_rows(cells_from_parquet(artifact_of(run, f"given_{name}")))
+    return read_request(body)
+
+
 def positions_of(run: Run) -> dict[str, Any]:
-    """Return what was held at each fill: symbols, times, quantities after each bar's fills."""
-    fills = table_of(run, "fills")
-    symbols = sorted(set(fills["symbol"].tolist()))
+    """Return what was held at each change: symbols, times, quantities after each bar."""
+    if not has_table(run, "positions"):
+        return _positions_of_fills(run)
+    table = table_of(run, "positions")
+    symbols, times, at, places = _grid_of(table)
+    held = np.full((len(times), len(symbols)), np.nan)
+    held[at, places] = table["quantity"]
+    known = np.where(np.isfinite(held), np.arange(len(times))[:, None], -1)
+    last = np.maximum.accumulate(known, axis=0) if len(times) else known
+    filled = np.take_along_axis(held, np.maximum(last, 0), axis=0)
+    held = np.where(last >= 0, filled, 0.0)
+    return {"symbols": symbols, "ts": [iso(t) for t in times], "quantity": held.tolist()}
+
+
+def _grid_of(table: dict[str, NDArray[Any]]) -> tuple[list[str], NDArray[Any], Any, Any]:
+    """Return the symbols and times of a table, and where each of its rows stands among them."""
+    symbols = sorted(set(table["symbol"].tolist()))
     column = {symbol: i for i, symbol in enumerate(symbols)}
-    times, at = np.unique(fills["ts"], return_inverse=True)
+    times, at = np.unique(table["ts"], return_inverse=True)
+    places = np.array([column[symbol] for symbol in table["symbol"]], dtype=np.int64)
+    return symbols, times, at, places
+
+
+def _positions_of_fills(run: Run) -> dict[str, Any]:
+    """Return the same of a run computed before positions were kept."""
+    fills = table_of(run, "fills")
+    symbols, times, at, places = _grid_of(fills)
     changes = np.zeros((len(times), len(symbols)))
-    places = np.array([column[symbol] for symbol in fills["symbol"]], dtype=np.int64)
     np.add.at(changes, (at, places), fills["quantity"])
     held = np.cumsum(changes, axis=0)
     held[np.abs(held) < 1e-9 * np.maximum(np.abs(changes).max(axis=0, initial=0.0), 1e-300)] = 0.0
@@ -87,7 +119,7 @@ def positions_of(run: Run) -> dict[str, Any]:
 
 def price_panel(run: Run, symbol: str) -> Panel:
     """Return the bars of one instrument over the run's dates. Raises ``NotFound``."""
-    asked = read_request(run.request)
+    asked = request_of(run)
     known = run.result.get("instruments", [])
     if symbol not in known:
         message = f"The run has no instrument {symbol!r}; it has {', '.join(known[:10])}."
@@ -108,21 +140,97 @@ def price_panel(run: Run, symbol: str) -> Panel:
     )
 
 
+def has_table(run: Run, name: str) -> bool:
+    """Tell whether a table of a run was kept."""
+    return Artifact.objects.filter(run=run, name=name).exists()
+
+
 def rows_of(run: Run, name: str, last: int = 0) -> list[dict[str, Any]]:
-    """Return the rows of ``fills`` or ``trades`` as JSON, numbered by ``n``; the ``last`` few."""
+    """Return the rows of a table as JSON, numbered by ``n``; the ``last`` few."""
+    listed = list_rows(run, name)
+    return [listed.row(item) for item in listed.index[-last:]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The rows of a table that fit, made only when their page is shown."""
+
+    table: dict[str, NDArray[Any]]
+    index: list[dict[str, int]]
+
+    def row(self, item: dict[str, int]) -> dict[str, Any]:
+        """Return one row as JSON."""
+        n = item["n"]
+        found = {name: _json(name, values[n]) for name, values in self.table.items()}
+        size = found.get("quantity", found.get("size"))
+        if "side" not in found and size is not None and "entry_price" not in found:
+            found["side"] = "buy" if size > 0 else "sell"
+        return {"n": n, **found}
+
+
+TABLES = ("orders", "fills", "trades", "positions")
+
+
+def list_rows(run: Run, name: str, *, state: str = "", symbol: str = "") -> Listed:
+    """Return the rows of a table, of one symbol and (orders) in one state if asked for.
+
+    Raises
+    ------
+    Invalid
+        For a state that no order has.
+    """
     table = table_of(run, name)
-    size = len(next(iter(table.values()))) if table else 0
-    first = max(size - last, 0) if last else 0
-    columns = {label: values[first:].tolist() for label, values in table.items()}
-    for label in ("ts", "entry_ts", "exit_ts"):
-        if label in columns:
-            columns[label] = [iso(ts) for ts in columns[label]]
-    if "quantity" in columns:
-        columns["side"] = ["buy" if size > 0 else "sell" for size in columns["quantity"]]
-    rows = zip(*columns.values(), strict=True)
-    return [
-        {"n": n, **dict(zip(columns, row, strict=True))} for n, row in enumerate(rows, start=first)
-    ]
+    count = len(next(iter(table.values()))) if table else 0
+    fits = np.ones(count, np.bool_)
+    if state and state not in ORDER_STATES:
+        message = f"state = {state!r}; choose one of {', '.join(ORDER_STATES)}."
+        raise Invalid(message, code="orders.state", details={"field": "state"})
+    if state and "state" in table:
+        fits &= table["state"] == state
+    if symbol:
+        fits &= table["symbol"] == symbol
+    return Listed(table, [{"n": int(n)} for n in np.flatnonzero(fits)])
+
+
+def _json(name: str, value: Any) -> Any:
+    if name.endswith("ts"):
+        return iso(value)
+    found = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(found, float) and not np.isfinite(found) else found
+
+
+def count_states(run: Run) -> dict[str, int]:
+    """Return how many orders ended in each state, those there are."""
+    found = table_of(run, "orders")["state"].tolist()
+    return {state: found.count(state) for state in ORDER_STATES if state in found}
+
+
+def exposure_table(run: Run) -> dict[str, NDArray[Any]]:
+    """Return by bar what was held long and short, gross and net, in money and over equity.
+
+    ``leverage`` is gross value over equity. Where equity was not positive the money is not known.
+    """
+    ts, curves = curves_of(run)
+    equity = curves["equity"]
+    gross, net = curves["exposure"] * equity, curves["net_exposure"] * equity
+    return {
+        "ts": ts.astype("datetime64[us]"),
+        "equity": equity,
+        "cash": curves["cash"],
+        "long": (gross + net) / 2.0,
+        "short": (gross - net) / 2.0,
+        "gross": gross,
+        "net": net,
+        "leverage": curves["exposure"],
+        "net_share": curves["net_exposure"],
+    }
+
+
+def list_exposure(run: Run) -> Listed:
+    """Return the exposure by bar as rows."""
+    table = exposure_table(run)
+    table["ts"] = table["ts"].astype(np.int64)
+    return Listed(table, [{"n": n} for n in range(len(table["ts"]))])
 
 
 def equity_json(run: Run) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,6 @@ from django.db import transaction
 from apps.audit.services import record
 from apps.backtests import selectors
 from apps.backtests.kernel.reports import Report, compute, summary
-from apps.backtests.kernel.requests import read_request
 from apps.backtests.models import Rerun, Run
 from apps.core import jobs
 from apps.core.actors import Actor, system
@@ -151,7 +151,8 @@ def _rerun(row: Rerun, progress: jobs.Progress) -> None:
         row.error = jobs.describe(error)
     else:
         row.data_digest = report.panel.digest
-        row.after = _figures(summary(report, read_request(row.run.request), row.run.params), None)
+        asked = selectors.request_of(row.run)
+        row.after = _figures(summary(report, asked, row.run.params), None)
         row.after["equity_final"] = float(report.result.equity[-1])
         row.after["trades"] = report.trade_figures["count"]
     with transaction.atomic():
@@ -168,7 +169,7 @@ def _rerun(row: Rerun, progress: jobs.Progress) -> None:
 
 def _compute(run: Run) -> Report:
     """Compute the run on the bars as they are known now, whatever it was pinned to."""
-    asked = read_request({key: run.request[key] for key in run.request if key != "as_of"})
+    asked = replace(selectors.request_of(run), as_of=None)
     version = get_version(run.version_id, run.team_id)
     strategy = get_strategy(version.name)
     panel = selectors.panel_of(asked, run.team_id, strategy.spec.inputs)

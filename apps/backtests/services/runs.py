@@ -15,6 +15,8 @@ from apps.approvals.services import propose
 from apps.audit.services import record
 from apps.backtests import selectors, store
 from apps.backtests.kernel import engine
+from apps.backtests.kernel.order_records import orders_and_fills
+from apps.backtests.kernel.records import given_table, positions_table, trades_table
 from apps.backtests.kernel.reports import Report, compute, summary
 from apps.backtests.kernel.requests import Request, read_request
 from apps.backtests.kernel.tables import to_parquet
@@ -63,6 +65,7 @@ def create_backtest(*, actor: Actor, request: Mapping[str, Any], now: datetime) 
     actor.require("research.write")
     asked = read_request(request)
     selectors.check_assets(asked, actor.team)
+    selectors.check_given(asked, actor.team)
     with transaction.atomic():
         version = ensure_version(
             actor=actor, name=asked.strategy, params=asked.params, now=now, note=""
@@ -70,6 +73,8 @@ def create_backtest(*, actor: Actor, request: Mapping[str, Any], now: datetime) 
         get_strategy(version.name).warmup(version.params)
         study = _study_of(actor, asked, now)
         run = _add_run(actor, asked, version, study, now)
+        tables = {f"given_{name}": given_table(rows) for name, rows in asked.given.tables.items()}
+        Artifact.objects.bulk_create(_artifact(run, name, table) for name, table in tables.items())
         job = jobs.enqueue(
             actor=actor,
             kind="backtest",
@@ -154,7 +159,7 @@ def run_backtest(progress: jobs.Progress) -> dict[str, Any]:
 
 def _compute(run: Run, progress: jobs.Progress) -> tuple[Report, Request]:
     """Read the bars, note who reads them, and compute."""
-    asked = read_request(run.request)
+    asked = selectors.request_of(run)
     progress.tell(0, STEPS, "reading bars")
     version = get_version(run.version_id, run.team_id)
     strategy = get_strategy(version.name)
@@ -196,8 +201,8 @@ def _store(run: Run, report: Report, asked: Request, now: datetime) -> None:
         "benchmark": none if report.benchmark is None else report.benchmark.value,
     }
     store.write_curves(run.pk, panel.ts, curves)
-    Artifact.objects.filter(run=run).delete()
-    tables = {"fills": _fills(report), "trades": _trades(report)}
+    tables = _tables(report, asked)
+    Artifact.objects.filter(run=run, name__in=tables).delete()
     Artifact.objects.bulk_create(_artifact(run, name, table) for name, table in tables.items())
 
 
@@ -207,36 +212,12 @@ def _artifact(run: Run, name: str, table: dict[str, Any]) -> Artifact:
     return Artifact(run=run, name=name, digest=digest, content=content)
 
 
-def _fills(report: Report) -> dict[str, Any]:
-    fills, panel = report.result.fills, report.panel
-    return {
-        "bar": fills.bar,
-        "ts": panel.ts[fills.bar],
-        "symbol": [panel.symbols[a] for a in fills.asset],
-        "quantity": fills.quantity,
-        "price": fills.price,
-        "fee": fills.fee,
-    }
-
-
-def _trades(report: Report) -> dict[str, Any]:
-    trades, panel = report.result.trades, report.panel
-    return {
-        "symbol": [panel.symbols[a] for a in trades.asset],
-        "entry_bar": trades.entry_bar,
-        "exit_bar": trades.exit_bar,
-        "entry_ts": panel.ts[trades.entry_bar],
-        "exit_ts": panel.ts[trades.exit_bar],
-        "size": trades.size,
-        "entry_price": trades.entry_price,
-        "exit_price": trades.exit_price,
-        "fees": trades.fees,
-        "pnl": trades.pnl,
-        "return": trades.returns,
-        "mae": report.result.excursions[:, 0],
-        "mfe": report.result.excursions[:, 1],
-        "is_open": trades.is_open,
-    }
+def _tables(report: Report, asked: Request) -> dict[str, dict[str, Any]]:
+    """Return what is kept of a run beside its curves, by name."""
+    result, panel = report.result, report.panel
+    orders, fills = orders_and_fills(result, panel, report.decided, finalize=asked.finalize)
+    positions, trades = positions_table(result, panel), trades_table(result, panel)
+    return {"orders": orders, "fills": fills, "trades": trades, "positions": positions}
 
 
 def archive_run(*, actor: Actor, run_id: uuid.UUID | str, now: datetime) -> Run:

@@ -58,6 +58,11 @@ def create_sweep(
     """
     actor.require("research.write")
     asked = read_request(request)
+    if asked.given:
+        message = "A sweep tries parameters of a strategy; leave orders, targets and signals out."
+        raise Invalid(
+            message, code="sweep.given", details={"field": next(iter(asked.given.tables))}
+        )
     selectors.check_assets(asked, actor.team)
     check_objective(objective)
     _check_whole("lanes", lanes, 1, MOST_LANES)

@@ -88,6 +88,25 @@ def test_backtest_of_a_file(spec):
     )
 
 
+def test_orders_and_weights_come_from_files_beside_the_specification(spec, tmp_path):
+    rows = "ts,symbol,side,quantity\n2020-01-01,X,buy,10\n2020-01-06,X,sell,10\n"
+    (tmp_path / "orders.csv").write_text(rows)
+    found, _ = call("backtest", spec(strategy=None, params={}, orders_file="orders.csv"))
+    bars = pd.read_csv(tmp_path / "bars.csv", index_col="ts")
+    gain = 10 * (bars.loc["2020-01-07", "open"] - bars.loc["2020-01-02", "open"])
+    assert found["equity_final"] == pytest.approx(10_000 + gain)
+    assert (found["strategy"], found["trades"], found["fills"]) == ("given", 1, 2)
+    (tmp_path / "orders.csv").write_text(rows.replace("2020-01-06", "2020-01-05"))
+    with pytest.raises(CommandError, match=r"Row 2: there is no 1d bar at 2020-01-05") as error:
+        call("backtest", spec(strategy=None, params={}, orders_file="orders.csv"))
+    assert error.value.returncode == 2
+    (tmp_path / "weights.csv").write_text("ts,X\n2020-01-01,1\n")
+    held, _ = call("backtest", spec(strategy=None, params={}, targets_file="weights.csv"))
+    assert held["equity_final"] == pytest.approx(
+        10_000 * bars["close"].iloc[-1] / bars.loc["2020-01-02", "open"]
+    )
+
+
 def test_limits_hold_in_a_backtest(spec):
     free, _ = call("backtest", spec())
     half, _ = call("backtest", spec(limits={"max_exposure": 0.5}))

@@ -14,12 +14,21 @@ from django.db import connection
 from psycopg.conninfo import conninfo_to_dict
 
 from apps.backtests import selectors
+from apps.backtests.kernel.requests import ROWS
 from apps.core.errors import LabError
 from apps.core.lab.servers import embedded_servers
 
 
+def beside(name: str, spec: Path) -> Path:
+    """Return a file's path: relative to here, or else to the specification's folder."""
+    return Path(name) if Path(name).exists() else spec.parent / name
+
+
 class Command(BaseCommand):
-    help = "Run the backtest of a JSON file (the body of POST /backtests; panel: FILE allowed)."
+    help = (
+        "Run the backtest of a JSON file: the body of POST /backtests; panel, orders_file, "
+        "targets_file and signals_file may name files."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,6 +39,7 @@ class Command(BaseCommand):
         try:
             body = self.read(path)
             panel = body.pop("panel", "")
+            self.read_rows(body, path)
             result = self.from_file(body, path, panel) if panel else self.from_database(body)
         except OSError as error:
             message = f"{error.filename or path} can't be read: {error.strerror}."
@@ -50,9 +60,16 @@ class Command(BaseCommand):
             raise CommandError(message, returncode=2)
         return body
 
+    def read_rows(self, body: dict[str, Any], spec: Path) -> None:
+        """Put the CSV files of ``orders_file``, ``targets_file`` and ``signals_file`` in."""
+        for name in ROWS:
+            given = body.pop(f"{name}_file", "")
+            if given:
+                body[name] = beside(given, spec).read_text(encoding="utf-8", errors="replace")
+
     def from_file(self, body: dict[str, Any], spec: Path, panel: str) -> dict[str, Any]:
-        """Run on a file; its path is relative to here, or else to the specification's folder."""
-        file = Path(panel) if Path(panel).exists() else spec.parent / panel
+        """Run on a file."""
+        file = beside(panel, spec)
         return selectors.simulate(body, content=file.read_bytes(), name=file.name)
 
     def from_database(self, body: dict[str, Any]) -> dict[str, Any]:
