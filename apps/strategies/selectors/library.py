@@ -12,17 +12,16 @@ from typing import Any
 from apps.core.plugs import list_plugs, load_plug
 from apps.strategies.kernel.expressions import (
     EXTRAS,
-    Field,
     describe,
     lookback,
-    nodes_of,
     parse,
     remarks,
     render,
     unit_of,
 )
+from apps.strategies.kernel.expressions.anatomy import tree_of
 from apps.strategies.kernel.expressions.catalogue import PUBLISHED, SOURCE
-from apps.strategies.kernel.expressions.operators import GROUPS
+from apps.strategies.kernel.expressions.inputs import fields_of, inputs_of
 from apps.strategies.kernel.expressions.units import spell
 from apps.strategies.kernel.interface import Spec, Strategy
 
@@ -93,6 +92,9 @@ def read_expression(text: str) -> dict[str, Any]:
         "lookback": lookback(node),
         "unit": spell(unit_of(node)),
         "remarks": remarks(node),
+        "fields": list(fields_of(node)),
+        "needs": list(inputs_of(node)),
+        "tree": tree_of(node),
     }
 
 
@@ -111,7 +113,6 @@ def _published() -> list[dict[str, Any]]:
     found = []
     for entry in PUBLISHED:
         node = parse(entry.expression)
-        fields = {part.name for part in nodes_of(node) if isinstance(part, Field)}
         found.append(
             {
                 "number": entry.number,
@@ -120,7 +121,7 @@ def _published() -> list[dict[str, Any]]:
                 "words": describe(node),
                 "lookback": lookback(node),
                 "unit": spell(unit_of(node)),
-                "needs": sorted(fields & set(GROUPS)),
+                "needs": list(inputs_of(node)),
                 "notes": list(entry.notes),
                 "source": SOURCE,
             }

@@ -24,11 +24,12 @@ def functions() -> list[tuple[str, str]]:
         (f"{operator.name}({', '.join(names)})", operator.words.format(*names))
         for operator in OPERATORS.values()
         if operator.name not in UNNAMED
-        for names in [_names(operator.kinds)]
+        for names in [argument_names(operator.kinds)]
     ]
 
 
-def _names(kinds: str) -> list[str]:
+def argument_names(kinds: str) -> list[str]:
+    """Return names for arguments of these kinds, such as ``x`` and ``d``."""
     values = iter("xyz")
     return [{"d": "d", "n": "a", "g": "sector"}.get(kind) or next(values) for kind in kinds]
 

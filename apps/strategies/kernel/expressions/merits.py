@@ -1,0 +1,116 @@
+"""How well values tell returns that follow: rank correlations, spreads, turnover.
+
+References
+----------
+Grinold, R. C. and Kahn, R. N. (2000), Active Portfolio Management, 2nd ed., McGraw-Hill, on the
+information coefficient; ranks after Spearman (1904).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.market.kernel.bars import Panel
+from apps.strategies.kernel.expressions.running import run_whole
+
+Floats = NDArray[np.float64]
+# Instruments with a value and a return that a rank correlation takes at least.
+FEWEST = 3
+
+
+def returns_ahead(panel: Panel, horizon: int = 1) -> Floats:
+    """Return what each instrument earns after each bar, ``(n_bars, n_assets)``.
+
+    From the open after the bar, where an order decided at its close is filled, to the open
+    ``horizon`` bars later; NaN where either open is missing, or not there yet.
+    """
+    out = np.full(panel.open.shape, np.nan)
+    opens = panel.open[1:]
+    if len(opens) > horizon:
+        with np.errstate(all="ignore"):
+            out[: len(opens) - horizon] = opens[horizon:] / opens[:-horizon] - 1.0
+    out[~np.isfinite(out)] = np.nan
+    return out
+
+
+def rank_ic(values: Floats, ahead: Floats, threads: int = 1) -> Floats:
+    """Return Spearman's correlation of each row of values with the returns ahead, ``(n_bars,)``.
+
+    Over instruments that have both; NaN with fewer than three, or when either is all the same.
+    """
+    both = np.isfinite(values) & np.isfinite(ahead)
+    count = both.sum(axis=1)
+    one, other = (_middled(part, both, count, threads) for part in (values, ahead))
+    with np.errstate(all="ignore"):
+        spread = np.sqrt(_dot(one, one) * _dot(other, other))
+        found: Floats = np.where(
+            (spread > 0) & (count >= FEWEST), _dot(one, other) / spread, np.nan
+        )
+    return np.clip(found, -1.0, 1.0)
+
+
+def book_of(values: Floats, threads: int = 1) -> Floats:
+    """Return the rank-weighted book of each row: weights sum to 0, their sizes to 1, else to 0."""
+    there = np.isfinite(values)
+    weights = _middled(values, there, there.sum(axis=1), threads)
+    size = np.abs(weights).sum(axis=1, keepdims=True)
+    return np.divide(weights, size, out=np.zeros_like(weights), where=size > 0)
+
+
+def turnover(values: Floats, threads: int = 1) -> Floats:
+    """Return which share of the rank-weighted book each bar changes, ``(n_bars,)``; first is NaN.
+
+    Half the sum of the changes of weights: 1 when all is sold and something else is bought.
+    """
+    book = book_of(values, threads)
+    out = np.full(len(book), np.nan)
+    held = np.abs(book).sum(axis=1) > 0
+    changes = 0.5 * np.abs(np.diff(book, axis=0)).sum(axis=1)
+    out[1:] = np.where(held[1:] & held[:-1], changes, np.nan)
+    return out
+
+
+def returns_by_bucket(
+    values: Floats, ahead: Floats, buckets: int, threads: int = 1
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Return the mean return ahead of each bucket of values, lowest first, and how many it has.
+
+    Returns are less the mean of their bar, so that buckets are compared and not markets.
+    """
+    both = np.isfinite(values) & np.isfinite(ahead)
+    ranks = run_whole("rank", [np.where(both, values, np.nan)], (), threads)
+    with np.errstate(all="ignore"):
+        about = ahead - np.sum(ahead, axis=1, where=both, keepdims=True) / both.sum(
+            axis=1, keepdims=True
+        )
+        places = np.ceil(ranks[both] * buckets - 1e-9).astype(np.int64) - 1
+    places = np.clip(places, 0, buckets - 1)
+    counts = np.bincount(places, minlength=buckets)
+    sums = np.bincount(places, weights=about[both], minlength=buckets)
+    return np.divide(sums, counts, out=np.full(buckets, np.nan), where=counts > 0), counts
+
+
+def t_of(series: Floats, step: int = 1) -> float:
+    """Return the t statistic of the mean of every ``step``-th value, those that overlap left out.
+
+    NaN with fewer than three values, or when all are the same.
+    """
+    found = series[::step]
+    found = found[np.isfinite(found)]
+    if len(found) < FEWEST:
+        return float("nan")
+    spread = float(found.std(ddof=1))
+    return float(found.mean() / spread * np.sqrt(len(found))) if spread > 0 else float("nan")
+
+
+def _middled(values: Floats, there: NDArray[np.bool_], count: Floats, threads: int) -> Floats:
+    """Return ranks less their mean where a value is there, else 0."""
+    ranks = run_whole("rank", [np.where(there, values, np.nan)], (), threads)
+    middle = (count[:, None] + 1.0) / (2.0 * np.maximum(count[:, None], 1))
+    return np.where(there, ranks - middle, 0.0)
+
+
+def _dot(a: Floats, b: Floats) -> Floats:
+    found: Floats = np.einsum("ij,ij->i", a, b)
+    return found
