@@ -1,5 +1,8 @@
 """Writes of strategies: strategies, versions that never change, stages people decided, scans."""
 
+from apps.strategies.services.code import check_code as check_code
+from apps.strategies.services.code import propose_code as propose_code
+from apps.strategies.services.code import save_code as save_code
 from apps.strategies.services.scans import create_scan as create_scan
 from apps.strategies.services.scans import run_scan_batch as run_scan_batch
 from apps.strategies.services.scans import start_scan as start_scan
@@ -10,12 +13,15 @@ from apps.strategies.services.versions import create_version as create_version
 from apps.strategies.services.versions import ensure_version as ensure_version
 
 __all__ = [
+    "check_code",
     "create_scan",
     "create_strategy",
     "create_version",
     "ensure_version",
     "promote_version",
+    "propose_code",
     "run_scan_batch",
+    "save_code",
     "set_stage",
     "start_scan",
 ]

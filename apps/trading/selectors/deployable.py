@@ -76,7 +76,7 @@ def find_approved(
 
 def recomputed_digest(version: VersionView) -> str:
     """Return the digest of what would run now, from today's code and the stored parameters."""
-    _, source_digest = strategies.source_of(version.name)
+    source_digest = strategies.source_digest_of(version.name, version.team_id)
     return digest_of(
         kind=version.kind, plug=version.name, source_digest=source_digest, params=version.params
     )
