@@ -96,6 +96,9 @@ class BacktestIn(Schema):
     units: str = Field("fractional", description="fractional or whole")
     seed: int = 0
     price_mode: str = "total_return"
+    currency: str | None = Field(
+        None, description="of the account; by default that of all instruments, else USD"
+    )
     benchmark: str = Field("equal_weight", description="equal_weight, SPY or none")
     limits: dict[str, Any] | None = None
     finalize: bool = Field(

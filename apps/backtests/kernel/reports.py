@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from apps.backtests.kernel import engine, metrics
 from apps.backtests.kernel.execution import Execution
+from apps.backtests.kernel.feeding import fed, funding_words
 from apps.backtests.kernel.fills import get_fill_rule
 from apps.backtests.kernel.laid import lay_orders, lay_weights, lots_of
 from apps.backtests.kernel.limits import limits_from
@@ -22,7 +23,7 @@ from apps.market.kernel.bars import Panel, periods_per_year
 from apps.risk.kernel.expected_shortfall import expected_shortfall
 from apps.risk.kernel.value_at_risk import value_at_risk
 from apps.strategies.kernel.decisions import Decisions, decisions_of
-from apps.strategies.kernel.interface import Params, Strategy
+from apps.strategies.kernel.interface import Params, Strategy, check_panel
 
 Floats = NDArray[np.float64]
 Tell = Callable[[float, float, str], None]
@@ -85,12 +86,7 @@ def compute(
         When the panel is too short for the strategy or the request can't be.
     """
     warmup = strategy.warmup(params)
-    if panel.n_bars <= warmup:
-        message = (
-            f"The dates hold {panel.n_bars} bars; {strategy.spec.name} needs more than {warmup} "
-            "before its first decision. Choose an earlier start or shorter parameters."
-        )
-        raise Invalid(message, code="panel.too_short", details={"field": "start"})
+    check_panel(strategy.spec, warmup, panel)
     tell(1, 5, "computing signals")
     given = request.given
     has_weights = bool(given.targets or given.signals)
@@ -118,7 +114,7 @@ def play(panel: Panel, targets: Floats | Decisions, request: Request) -> engine.
     """Return the engine's result on the request's terms, its orders beside the targets."""
     lots = lots_of(panel, request.execution, request.units)
     return engine.run(
-        panel,
+        fed(panel),
         targets,
         cash=request.cash,
         costs=request.costs,
@@ -137,7 +133,7 @@ def equal_weight(panel: Panel, request: Request) -> Benchmark:
     targets = np.full(panel.close.shape, np.nan)
     first = int(np.argmax(there.any(axis=1)))
     targets[first] = there[first] / max(int(there[first].sum()), 1)
-    held = engine.run(panel, targets, cash=1.0, fill=request.fill)
+    held = engine.run(fed(panel), targets, cash=1.0, fill=request.fill)
     count = int(there[first].sum())
     names = panel.symbols[0] if panel.n_assets == 1 else f"{count} instruments in equal weights"
     return Benchmark(f"{names}, bought and held without costs", held.equity)
@@ -280,6 +276,8 @@ def summary(report: Report, request: Request, params: Params) -> dict[str, Any]:
         "fill": get_fill_rule(request.fill).says,
         "survivorship": panel.survivorship,
         "price_mode": panel.price_mode,
+        "currency": panel.currency,
+        "funding": funding_words(panel, charged=request.costs.funding),
         "digest": report.digest,
         "data_digest": panel.digest,
         "engine_version": engine.ENGINE_VERSION,

@@ -9,6 +9,7 @@ from typing import Any
 
 from apps.backtests.kernel.costs import Costs, FeeTier
 from apps.backtests.kernel.execution import Execution
+from apps.backtests.kernel.feeding import inputs_of
 from apps.backtests.kernel.fills import check_units, get_fill_rule
 from apps.backtests.kernel.given import Given, read_given
 from apps.backtests.kernel.limits import limits_from
@@ -21,6 +22,7 @@ BENCHMARKS = ("equal_weight", "SPY", "none")
 MAX_SEED = 2**63
 MAX_INSTRUMENTS = 5000
 MAX_LABELS = 20
+MOST_LETTERS = 8
 ROWS = ("orders", "targets", "signals")
 # The strategy of a request that says itself what to hold or to order.
 GIVEN = "given"
@@ -56,6 +58,7 @@ class Request:
     as_of: str | None = None
     more_costs: dict[str, Any] = field(default_factory=dict)
     execution: dict[str, Any] = field(default_factory=dict)
+    currency: str = ""
     given: Given = field(default_factory=Given)
 
     @property
@@ -66,8 +69,8 @@ class Request:
         return Costs(self.fee_bps, self.slippage_bps, schedule=tiers, **more)
 
     def inputs(self) -> tuple[str, ...]:
-        """Return what the costs need to know beside prices."""
-        return ("funding",) if self.more_costs.get("funding") else ()
+        """Return what the account needs to know beside prices."""
+        return inputs_of(self.price_mode, funding=bool(self.more_costs.get("funding")))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the request in the shape of the REST body, given rows by number and digest."""
@@ -92,7 +95,8 @@ class Request:
         """Return what the result depends on beside data, strategy and parameters."""
         names = ("cash", "fee_bps", "slippage_bps", "fill", "units", "seed", "finalize", "limits")
         terms = {name: getattr(self, name) for name in names}
-        more = {name: getattr(self, name) for name in ("as_of", "more_costs", "execution")}
+        others = ("as_of", "more_costs", "execution", "currency")
+        more = {name: getattr(self, name) for name in others}
         more["given"] = self.given.summary()
         more["signal_weight"] = self.given.signal_weight
         return terms | {name: value for name, value in more.items() if value}
@@ -151,6 +155,7 @@ def read_request(body: Mapping[str, Any], *, panel_given: bool = False) -> Reque
         as_of=_text(values, "as_of") or None,
         more_costs=_more_costs(costs),
         execution=_execution(values.get("execution", {})),
+        currency=_currency(values),
         given=given,
     )
     _check(request, panel_given=panel_given)
@@ -279,6 +284,13 @@ def _execution(value: Any) -> dict[str, Any]:
 def _refusal(name: str, value: Any, expected: str) -> Invalid:
     message = f"{name} = {value!r}; {expected} is expected."
     return Invalid(message, code="request.invalid", details={"field": name})
+
+
+def _currency(values: Mapping[str, Any]) -> str:
+    found = _text(values, "currency").upper()
+    if found and not (found.isalpha() and found.isascii() and 3 <= len(found) <= MOST_LETTERS):
+        raise _refusal("currency", found, "a currency such as USD")
+    return found
 
 
 def _text(values: Mapping[str, Any], name: str, *, required: bool = False) -> str:

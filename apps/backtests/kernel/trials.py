@@ -12,7 +12,7 @@ from apps.backtests.kernel.reports import play, run_figures
 from apps.backtests.kernel.requests import Request
 from apps.core.errors import Invalid, LabError
 from apps.market.kernel.bars import Panel, periods_per_year
-from apps.strategies.kernel.interface import Params, Strategy, check_params
+from apps.strategies.kernel.interface import Params, Strategy, check_panel, check_params
 
 # What a sweep may be ranked by, and whether more of it is better.
 OBJECTIVES = {
@@ -68,7 +68,7 @@ def measure(
 def _measured(panel: Panel, strategy: Strategy, params: Params, request: Request) -> Figures:
     try:
         full = check_params(strategy.spec, params)
-        _check_length(panel, strategy.warmup(full))
+        check_panel(strategy.spec, strategy.warmup(full), panel)
         result = play(panel, strategy.targets(panel, full), request)
     except LabError as error:
         why = {"code": error.code, "message": error.message}
@@ -83,9 +83,3 @@ def _measured(panel: Panel, strategy: Strategy, params: Params, request: Request
     of_run, _ = run_figures(result, periods)
     values |= {name: of_run[name] for name in ("exposure", "turnover")}
     return Figures(params, values, trades=len(result.trades), digest=result.digest)
-
-
-def _check_length(panel: Panel, warmup: int) -> None:
-    if panel.n_bars <= warmup:
-        message = f"The dates hold {panel.n_bars} bars; it needs more than {warmup}."
-        raise Invalid(message, code="panel.too_short")

@@ -12,6 +12,8 @@ from apps.backtests.kernel.laid import lay_orders, lay_weights, lots_of
 from apps.backtests.kernel.panels import between, on_times, read_panel_file
 from apps.backtests.kernel.reports import Benchmark, compute, summary
 from apps.backtests.kernel.requests import Request, read_request
+from apps.backtests.models import Run
+from apps.backtests.selectors.exports import export_of
 from apps.backtests.selectors.runs import get_run
 from apps.core.errors import Invalid
 from apps.market import selectors as market
@@ -22,6 +24,7 @@ from apps.strategies.kernel.interface import check_params
 from apps.strategies.selectors import VersionView, get_strategy, get_version
 
 SPY_DATASET = "long-history"
+MOST_ROWS_SHOWN = 2000
 
 
 def check_assets(asked: Request, team_id: int) -> None:
@@ -66,6 +69,7 @@ def panel_of(asked: Request, team_id: int | None, inputs: Sequence[str] = ()) ->
         inputs=(*inputs, *asked.inputs()),
         as_of=asked.as_of,
         cached=True,
+        currency=asked.currency,
     )
 
 
@@ -125,11 +129,23 @@ def request_to_begin(*, team_id: int, strategy: str = "", run_id: str = "") -> d
         run = get_run(run_id, team_id)
         version = get_version(run.version_id, team_id)
         named = strategy_of(version)
-        return {**run.request, "params": run.params, "strategy": named, "plug": version.name}
+        begun = {**run.request, "params": run.params, "strategy": named, "plug": version.name}
+        return {**begun, "rows": rows_to_begin(run)}
     if strategy.isdecimal():
         version = get_version(strategy, team_id)
         return {"strategy": strategy, "plug": version.name, "params": version.params}
     return {"strategy": strategy}
+
+
+def rows_to_begin(run: Run) -> dict[str, str]:
+    """Return the rows that came with a run as CSV text; of very many only how many there are."""
+    for name, told in run.request.get("given", {}).items():
+        if told["rows"] > MOST_ROWS_SHOWN:
+            note = f"The run had {told['rows']} rows of {name}; choose their file again."
+            return {"kind": name, "text": "", "note": note}
+        content, _, _ = export_of(run, "csv", f"given_{name}")
+        return {"kind": name, "text": content.decode(), "note": ""}
+    return {"kind": "orders", "text": "", "note": ""}
 
 
 def strategy_of(version: VersionView) -> str:

@@ -243,7 +243,7 @@ def _kept(asked: _Question) -> store.Laid:
 
 
 def _check_inputs(inputs: Sequence[str]) -> list[str]:
-    extras = [name for name in inputs if name not in FIELDS]
+    extras = [name for name in dict.fromkeys(inputs) if name not in FIELDS]
     for name in extras:
         if name not in INPUTS:
             message = f"{name!r} is not an input; there are {', '.join((*FIELDS, *INPUTS))}."
