@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 
 from apps.backtests.kernel import fills as fill_rules
 from apps.backtests.kernel.files import measure_file as measure_file
+from apps.backtests.kernel.wording import costs_in_words, execution_in_words
 from apps.backtests.models import Run, Study, Trial
 from apps.core.errors import Conflict, Invalid, NotFound
 
@@ -141,6 +142,9 @@ RESULT_DEFAULTS: dict[str, Any] = {
     "periods_per_year": None,
     "survivorship": "",
     "price_mode": "",
+    "currency": "",
+    "funding": "",
+    "flows": {},
     "cash_final": None,
 }
 
@@ -152,6 +156,8 @@ def run_detail(run: Run) -> dict[str, Any]:
         **run_summary(run),
         **found,
         "request": run.request,
+        "costs_say": costs_in_words(run.request.get("costs", {})),
+        "execution_says": execution_in_words(run.request.get("execution") or {}),
         "engine_version": run.engine_version,
         "fill_says": fill_rules.get_fill_rule(run.fill).says,
         "first": run.result.get("first"),
