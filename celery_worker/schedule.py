@@ -10,6 +10,8 @@ PERIODIC = (
     ("run flows", "market.run_flows", 20.0, "io"),
     ("judge bars that changed", "market.recheck_due", 300.0, "io"),
     ("keep storage", "market.keep_storage", 120.0, "io"),
+    ("end scans and tell of signals", "strategies.finish_scans", 5.0, "io"),
+    ("start scans that are due", "strategies.run_schedules", 30.0, "io"),
     ("expire proposals", "approvals.expire", 600.0, "io"),
 )
 

@@ -300,6 +300,17 @@ def _hand_on(job: Job, now: datetime) -> str:
         return "handed_on"
 
 
+def end_late(job_id: uuid.UUID | str, *, seconds: float, now: datetime) -> bool:
+    """End a job whose worker was killed at its hard limit; tell whether it still ran."""
+    job = Job.objects.filter(pk=job_id, status=Job.Status.RUNNING).first()
+    if job is None:
+        return False
+    message = f"{job.title} was not done after {seconds:g} seconds, and was killed."
+    return finish(
+        job, Job.Status.FAILED, now=now, error={"code": "job.time_limit", "message": message}
+    )
+
+
 def cancel(job_id: uuid.UUID | str, *, actor: Actor, now: datetime) -> Job:
     """Ask a job to stop; a queued one ends at once. Raises ``NotFound`` or ``Conflict``.
 

@@ -77,6 +77,14 @@ def service_of(address: str) -> Service:
     return Service(scheme, SERVICES[scheme])
 
 
+def check_address(address: str) -> Service:
+    """Return the service of an address that messages may go to. Raises ``Invalid`` as ``send``."""
+    service = service_of(address)
+    if service.scheme in OWN_SERVER:
+        _refuse_private(urlsplit(address).hostname or "")
+    return service
+
+
 def send(*, address: str, title: str, body: str) -> None:
     """Send a message; it is not tried twice here.
 
@@ -89,9 +97,7 @@ def send(*, address: str, title: str, body: str) -> None:
     Invalid
         ``notice.address``, ``notice.private``: it is no address, or one inside our own network.
     """
-    scheme = service_of(address).scheme
-    if scheme in OWN_SERVER:
-        _refuse_private(urlsplit(address).hostname or "")
+    scheme = check_address(address).scheme
     sender = _apprise().Apprise(asset=_asset())
     sender.add(_plug(address))
     told = sender.notify(body=body, title=title, body_format="text")

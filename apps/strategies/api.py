@@ -11,6 +11,9 @@ from apps.core import clock, jobs
 from apps.core.doors import permission, signed_in
 from apps.core.rest import Page, Paging, page
 from apps.strategies import schemas, selectors, services
+from apps.strategies.selectors import alerts
+from apps.strategies.selectors.signals import history_row, list_signal_history
+from apps.strategies.services import alert_targets, schedules
 
 router = Router(tags=["strategies"])
 
@@ -201,3 +204,125 @@ def list_recent_signals(
 def list_published(request: HttpRequest, text: str = "") -> Any:  # noqa: ARG001
     """List the published formulas, those with ``text`` in name, formula or notes if given."""
     return selectors.list_published(text)
+
+
+@router.get("/signals/history", response=Page[schemas.HistoryOut])
+@permission("team.read")
+def list_signal_changes(
+    request: HttpRequest,
+    paging: Query[Paging],
+    symbol: str,
+    strategy: str = "",
+    universe: str = "",
+) -> Any:
+    """List what strategies wanted of a symbol at scan after scan, the newest first."""
+    rows = list_signal_history(
+        team_id=signed_in(request).team, symbol=symbol, strategy=strategy, universe=universe
+    )
+    return page(rows, request, limit=paging.limit, order=("-id",), row=history_row)
+
+
+@router.get("/scan-schedules", response=list[schemas.ScheduleOut])
+@permission("team.read")
+def list_scan_schedules(request: HttpRequest) -> Any:
+    """List the scans that start by themselves."""
+    rows = alerts.list_schedules(team_id=signed_in(request).team)
+    return [alerts.schedule_row(row) for row in rows]
+
+
+@router.post("/scan-schedules", response={201: schemas.ScheduleOut})
+@permission("research.write")
+def create_scan_schedule(request: HttpRequest, body: schemas.ScheduleIn) -> Any:
+    """Make a scan start by itself."""
+    made = schedules.create_schedule(actor=signed_in(request), now=clock.now(), **body.dict())
+    return Status(201, alerts.schedule_row(made))
+
+
+@router.patch("/scan-schedules/{schedule_id}", response=schemas.ScheduleOut)
+@permission("research.write")
+def switch_scan_schedule(request: HttpRequest, schedule_id: int, body: schemas.SwitchIn) -> Any:
+    """Let a scan start by itself, or not."""
+    actor, now = signed_in(request), clock.now()
+    row = schedules.switch_schedule(
+        actor=actor, schedule_id=schedule_id, is_on=body.is_on, now=now
+    )
+    return alerts.schedule_row(row)
+
+
+@router.delete("/scan-schedules/{schedule_id}", response={204: None})
+@permission("research.write")
+def delete_scan_schedule(request: HttpRequest, schedule_id: int) -> Any:
+    """Remove a schedule; its scans stay."""
+    actor, now = signed_in(request), clock.now()
+    schedules.delete_schedule(actor=actor, schedule_id=schedule_id, now=now)
+    return Status(204, None)
+
+
+@router.get("/signal-alerts/targets", response=list[schemas.AlertTargetOut])
+@permission("team.read")
+def list_alert_targets(request: HttpRequest) -> Any:
+    """List where messages about signals go; addresses are never shown."""
+    rows = alerts.list_alert_targets(team_id=signed_in(request).team)
+    return [alerts.target_row(row) for row in rows]
+
+
+@router.put("/signal-alerts/targets/{name}", response=schemas.AlertTargetOut)
+@permission("keys.manage")
+def save_alert_target(request: HttpRequest, name: str, body: schemas.AlertTargetIn) -> Any:
+    """Keep an address sealed, in place of the one before; it is never shown."""
+    actor, now = signed_in(request), clock.now()
+    row = alert_targets.save_alert_target(actor=actor, name=name, address=body.address, now=now)
+    return alerts.target_row(row)
+
+
+@router.post("/signal-alerts/targets/{name}/test", response=schemas.AlertTargetOut)
+@permission("keys.manage")
+def try_alert_target(request: HttpRequest, name: str) -> Any:
+    """Send a message that says it is a test; the answer tells what came of it."""
+    actor, now = signed_in(request), clock.now()
+    return alerts.target_row(alert_targets.try_alert_target(actor=actor, name=name, now=now))
+
+
+@router.delete("/signal-alerts/targets/{name}", response={204: None})
+@permission("keys.manage")
+def delete_alert_target(request: HttpRequest, name: str) -> Any:
+    """Forget a target that no rule sends to."""
+    actor, now = signed_in(request), clock.now()
+    alert_targets.delete_alert_target(actor=actor, name=name, now=now)
+    return Status(204, None)
+
+
+@router.get("/signal-alerts/rules", response=list[schemas.AlertRuleOut])
+@permission("team.read")
+def list_alert_rules(request: HttpRequest) -> Any:
+    """List which signals are told, and where."""
+    rows = alerts.list_alert_rules(team_id=signed_in(request).team)
+    return [alerts.rule_row(row) for row in rows]
+
+
+@router.put("/signal-alerts/rules/{name}", response=schemas.AlertRuleOut)
+@permission("research.write")
+def save_alert_rule(request: HttpRequest, name: str, body: schemas.AlertRuleIn) -> Any:
+    """Tell of signals from the next scan on, in place of the rule that had the name."""
+    actor, now = signed_in(request), clock.now()
+    row = alert_targets.save_alert_rule(actor=actor, name=name, now=now, **body.dict())
+    return alerts.rule_row(row)
+
+
+@router.delete("/signal-alerts/rules/{name}", response={204: None})
+@permission("research.write")
+def delete_alert_rule(request: HttpRequest, name: str) -> Any:
+    """Remove a rule; its messages stay listed."""
+    actor, now = signed_in(request), clock.now()
+    alert_targets.delete_alert_rule(actor=actor, name=name, now=now)
+    return Status(204, None)
+
+
+@router.get("/signal-alerts/messages", response=Page[schemas.AlertMessageOut])
+@permission("team.read")
+def list_alert_messages(
+    request: HttpRequest, paging: Query[Paging], status: str = "", scan: int | None = None
+) -> Any:
+    """List the messages about signals, the newest first."""
+    rows = alerts.list_alert_messages(team_id=signed_in(request).team, status=status, scan_id=scan)
+    return page(rows, request, limit=paging.limit, row=alerts.message_row)

@@ -341,6 +341,101 @@ class SignalOut(Schema):
     reason: str
 
 
+class HistoryOut(SignalOut):
+    """What a strategy wanted of a symbol at one scan."""
+
+    universe: str
+    scanned_at: datetime
+
+
+class ScheduleIn(Schema):
+    """A scan that starts by itself: every ``hour`` at the minute, every ``day`` at the hour."""
+
+    universe: str = Field(max_length=120)
+    strategies: list[str] = Field(default_factory=list, max_length=100)
+    every: str = "day"
+    at_utc: str = Field("02:00", max_length=8)
+
+
+class SwitchIn(Schema):
+    """Whether it starts by itself."""
+
+    is_on: bool
+
+
+class ScheduleOut(Schema):
+    """A scan that starts by itself; ``error`` tells why it last did not."""
+
+    id: int
+    universe: str
+    strategies: list[str]
+    every: str
+    at_utc: str
+    is_on: bool
+    next_at: datetime | None
+    last_scan_id: int | None
+    error: str
+    created_by: str
+    created_at: datetime
+
+
+class AlertTargetIn(Schema):
+    """An address as apprise spells it, such as ``tgram://token/chat``; it is never read back."""
+
+    address: str = Field(max_length=1000)
+
+
+class AlertTargetOut(Schema):
+    """Where messages go, without the address; ``status`` is what the last one came to."""
+
+    name: str
+    service: str
+    status: str
+    note: str
+    checked_at: datetime | None
+    created_by: str
+    created_at: datetime
+
+
+class AlertRuleIn(Schema):
+    """Which signals are told: of these strategies and this universe (any without), at a score.
+
+    ``min_agree`` is how many strategies must want the symbol on the signal's side, itself one.
+    """
+
+    target: str = Field(max_length=80)
+    strategies: list[str] = Field(default_factory=list, max_length=100)
+    universe: str = Field("", max_length=120)
+    min_score: float | None = None
+    min_agree: int = 1
+    is_on: bool = True
+
+
+class AlertRuleOut(AlertRuleIn):
+    """A rule with who made it."""
+
+    name: str
+    created_by: str
+    created_at: datetime
+
+
+class AlertMessageOut(Schema):
+    """A message about signals: ``queued``, ``sent`` or ``failed`` with the reason."""
+
+    id: int
+    target: str
+    rule: str
+    scan_id: int
+    title: str
+    body: str
+    signals: int
+    status: str
+    attempts: int
+    reason: str
+    created_at: datetime
+    sent_at: datetime | None
+
+
 class ConsensusOut(Schema):
     """How many strategies want a symbol, of those that could be computed."""
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 
-from apps.core import jobs
+from apps.core import clock, jobs
+from apps.core.tasks import LimitedTask
 from apps.strategies import services
+from apps.strategies.services import alerts, schedules
 
-# The worker ends a batch that is not done by then, whatever it is doing.
-BATCH_SECONDS = 30
+# A batch is told before the worker ends it, so that it can say what it was at.
+TOLD_BEFORE = min(4, settings.SCAN_BATCH_SECONDS // 4)
 
 
 @shared_task(name="strategies.scan", bind=True)
@@ -21,10 +24,29 @@ def scan(self: Any, job_id: str) -> str:
 
 @shared_task(
     name="strategies.scan_batch",
+    base=LimitedTask,
     bind=True,
-    soft_time_limit=BATCH_SECONDS - 4,
-    time_limit=BATCH_SECONDS,
+    soft_time_limit=settings.SCAN_BATCH_SECONDS - TOLD_BEFORE,
+    time_limit=settings.SCAN_BATCH_SECONDS,
 )
 def scan_batch(self: Any, job_id: str) -> str:
-    """Compute a batch of a scan: ten symbols, within thirty seconds."""
+    """Compute a batch of a scan: ten symbols, within the worker's limit."""
     return jobs.execute(job_id, services.run_scan_batch, worker=self.request.hostname or "worker")
+
+
+@shared_task(name="strategies.finish_scans")
+def finish_scans() -> int:
+    """End scans whose batches are over, and queue what rules have to tell."""
+    return alerts.finish_scans(now=clock.now())
+
+
+@shared_task(name="strategies.send_alert", bind=True)
+def send_alert(self: Any, job_id: str) -> str:
+    """Send a message about signals."""
+    return jobs.execute(job_id, alerts.send_alert, worker=self.request.hostname or "worker")
+
+
+@shared_task(name="strategies.run_schedules")
+def run_schedules() -> int:
+    """Start the scans that are due."""
+    return schedules.run_schedules(now=clock.now())

@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand
 
 from apps.core import clock
 from apps.core.actors import system
-from apps.market import services
+from apps.market.services import reseal_provider_keys
+from apps.strategies.services.alert_targets import reseal_alert_targets
 
 
 class Command(BaseCommand):
@@ -19,5 +20,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Seal and print."""
-        count = services.reseal_provider_keys(actor=system("reseal_keys"), now=clock.now())
-        self.stdout.write(json.dumps({"provider_keys": count}))
+        actor, now = system("reseal_keys"), clock.now()
+        count = {
+            "provider_keys": reseal_provider_keys(actor=actor, now=now),
+            "alert_targets": reseal_alert_targets(actor=actor, now=now),
+        }
+        self.stdout.write(json.dumps(count))
