@@ -5,9 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from apps.backtests.kernel.engine import Book
+from apps.backtests.kernel import engine
+from apps.backtests.kernel.costs import Costs
+from apps.backtests.kernel.execution import Execution
+from apps.backtests.kernel.kept import empty_book
 from apps.trading.brokers.base import OrderTicket
 from apps.trading.brokers.paper import PaperBroker
+from apps.trading.kernel.sleeves import Terms, begin
+from tests.unit.backtests.panels import panel_of
 
 
 class BrokerContract:
@@ -67,29 +72,38 @@ class TestPaper(BrokerContract):
     def broker(self):
         return PaperBroker()
 
-    def test_fills_worse_by_slippage_and_takes_the_fee(self, broker):
-        bought = broker.fill_quantity(10.0, 100.0, fee_bps=10.0, slippage_bps=20.0)
-        sold = broker.fill_quantity(-10.0, 100.0, fee_bps=10.0, slippage_bps=20.0)
+    def test_fills_worse_by_slippage_and_takes_the_fees(self, broker):
+        costs = Costs(fee_bps=10.0, slippage_bps=15.0, spread_bps=10.0, per_unit=0.1)
+        bought = broker.fill_quantity(10.0, 100.0, costs)
+        sold = broker.fill_quantity(-10.0, 100.0, costs)
         assert (bought.price, sold.price) == (pytest.approx(100.2), pytest.approx(99.8))
-        assert bought.fee == pytest.approx(1.002)
-        assert sold.fee == pytest.approx(0.998)
+        assert bought.fee == pytest.approx(1.002 + 1.0)
+        assert sold.fee == pytest.approx(0.998 + 1.0)
 
-    def test_fills_targets_like_the_engine(self, broker):
-        books = [Book(2, 1000.0, 5.0, 5.0) for _ in range(2)]
-        prices = np.array([10.0, np.nan])
-        for book in books:
-            book.set_targets(np.array([0.5, 0.5]))
-        mine = broker.fill_targets(books[0], prices)
-        theirs = books[1].on_open(prices)
-        assert (mine.quantity == theirs.quantity).all()
-        assert books[0].cash == books[1].cash
+    def test_plays_a_bar_like_the_engine(self, broker):
+        panel = panel_of([[10.0, 5.0], [11.0, 6.0]], [[10.5, 5.0], [11.5, np.nan]])
+        costs = Costs(5.0, 5.0, spread_bps=4.0)
+        session = session_on(panel, costs)
+        mine = broker.play(session)
+        targets = np.array([[0.5, 0.5], [np.nan, np.nan]])
+        theirs = engine.run(panel, targets, cash=1000.0, costs=costs, full=True)
+        assert len(mine) == 0
+        session.want(targets[0])
+        mine = broker.play(session)
+        assert mine.value.tolist() == theirs.fills.value.tolist()
+        assert session.equity == theirs.equity[-1]
 
     def test_by_hand_and_by_target_cost_the_same(self, broker):
-        book = Book(1, 1000.0, 30.0, 20.0)
-        book.set_targets(np.array([0.5]))
-        filled = broker.fill_targets(book, np.array([40.0]))
-        by_hand = broker.fill_quantity(
-            float(filled.quantity[0]), 40.0, fee_bps=30.0, slippage_bps=20.0
-        )
+        costs = Costs(30.0, 20.0, per_unit=0.02)
+        session = session_on(panel_of([[40.0], [40.0]], [[40.0], [41.0]]), costs)
+        broker.play(session)
+        session.want(np.array([0.5]))
+        filled = broker.play(session)
+        by_hand = broker.fill_quantity(float(filled.quantity[0]), 40.0, costs)
         assert by_hand.price == pytest.approx(float(filled.price[0]), rel=1e-14)
         assert by_hand.fee == pytest.approx(float(filled.fee[0]), rel=1e-14)
+
+
+def session_on(panel, costs):
+    terms = Terms(costs, Execution(), "fractional")
+    return begin(empty_book(panel.n_assets, 1000.0), panel, terms)

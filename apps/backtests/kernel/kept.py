@@ -41,8 +41,14 @@ class KeptSession(Session):
     def wanted(self) -> Floats:
         """Weights that wait for the next fill, ``(n_assets,)``; NaN where nothing does."""
         state: Floats = self._state[2]
-        called = self._account[CALL] > 0.0
-        return state.copy() if called else np.where(np.isfinite(self._row), self._row, state)
+        if self.is_called:
+            return state.copy()
+        return np.where(np.isfinite(self._row), self._row, state)
+
+    @property
+    def is_called(self) -> bool:
+        """Whether a margin call waits for the next fill; what was decided beside it is void."""
+        return bool(self._account[CALL] > 0.0)
 
     @property
     def marks(self) -> Floats:
@@ -55,6 +61,11 @@ class KeptSession(Session):
         """Cash, gross and net value at the last close."""
         cash, gross, net = self._account[[CASH, GROSS, NET]].tolist()
         return cash, gross, net
+
+    def calm_down(self) -> None:
+        """Forget all that waits, a margin call too."""
+        self._account[CALL] = 0.0
+        self.drop(slice(None))
 
     def want(self, weights: Floats) -> None:
         """Take weights over as they are, limits applied before; see ``set_targets``."""
@@ -86,6 +97,10 @@ class KeptSession(Session):
         )
         rows[ended, 11] = self.bar + 1
         rows[row, 6] = ORDER_STATES.index(how)
+
+    def count_fills(self) -> int:
+        """Return how many fills there were since it was taken out."""
+        return int(self._account[FILLS])
 
     def fills_since(self, count: int) -> Fills:
         """Return the fills after the first ``count``, orders by their numbers."""

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from apps.backtests.kernel.engine import Book, Fills
-
-Floats = NDArray[np.float64]
+from apps.backtests.kernel.costs import Costs
+from apps.backtests.kernel.kept import KeptSession
+from apps.backtests.kernel.results import Fills
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a venue can do; what it can't is refused, never turned into something else.
 
-    ``kinds``: ``market`` (a quantity at the next price) and ``target`` (a weight of equity,
-    sized at the fill). ``deduplicates`` tells whether the same client id sent twice is one order.
+    ``kinds``: ``market`` (a quantity at the next price), ``target`` (a weight of equity, sized at
+    the fill), ``limit``, ``stop``, ``stop_limit``, ``trailing``. ``deduplicates`` tells whether
+    the same client id sent twice is one order.
     """
 
     name: str
@@ -32,7 +31,10 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class OrderTicket:
-    """An order as it is sent: the client id was stored before."""
+    """An order as it is sent: the client id was stored before.
+
+    ``terms`` hold what its kind needs: levels, a bracket, how long it works.
+    """
 
     client_id: str
     symbol: str
@@ -40,6 +42,7 @@ class OrderTicket:
     side: str
     quantity: float
     target_weight: float | None = None
+    terms: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,10 @@ class Broker(Protocol):
         """Ask the venue to take an order back."""
         ...
 
-    def fill_targets(self, book: Book, prices: Floats) -> Fills:
-        """Fill the wishes of a book at ``prices``, NaN where nothing trades."""
+    def play(self, session: KeptSession) -> Fills:
+        """Play a session's next bar with what waits in it; return the fills of that bar."""
         ...
 
-    def fill_quantity(
-        self, quantity: float, price: float, *, fee_bps: float, slippage_bps: float
-    ) -> Execution:
+    def fill_quantity(self, quantity: float, price: float, costs: Costs) -> Execution:
         """Fill a signed quantity at ``price``."""
         ...

@@ -1,29 +1,30 @@
-"""The built-in paper broker: fills at the next bar's open, with the engine's own step."""
+"""The built-in paper broker: plays each bar with the engine's own step."""
 
 from __future__ import annotations
 
 import math
 
 from apps.backtests.kernel.costs import Costs
-from apps.backtests.kernel.engine import Book, Fills
-from apps.trading.brokers.base import Ack, Capabilities, Execution, Floats, OrderTicket
+from apps.backtests.kernel.kept import KeptSession
+from apps.backtests.kernel.results import Fills
+from apps.trading.brokers.base import Ack, Capabilities, Execution, OrderTicket
 
 SIDES = ("buy", "sell")
 
 
 class PaperBroker:
-    """Market and target orders filled at the next open of the account's feed.
+    """Orders of every kind, filled on the bars of the account's feed.
 
-    Targets go through the same compiled step as a backtest, so that a replayed deployment and a
-    backtest agree to the cent. There is no order book: size moves no price beyond the account's
-    slippage.
+    Deployments go through the same compiled step as a backtest, with all of its costs, so that a
+    replayed deployment and a backtest agree to the cent. There is no order book: size moves no
+    price beyond the account's slippage, spread and impact.
     """
 
     capabilities = Capabilities(
         name="paper",
         title="Paper (built in)",
         is_paper=True,
-        kinds=("market", "target"),
+        kinds=("market", "target", "limit", "stop", "stop_limit", "trailing"),
         fractional=True,
         shorts=True,
         deduplicates=True,
@@ -54,14 +55,14 @@ class PaperBroker:
         """Take the order back; nothing is ever on the wire here."""
         return Ack(client_id, accepted=True, venue_id=f"paper-{client_id}")
 
-    def fill_targets(self, book: Book, prices: Floats) -> Fills:
-        """Fill what the book waits for by the engine's step."""
-        return book.on_open(prices)
+    def play(self, session: KeptSession) -> Fills:
+        """Play the next bar by the engine's step."""
+        before = session.count_fills()
+        session.advance()
+        return session.fills_since(before)
 
-    def fill_quantity(
-        self, quantity: float, price: float, *, fee_bps: float, slippage_bps: float
-    ) -> Execution:
-        """Return the fill of a signed quantity: a worse price, and the fee."""
-        costs = Costs(fee_bps, slippage_bps)
+    def fill_quantity(self, quantity: float, price: float, costs: Costs) -> Execution:
+        """Return the fill of a signed quantity: a worse price, and the fees of taking."""
         got = price * (1.0 + math.copysign(costs.slippage, quantity))
-        return Execution(quantity, got, abs(quantity) * got * costs.fee)
+        fee = abs(quantity) * got * costs.fee + abs(quantity) * costs.per_unit
+        return Execution(quantity, got, fee)

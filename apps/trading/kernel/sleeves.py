@@ -1,27 +1,44 @@
-"""A deployment's book between bars: put away as JSON, taken out again, its wishes as orders."""
+"""A deployment's session between bars: the panel it is stepped on, its wishes as orders."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.backtests.kernel.engine import Book
+from apps.backtests.kernel.costs import Costs
+from apps.backtests.kernel.execution import Execution
+from apps.backtests.kernel.fills import get_fill_rule
+from apps.backtests.kernel.kept import KeptSession, take_out
+from apps.backtests.kernel.requests import read_request
 from apps.market.kernel.bars import FIELDS, Panel
 
 Floats = NDArray[np.float64]
+FILL = "next_open"
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
-    """What trading costs on an account, and in which units it trades."""
+class Terms:
+    """What trading costs on an account, how it executes, and in which units it trades."""
 
-    fee_bps: float
-    slippage_bps: float
+    costs: Costs
+    execution: Execution
     units: str
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What the costs need to know beside prices."""
+        return ("funding",) if self.costs.funding else ()
+
+    def calm(self) -> Terms:
+        """Return the terms without anything that trades by itself: for what is halted."""
+        still = replace(
+            self.execution, stop_loss=None, take_profit=None, trailing_stop=None, maintenance=None
+        )
+        return replace(self, execution=still)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,48 +51,73 @@ class Intent:
     price: float
 
 
-def new_book(n_assets: int, cash: float, costs: Costs) -> Book:
-    """Return an empty book with cash."""
-    return Book(n_assets, cash, costs.fee_bps, costs.slippage_bps, costs.units)
+def terms_from(
+    *,
+    fee_bps: float,
+    slippage_bps: float,
+    units: str,
+    more_costs: Mapping[str, Any],
+    execution: Mapping[str, Any],
+) -> Terms:
+    """Return checked terms, as a backtest's request reads them. Raises ``Invalid``."""
+    costs = {**more_costs, "fee_bps": fee_bps, "slippage_bps": slippage_bps}
+    body = {"strategy": "paper", "costs": costs, "execution": execution, "units": units}
+    request = read_request(body, panel_given=True)
+    return Terms(request.costs, Execution(**request.execution), request.units)
 
 
-def pack_book(book: Book) -> dict[str, Any]:
-    """Return what has to be kept of a book as JSON; the wishes live in orders."""
-    return {
-        "cash": book.cash,
-        "equity": book.equity,
-        "gross": book.gross,
-        "net": book.net,
-        "positions": book.positions.tolist(),
-        "marks": [mark if mark == mark else None for mark in book.marks.tolist()],
+def begin(kept: Mapping[str, Any], panel: Panel, terms: Terms) -> KeptSession:
+    """Return a session as it was put away, ready for the last bar of ``panel``."""
+    session = KeptSession(
+        panel,
+        cash=float(kept["cash"]),
+        costs=terms.costs,
+        execution=terms.execution,
+        rule=get_fill_rule(FILL),
+        units=terms.units,
+    )
+    take_out(session, kept)
+    return session
+
+
+def bars_for(
+    symbols: Sequence[str],
+    ts: int,
+    rows: Mapping[str, Floats],
+    *,
+    before: int | None,
+    timeframe: str,
+    price_mode: str,
+) -> Panel:
+    """Return one bar as a panel, after an empty one at ``before``, the bar played last."""
+    times = [ts] if before is None else [before, ts]
+    empty = np.full(len(symbols), np.nan)
+    laid: dict[str, Any] = {
+        name: np.array([row] if before is None else [empty, row]) for name, row in rows.items()
     }
+    return Panel(
+        tuple(symbols),
+        np.array(times, dtype=np.int64),
+        **{name: laid.pop(name) for name in FIELDS},
+        timeframe=timeframe,
+        price_mode=price_mode,
+        extras=laid,
+    )
 
 
-def unpack_book(state: Mapping[str, Any], costs: Costs, wanted: Floats) -> Book:
-    """Return the book as it was, with ``wanted`` (NaN: nothing) waiting for the next open."""
-    positions = np.array(state["positions"], dtype=np.float64)
-    # A book is begun with positive cash; what it holds by now may be anything.
-    book = new_book(len(positions), 1.0, costs)
-    book.cash, book.equity = float(state["cash"]), float(state["equity"])
-    book.gross, book.net = float(state["gross"]), float(state["net"])
-    book.positions = positions
-    book.marks = np.array(state["marks"], dtype=np.float64)
-    book.set_targets(wanted)
-    return book
-
-
-def intents_of(book: Book, symbols: Sequence[str]) -> list[Intent]:
-    """Return what the book waits for, the reducing trades first.
+def intents_of(session: KeptSession, symbols: Sequence[str]) -> list[Intent]:
+    """Return what the session waits for, the reducing trades first.
 
     A wish of nothing where nothing is held is left out; it can lead to no trade.
     """
-    found = []
-    for a in np.flatnonzero(np.isfinite(book.wanted)).tolist():
-        held, weight, price = book.positions[a], float(book.wanted[a]), float(book.marks[a])
-        if (weight == 0.0 and held == 0.0) or not np.isfinite(price):
+    found, wanted, held, marks = [], session.wanted, session.positions, session.marks
+    for a in np.flatnonzero(np.isfinite(wanted)).tolist():
+        weight, price = float(wanted[a]), float(marks[a])
+        if (weight == 0.0 and held[a] == 0.0) or not np.isfinite(price):
             continue
-        goal = weight * max(book.equity, 0.0) / price
-        found.append((abs(goal) - abs(held), Intent(symbols[a], weight, goal - held, price)))
+        goal = weight * max(session.equity, 0.0) / price
+        trade = float(goal - held[a])
+        found.append((abs(goal) - abs(held[a]), Intent(symbols[a], weight, trade, price)))
     return [intent for _, intent in sorted(found, key=lambda pair: pair[0])]
 
 

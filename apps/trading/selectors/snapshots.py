@@ -162,8 +162,9 @@ def holdings_of(
     pending: dict[str, float] = defaultdict(float)
     working = Order.objects.filter(account_id=account.pk, finished_at=None)
     for order in working:
-        signed = float(order.quantity if order.side == "buy" else -order.quantity)
-        pending[order.symbol] += signed
+        if not order.terms.get("reduce_only"):
+            left = float(order.quantity - order.filled_quantity)
+            pending[order.symbol] += left if order.side == "buy" else -left
     return Holdings(
         equity=account.equity,
         day_start_equity=account.day_start_equity,

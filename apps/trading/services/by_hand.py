@@ -12,8 +12,8 @@ from apps.trading.kernel import order_states
 from apps.trading.kernel.averages import average_after
 from apps.trading.kernel.money import to_money, to_quantity
 from apps.trading.models import Account, Fill, Order, Position
+from apps.trading.services.bars import Bar, terms_of
 from apps.trading.services.changes import book_fill, change
-from apps.trading.services.sleeves import Bar
 
 
 @dataclass(slots=True)
@@ -65,9 +65,7 @@ def _fill(
     now: datetime,
 ) -> None:
     signed = float(order.quantity) * (1.0 if order.side == "buy" else -1.0)
-    done = broker.fill_quantity(
-        signed, price, fee_bps=account.fee_bps, slippage_bps=account.slippage_bps
-    )
+    done = broker.fill_quantity(signed, price, terms_of(account).costs)
     spent = to_money(done.quantity * done.price + done.fee)
     own.changed.append(order)
     if spent > account.cash:

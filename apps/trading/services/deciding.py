@@ -19,7 +19,8 @@ from apps.trading.brokers.base import Broker
 from apps.trading.kernel.scopes import covering
 from apps.trading.models import Account, Deployment, Halt, Order
 from apps.trading.services import sleeves
-from apps.trading.services.sleeves import Bar, Decision, Readied
+from apps.trading.services.bars import Bar
+from apps.trading.services.sleeves import Decision, Readied
 
 BROKERS = "BROKERS"
 
@@ -59,7 +60,7 @@ def basis_of(account: Account, rows: Sequence[Deployment], waiting: Sequence[Ord
         account.last_bar_at,
         tuple(halts.values_list("scope", "fence", "is_halted")),
         tuple((row.pk, str(row.status), deepcopy(row.state)) for row in rows),
-        tuple((order.pk, order.target_weight) for order in waiting),
+        tuple((order.pk, order.state, order.target_weight) for order in waiting),
     )
 
 
@@ -77,7 +78,7 @@ def decide_all(
     """Rehearse the bar and let every running strategy decide; nothing is locked or stored."""
     account = Account.objects.get(pk=account_id)
     rows = selectors.open_deployments(account_id)
-    waiting = list(sleeves.accepted_orders(rows))
+    waiting = list(sleeves.open_orders(rows))
     basis = basis_of(account, rows, waiting)
     halted = {scope for scope, _, is_halted in basis.fences if is_halted}
     broker: Broker = load_plug(BROKERS, account.broker)

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
 from django.db import IntegrityError, transaction
 
 from apps.audit import services as audit
+from apps.backtests.kernel.kept import empty_book
 from apps.core import events
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, Invalid
@@ -22,7 +22,6 @@ from apps.strategies import selectors as strategies
 from apps.trading import selectors, store
 from apps.trading.kernel.money import to_money, to_quantity
 from apps.trading.kernel.scopes import covering
-from apps.trading.kernel.sleeves import Costs, new_book, pack_book
 from apps.trading.models import Account, Deployment, Order, Position
 from apps.trading.services.changes import close_order
 
@@ -99,10 +98,9 @@ def deploy(
 def _content(
     account: Account, feed: FeedState, symbols: tuple[str, ...], allocation: Decimal
 ) -> dict[str, Any]:
-    costs = Costs(account.fee_bps, account.slippage_bps, account.units)
     exact = to_money(float(allocation))
-    book = new_book(len(symbols), float(exact), costs)
-    state = {"book": pack_book(book), "memory": {}, "average": [0.0] * len(symbols)}
+    book = empty_book(len(symbols), float(exact))
+    state = {"book": book, "memory": {}, "average": [0.0] * len(symbols)}
     return {
         "team_id": account.team_id,
         "account": account,
@@ -233,8 +231,7 @@ def _release(row: Deployment, status: str, note: str, now: datetime) -> None:
 
 
 def _emptied(book: dict[str, Any]) -> dict[str, Any]:
-    none = np.zeros(len(book["positions"])).tolist()
-    return {**book, "cash": 0.0, "equity": 0.0, "gross": 0.0, "net": 0.0, "positions": none}
+    return {**empty_book(len(book["positions"]), 0.0), "marks": book["marks"]}
 
 
 def _merge(position: Position) -> None:

@@ -9,7 +9,7 @@ from apps.market import services as market
 from apps.market.kernel.bars import FIELDS, Panel
 from apps.market.kernel.periods import moment_of
 from apps.strategies import selectors as strategies
-from apps.trading.services.sleeves import Bar, Sleeve
+from apps.trading.services.bars import Bar, Sleeve
 
 
 def note_readings(panel: Panel, bar: Bar, decided: Sequence[Sleeve], now: datetime) -> None:

@@ -83,6 +83,7 @@ def _send(broker: Broker, order: Order) -> Ack | None:
         side=order.side,
         quantity=float(order.quantity),
         target_weight=order.target_weight,
+        terms=order.terms,
     )
     with telemetry.span("order.submit", order_id=str(order.pk), client_id=order.client_id):
         try:

@@ -1,10 +1,10 @@
-"""A deployment at one bar: fills and marks first, then decisions."""
+"""A deployment at one bar: its session is played first, then the strategy decides."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,38 +13,24 @@ import structlog
 from django.db.models import QuerySet
 from numpy.typing import NDArray
 
-from apps.backtests.kernel.engine import Book, Fills
+from apps.backtests.kernel.kept import KeptSession, put_away
 from apps.market.kernel.bars import Panel
 from apps.market.kernel.periods import micros
 from apps.strategies import selectors as strategies
-from apps.strategies.kernel.interface import View
+from apps.strategies.kernel.orders import Intents, as_intents
 from apps.trading import selectors, store
 from apps.trading.brokers.base import Broker
 from apps.trading.kernel import order_states
-from apps.trading.kernel.averages import average_after
 from apps.trading.kernel.money import to_money, to_quantity
-from apps.trading.kernel.sleeves import Costs, pack_book, part_of, plain_memory, unpack_book
-from apps.trading.models import Account, Deployment, Fill, Order
-from apps.trading.services.changes import book_fill, change
+from apps.trading.kernel.sleeves import Terms, bars_for, begin, part_of, plain_memory
+from apps.trading.models import Account, Deployment, Order
+from apps.trading.services import working
+from apps.trading.services.bars import FILLABLE, Bar, Sleeve, terms_of
+from apps.trading.services.changes import change
 
 log = structlog.get_logger(__name__)
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One bar of a feed: prices by symbol, NaN where there is none; row ``i`` of its panel."""
-
-    feed: str
-    epoch: int
-    i: int
-    opened_at: datetime
-    closed_at: datetime
-    symbols: tuple[str, ...]
-    open: Floats
-    close: Floats
-    seconds_per_bar: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +39,6 @@ class Readied:
 
     features: dict[str, Floats] = field(default_factory=dict)
     i: int = -1
-    ts: int = 0
-    tradable: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     error: str = ""
 
 
@@ -62,21 +46,9 @@ class Readied:
 class Decision:
     """What a strategy wants, and remembers; no memory when it had nothing to decide on."""
 
-    weights: Floats | None = None
+    intents: Intents = field(default_factory=Intents)
     memory: dict[str, Any] | None = None
     error: str = ""
-
-
-@dataclass(slots=True)
-class Sleeve:
-    """A deployment with its book, its working orders and what was filled at this bar."""
-
-    row: Deployment
-    book: Book
-    columns: NDArray[np.int64]
-    orders: dict[str, Order]
-    fills: list[Fill] = field(default_factory=list)
-    changed: list[Order] = field(default_factory=list)
 
 
 def ready_decisions(account_id: int, panel: Panel, bar: Bar) -> dict[int, Readied]:
@@ -98,7 +70,7 @@ def _ready(row: Deployment, panel: Panel, bar: Bar) -> Readied:
     except Exception as error:
         log.exception("deployment.prepare_failed", deployment_id=row.pk)
         return Readied(error=f"{type(error).__name__}: {error}")
-    return Readied(features, seen.n_bars - 1, last, np.isfinite(seen.close[-1]))
+    return Readied(features, seen.n_bars - 1)
 
 
 def settle(
@@ -111,32 +83,55 @@ def settle(
     halted: bool,
     now: datetime,
 ) -> Sleeve:
-    """Fill what was accepted (``waiting``) at the bar's open and mark at its close, in memory."""
+    """Play the bar with what was accepted of ``waiting``, in memory.
+
+    A bar without any of the deployment's instruments is none for it.
+    """
     at = {symbol: column for column, symbol in enumerate(bar.symbols)}
     columns = np.array([at[symbol] for symbol in row.symbols], dtype=np.int64)
-    orders, replaced = _newest(waiting, now)
-    wanted = np.full(len(columns), np.nan)
-    if not halted:
-        for a, symbol in enumerate(row.symbols):
-            if symbol in orders:
-                wanted[a] = orders[symbol].target_weight
-    costs = Costs(account.fee_bps, account.slippage_bps, account.units)
-    sleeve = Sleeve(row, unpack_book(row.state["book"], costs, wanted), columns, orders)
+    targets = [o for o in waiting if o.kind == Order.Kind.TARGET and o.state in FILLABLE]
+    orders, replaced = _newest(targets, now)
+    tickets = {o.number: o for o in waiting if o.number is not None}
+    terms = terms_of(account)
+    session = _session(row, bar, columns, terms.calm() if halted else terms)
+    sleeve = Sleeve(row, session, columns, orders, tickets)
     sleeve.changed.extend(replaced)
-    before = sleeve.book.positions.copy()
-    fills = broker.fill_targets(sleeve.book, np.ascontiguousarray(bar.open[columns]))
-    _take_fills(sleeve, fills, before, bar, now)
-    if not halted:
-        _expire_met(sleeve, bar, now)
-    sleeve.book.mark(np.ascontiguousarray(bar.close[columns]))
+    working.match(sleeve, halted=halted)
+    if halted:
+        session.calm_down()
+    else:
+        session.want(_wanted(sleeve))
+    if np.isfinite(bar.close[columns]).any():
+        working.take_fills(sleeve, broker.play(session), bar, now)
+        working.note_ends(sleeve, bar, now)
+        if not halted:
+            _expire_met(sleeve, now)
     return sleeve
 
 
-def accepted_orders(rows: Sequence[Deployment]) -> QuerySet[Order]:
-    """Return the orders that wait for the next open, the oldest first."""
-    found = Order.objects.filter(
-        deployment__in=rows, state=order_states.ACCEPTED, kind=Order.Kind.TARGET
+def _session(row: Deployment, bar: Bar, columns: NDArray[np.int64], terms: Terms) -> KeptSession:
+    kept = row.state["book"]
+    panel = bars_for(
+        row.symbols,
+        micros(bar.opened_at),
+        bar.rows(columns),
+        before=kept.get("ts") if "ts" in kept else None,
+        timeframe=bar.timeframe,
+        price_mode=bar.price_mode,
     )
+    return begin(kept, panel, terms)
+
+
+def _wanted(sleeve: Sleeve) -> Floats:
+    weights = [
+        sleeve.orders[s].target_weight if s in sleeve.orders else None for s in sleeve.row.symbols
+    ]
+    return np.array(weights, dtype=np.float64)
+
+
+def open_orders(rows: Sequence[Deployment]) -> QuerySet[Order]:
+    """Return the orders of deployments that have not ended, the oldest first."""
+    found = Order.objects.filter(deployment__in=rows, finished_at=None)
     return found.order_by("bar_at", "created_at", "id")
 
 
@@ -155,69 +150,49 @@ def _newest(waiting: Sequence[Order], now: datetime) -> tuple[dict[str, Order], 
     return newest, replaced
 
 
-def _take_fills(sleeve: Sleeve, fills: Fills, before: Floats, bar: Bar, now: datetime) -> None:
-    averages = sleeve.row.state["average"]
-    held = before.copy()
-    for f in range(len(fills)):
-        a = int(fills.asset[f])
-        quantity, price = float(fills.quantity[f]), float(fills.price[f])
-        order = sleeve.orders.pop(sleeve.row.symbols[a])
-        fee = float(fills.fee[f])
-        sleeve.fills.append(
-            book_fill(
-                order, quantity=quantity, price=price, fee=fee, bar_at=bar.opened_at, now=now
-            )
-        )
-        sleeve.changed.append(order)
-        averages[a] = average_after(held[a], averages[a], quantity, price)
-        held[a] += quantity
-
-
-def _expire_met(sleeve: Sleeve, bar: Bar, now: datetime) -> None:
+def _expire_met(sleeve: Sleeve, now: datetime) -> None:
     """End orders whose asset traded but that asked for nothing beyond what is held."""
+    if sleeve.session.is_called:
+        return
+    wanted = sleeve.session.wanted
     for a, symbol in enumerate(sleeve.row.symbols):
-        if symbol in sleeve.orders and np.isfinite(bar.open[sleeve.columns[a]]):
+        if symbol in sleeve.orders and not np.isfinite(wanted[a]):
             order = sleeve.orders.pop(symbol)
             words = "At the open the target was met already, or less than a unit away."
-            change(order, "expire", now, [("order.nothing_to_trade", words)])
+            event = "expire" if order.state != order_states.PART_FILLED else "cancel"
+            change(order, event, now, [("order.nothing_to_trade", words)])
             sleeve.changed.append(order)
 
 
 def decide(sleeve: Sleeve, readied: Readied) -> Decision:
-    """Let the strategy decide on its book; nothing of the sleeve is changed."""
+    """Let the strategy decide on what it holds; nothing of the sleeve is changed."""
     row = sleeve.row
     if readied.error or readied.i < 0:
         return Decision(error=readied.error)
     memory: dict[str, Any] = deepcopy(row.state["memory"])
-    view = View(
-        readied.i,
-        readied.ts,
-        readied.features,
-        sleeve.book.weights,
-        readied.tradable,
-        memory,
-    )
+    view = sleeve.session.view(readied.features, memory, readied.i)
     try:
-        weights = strategies.get_strategy(row.strategy).decide(view, row.params)
+        intents = as_intents(strategies.get_strategy(row.strategy).decide(view, row.params))
         found = plain_memory(memory)
     except Exception as error:
         log.exception("deployment.decide_failed", deployment_id=row.pk)
         return Decision(error=f"{type(error).__name__}: {error}")
-    return Decision(weights=weights, memory=found)
+    return Decision(intents, found)
 
 
 def follow(sleeve: Sleeve, decision: Decision) -> str:
-    """Give the sleeve the targets decided on; return an error's words, or nothing."""
-    row, weights = sleeve.row, decision.weights
+    """Give the sleeve what was decided; return an error's words, or nothing."""
+    row, intents = sleeve.row, decision.intents
     if decision.error or decision.memory is None:
         return decision.error
     try:
-        if weights is None and row.state.get("restate"):
+        if intents.weights is None and row.state.get("restate"):
             # A halt cancelled what was under way: take the last targets up again.
-            weights = np.array(row.state["targets"], dtype=np.float64)
-        if weights is not None:
-            sleeve.book.set_targets(weights)
-            row.state["targets"] = _merged(row.state.get("targets"), weights)
+            intents = replace(intents, weights=np.array(row.state["targets"], dtype=np.float64))
+        numbers = sleeve.session.follow(intents)
+        sleeve.asked = list(zip(numbers, intents.orders, strict=True))
+        if intents.weights is not None:
+            row.state["targets"] = _merged(row.state.get("targets"), intents.weights)
     except Exception as error:
         log.exception("deployment.targets_failed", deployment_id=row.pk)
         return f"{type(error).__name__}: {error}"
@@ -236,34 +211,31 @@ def _merged(before: list[float | None] | None, weights: Floats) -> list[float | 
 
 def save(sleeve: Sleeve, bar: Bar, now: datetime) -> store.EquityPoint:
     """Store the deployment as it stands after the bar; return its equity point."""
-    row, book = sleeve.row, sleeve.book
-    row.state = {**row.state, "book": pack_book(book)}
-    row.equity, row.last_bar_at = float(book.equity), bar.opened_at
+    row, session = sleeve.row, sleeve.session
+    accrued = dict(row.state.get("accrued", {}))
+    for kind, amount in session.flows_by_kind().items():
+        accrued[kind] = accrued.get(kind, 0.0) + amount
+    row.state = {**row.state, "book": put_away(session), "accrued": accrued}
+    row.equity, row.last_bar_at = session.equity, bar.opened_at
     row.bars_done += 1
     row.save(update_fields=["state", "equity", "last_bar_at", "bars_done", "status", "note"])
     _save_positions(sleeve, bar, now)
+    cash, gross, net = session.money
     return store.EquityPoint(
-        row.account_id,
-        row.pk,
-        bar.epoch,
-        bar.closed_at,
-        float(book.equity),
-        float(book.cash),
-        float(book.gross),
-        float(book.net),
+        row.account_id, row.pk, bar.epoch, bar.closed_at, session.equity, cash, gross, net
     )
 
 
 def _save_positions(sleeve: Sleeve, bar: Bar, now: datetime) -> None:
-    row, book = sleeve.row, sleeve.book
+    row, session = sleeve.row, sleeve.session
     rows = [
         (
             row.symbols[a],
-            to_quantity(float(book.positions[a])),
+            to_quantity(float(session.positions[a])),
             to_money(float(row.state["average"][a])),
-            to_money(float(book.marks[a])),
+            to_money(float(session.marks[a])),
         )
-        for a in np.flatnonzero(book.positions).tolist()
+        for a in np.flatnonzero(session.positions).tolist()
     ]
     # Dust below the stored decimals is no position.
     held = [entry for entry in rows if entry[1] != 0]

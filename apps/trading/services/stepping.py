@@ -27,10 +27,11 @@ from apps.strategies import selectors as strategies
 from apps.trading import selectors, store
 from apps.trading.models import Account
 from apps.trading.selectors.windows import take_batch
+from apps.trading.services.bars import Bar, terms_of
 from apps.trading.services.deciding import Decided, Stale, decide_all
 from apps.trading.services.restarts import settle_epoch
 from apps.trading.services.sending import send_intents
-from apps.trading.services.sleeves import Bar, Readied, ready_decisions
+from apps.trading.services.sleeves import Readied, ready_decisions
 from apps.trading.services.steps import step_account
 
 log = structlog.get_logger(__name__)
@@ -106,7 +107,7 @@ def _advance(account_id: int, feed: FeedState, now: datetime) -> tuple[int, int]
 def _panel_for(account: Account, feed: FeedState, position: datetime) -> Panel | None:
     """Return the feed's bars from the earliest that a running deployment wants to see."""
     running = selectors.open_deployments(account.pk)
-    inputs: set[str] = set()
+    inputs = set(terms_of(account).inputs)
     for row in running:
         inputs |= set(strategies.get_strategy(row.strategy).spec.inputs) - set(FIELDS)
     starts = [row.history_from for row in running]
@@ -134,6 +135,12 @@ def _bar(panel: Panel, feed: FeedState, i: int) -> Bar:
         open=panel.open[i],
         close=panel.close[i],
         seconds_per_bar=feed.seconds_per_bar,
+        rest={
+            **{name: getattr(panel, name)[i] for name in ("high", "low", "volume")},
+            **{name: array[i] for name, array in panel.extras.items()},
+        },
+        timeframe=panel.timeframe,
+        price_mode=panel.price_mode,
     )
 
 

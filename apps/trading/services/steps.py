@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,54 +14,27 @@ from apps.core.actors import Actor, system
 from apps.core.plugs import load_plug
 from apps.market.kernel.bars import Panel
 from apps.risk import selectors as risk
-from apps.risk import services as risk_services
-from apps.risk.kernel.limits import BUY, SELL, Holdings, Limits, Refusal, Ticket, check_order
+from apps.risk.kernel.limits import BUY, SELL, Holdings, Ticket
 from apps.trading import selectors, store
 from apps.trading.brokers.base import Broker
-from apps.trading.kernel import order_states
 from apps.trading.kernel.money import to_money, to_quantity
 from apps.trading.kernel.scopes import covering
 from apps.trading.kernel.sleeves import Intent, intents_of
 from apps.trading.models import Account, Deployment, Fill, Halt, Order
 from apps.trading.selectors.snapshots import count_at_bar
+from apps.trading.services import placing
 from apps.trading.services import sleeves as at_bar
+from apps.trading.services.bars import Bar, Sleeve
 from apps.trading.services.by_hand import Own, settle_own
 from apps.trading.services.changes import FILLED_FIELDS, change
 from apps.trading.services.deciding import Decided, Stale, basis_of, by_deployment, scopes_of
+from apps.trading.services.desks import Desk, age_of
 from apps.trading.services.reading import note_readings
-from apps.trading.services.sleeves import Bar, Decision, Sleeve
+from apps.trading.services.sleeves import Decision
 from apps.trading.services.telling import tell_step
 
 BROKERS = "BROKERS"
 ACTOR = "stream"
-
-
-@dataclass(slots=True)
-class Desk:
-    """The guard's view of the account, kept up to date while orders of one bar are made."""
-
-    account: Account
-    book: Holdings
-    limits: Limits
-    fence: int
-    now: datetime
-
-    def check(self, ticket: Ticket) -> list[Refusal]:
-        """Ask the guard; an order that passes counts from now on."""
-        refusals = check_order(ticket, self.book, self.limits)
-        if not refusals:
-            pending = dict(self.book.pending)
-            pending[ticket.symbol] = pending.get(ticket.symbol, 0.0) + ticket.signed
-            sent = self.book.orders_last_minute + 1
-            self.book = replace(self.book, pending=pending, orders_last_minute=sent)
-        return refusals
-
-    def release(self, order: Order) -> None:
-        """Forget a working order that ended before it was filled."""
-        pending = dict(self.book.pending)
-        signed = float(order.quantity) * (1.0 if order.side == BUY else -1.0)
-        pending[order.symbol] = pending.get(order.symbol, 0.0) - signed
-        self.book = replace(self.book, pending=pending)
 
 
 def step_account(
@@ -75,7 +47,7 @@ def step_account(
     actor = system(ACTOR, account.team_id)
     broker: Broker = load_plug(BROKERS, account.broker)
     rows = _lock_deployments(account)
-    waiting = list(at_bar.accepted_orders(rows).select_for_update(of=("self",)))
+    waiting = list(at_bar.open_orders(rows).select_for_update(of=("self",)))
     if basis_of(account, rows, waiting) != decided.basis:
         raise Stale
     halted, orders = _halted(account, rows), by_deployment(waiting)
@@ -127,9 +99,9 @@ def _mark_account(account: Account, bar: Bar, own: Own, settled: list[Sleeve]) -
     if account.last_bar_at and bar.opened_at.date() != account.last_bar_at.date():
         account.day_start_equity = account.equity
     account.epoch, account.last_bar_at = bar.epoch, bar.opened_at
-    account.equity = float(account.cash) + own.net + sum(s.book.equity for s in settled)
-    account.gross = own.gross + sum(s.book.gross for s in settled)
-    account.net = own.net + sum(s.book.net for s in settled)
+    account.equity = float(account.cash) + own.net + sum(s.session.equity for s in settled)
+    account.gross = own.gross + sum(s.session.money[1] for s in settled)
+    account.net = own.net + sum(s.session.money[2] for s in settled)
     account.peak_equity = max(account.peak_equity, account.equity)
 
 
@@ -137,10 +109,10 @@ def _desk(account: Account, own: Own, settled: list[Sleeve], bar: Bar, now: date
     held: dict[str, float] = defaultdict(float, own.positions)
     prices = dict(own.prices)
     for sleeve in settled:
-        for a in np.flatnonzero(sleeve.book.positions).tolist():
+        for a in np.flatnonzero(sleeve.session.positions).tolist():
             symbol = sleeve.row.symbols[a]
-            held[symbol] += float(sleeve.book.positions[a])
-            prices[symbol] = float(sleeve.book.marks[a])
+            held[symbol] += float(sleeve.session.positions[a])
+            prices[symbol] = float(sleeve.session.marks[a])
     book = Holdings(
         equity=account.equity,
         day_start_equity=account.day_start_equity,
@@ -157,9 +129,10 @@ def _desk(account: Account, own: Own, settled: list[Sleeve], bar: Bar, now: date
 
 def _pending(settled: list[Sleeve], own: Own) -> dict[str, float]:
     pending: dict[str, float] = defaultdict(float)
-    waiting = [*own.waiting, *(order for s in settled for order in s.orders.values())]
+    waiting = [*own.waiting, *(order for s in settled for order in s.working())]
     for order in waiting:
-        pending[order.symbol] += float(order.quantity) * (1.0 if order.side == BUY else -1.0)
+        left = float(order.quantity - order.filled_quantity)
+        pending[order.symbol] += left * (1.0 if order.side == BUY else -1.0)
     return dict(pending)
 
 
@@ -168,9 +141,10 @@ def _follow(actor: Actor, desk: Desk, sleeve: Sleeve, decision: Decision, bar: B
     if error:
         _stop_failing(actor, sleeve.row, error, desk.now)
         return
+    placing.take_back(desk, sleeve)
     _drop_replaced(desk, sleeve)
-    made: list[Order] = []
-    for intent in intents_of(sleeve.book, sleeve.row.symbols):
+    made = placing.place(desk, sleeve, bar)
+    for intent in intents_of(sleeve.session, sleeve.row.symbols):
         order = _intend(desk, sleeve, intent, bar)
         if order is not None:
             made.append(order)
@@ -183,7 +157,7 @@ def _drop_replaced(desk: Desk, sleeve: Sleeve) -> None:
     """End orders that waited for a bar and that a later decision has replaced."""
     words = [("order.replaced", "A later decision replaced it.")]
     for symbol, order in list(sleeve.orders.items()):
-        wanted = sleeve.book.wanted[sleeve.row.symbols.index(symbol)]
+        wanted = sleeve.session.wanted[sleeve.row.symbols.index(symbol)]
         if wanted != order.target_weight:
             change(order, "cancel", desk.now, words)
             desk.release(order)
@@ -223,27 +197,14 @@ def _intend(desk: Desk, sleeve: Sleeve, intent: Intent, bar: Bar) -> Order | Non
         quantity=max(abs(intent.quantity), 1e-12),
         price=intent.price,
         reference=intent.price,
-        price_age_seconds=_age(sleeve, intent.symbol, bar),
+        price_age_seconds=age_of(sleeve, intent.symbol, bar),
         client_id=order.client_id,
     )
     refusals = desk.check(ticket)
     if refusals:
-        order.state, order.finished_at = order_states.REFUSED, desk.now
-        order.reasons = [{"code": r.code, "message": r.message} for r in refusals]
-        sleeve.book.wanted[sleeve.row.symbols.index(intent.symbol)] = np.nan
-        subject = f"account:{desk.account.pk}"
-        risk_services.note_breaches(
-            team_id=desk.account.team_id, subject=subject, refusals=refusals, now=desk.now
-        )
+        desk.refuse(order, refusals)
+        sleeve.session.drop(sleeve.row.symbols.index(intent.symbol))
     return order
-
-
-def _age(sleeve: Sleeve, symbol: str, bar: Bar) -> float:
-    """Return how old the symbol's price is on the feed's clock; 0 with a bar at this close."""
-    column = sleeve.columns[sleeve.row.symbols.index(symbol)]
-    if np.isfinite(bar.close[column]):
-        return 0.0
-    return (bar.closed_at - bar.opened_at).total_seconds()
 
 
 def _order(desk: Desk, row: Deployment, intent: Intent, bar: Bar) -> Order:
@@ -293,6 +254,7 @@ def _store_trades(
 ) -> None:
     changed = [*own.changed, *(order for sleeve in settled for order in sleeve.changed)]
     fills: list[Fill] = [*own.fills, *(fill for sleeve in settled for fill in sleeve.fills)]
+    Order.objects.bulk_create([order for sleeve in settled for order in sleeve.made])
     Order.objects.bulk_update(changed, FILLED_FIELDS, batch_size=200)
     Fill.objects.bulk_create(fills)
     if fills:
@@ -305,7 +267,7 @@ def _store_trades(
 
 
 def _total(account: Account, bar: Bar, settled: list[Sleeve]) -> store.EquityPoint:
-    cash = float(account.cash) + sum(sleeve.book.cash for sleeve in settled)
+    cash = float(account.cash) + sum(sleeve.session.money[0] for sleeve in settled)
     return store.EquityPoint(
         account.pk,
         store.ACCOUNT_TOTAL,

@@ -17,7 +17,7 @@ from apps.trading.models import Account, Deployment, Order
 from apps.trading.selectors.accounts import account_json, open_deployments
 from apps.trading.selectors.orders import order_json
 from apps.trading.selectors.snapshots import positions_json
-from apps.trading.services.sleeves import Bar
+from apps.trading.services.bars import Bar
 
 TELL_EVERY = timedelta(milliseconds=250)
 MEASURE_EVERY = timedelta(seconds=5)

@@ -5,13 +5,16 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from apps.backtests.kernel.engine import Book
+from apps.backtests.kernel.costs import Costs
+from apps.backtests.kernel.execution import Execution
+from apps.backtests.kernel.kept import empty_book
 from apps.core.errors import Invalid
 from apps.trading.kernel.averages import average_after
 from apps.trading.kernel.money import to_money, to_quantity
 from apps.trading.kernel.performance import book_returns, drawdown
 from apps.trading.kernel.scopes import covering, parse_scope
-from apps.trading.kernel.sleeves import Costs, intents_of, pack_book, plain_memory, unpack_book
+from apps.trading.kernel.sleeves import Terms, begin, intents_of, plain_memory, terms_from
+from tests.unit.backtests.panels import panel_of
 
 
 @pytest.mark.parametrize(
@@ -59,33 +62,40 @@ def test_the_average_price_by_hand(held, average, traded, price, expected):
     assert average_after(held, average, traded, price) == pytest.approx(expected)
 
 
-def test_a_book_comes_back_as_it_was():
-    costs = Costs(5.0, 2.0, "fractional")
-    book = Book(3, 1000.0, 5.0, 2.0)
-    book.set_targets(np.array([0.5, 0.25, np.nan]))
-    book.on_open(np.array([10.0, 3.0, 7.0]))
-    book.mark(np.array([11.0, 3.1, np.nan]))
-    wanted = np.array([0.1, np.nan, 0.3])
-    again = unpack_book(pack_book(book), costs, wanted)
-    book.set_targets(wanted)
-    for one in (book, again):
-        one.fills = one.on_open(np.array([11.3, 3.2, 6.9]))
-        one.end = one.mark(np.array([11.4, 3.3, 7.0]))
-    assert again.end == book.end
-    assert again.cash == book.cash
-    assert (again.fills.quantity == book.fills.quantity).all()
-
-
 def test_intents_reduce_first_and_leave_out_what_can_lead_to_nothing():
-    book = Book(4, 1000.0)
-    book.set_targets(np.array([0.5, np.nan, np.nan, np.nan]))
-    book.on_open(np.array([10.0, 10.0, 10.0, np.nan]))
-    book.mark(np.array([10.0, 10.0, 10.0, np.nan]))
-    book.set_targets(np.array([0.1, 0.4, 0.0, 0.2]))
-    found = intents_of(book, ["A", "B", "C", "D"])
+    prices = np.array([[10.0, 10.0, 10.0, np.nan]] * 2)
+    terms = Terms(Costs(), Execution(), "fractional")
+    session = begin(empty_book(4, 1000.0), panel_of(prices, prices), terms)
+    session.advance()
+    session.set_targets(np.array([0.5, np.nan, np.nan, np.nan]))
+    session.advance()
+    session.set_targets(np.array([0.1, 0.4, 0.0, 0.2]))
+    found = intents_of(session, ["A", "B", "C", "D"])
     assert [intent.symbol for intent in found] == ["A", "B"]
     assert found[0].quantity == pytest.approx(-40.0)
     assert found[1].quantity == pytest.approx(40.0)
+
+
+def test_terms_are_those_of_a_request_and_a_halt_calms_them():
+    terms = terms_from(
+        fee_bps=5.0,
+        slippage_bps=2.0,
+        units="fractional",
+        more_costs={"borrow_bps": 300.0, "funding": True},
+        execution={"stop_loss": 0.1, "participation": 0.2},
+    )
+    assert terms.costs == Costs(5.0, 2.0, borrow_bps=300.0, funding=True)
+    assert terms.inputs == ("funding",)
+    assert terms.calm().execution == Execution(participation=0.2)
+    with pytest.raises(Invalid) as refusal:
+        terms_from(
+            fee_bps=5.0,
+            slippage_bps=2.0,
+            units="fractional",
+            more_costs={"rebate": 1},
+            execution={},
+        )
+    assert refusal.value.code == "request.unknown_field"
 
 
 def test_memory_becomes_plain():
