@@ -25,6 +25,7 @@ ROWS = {
     "sweep_1k_metrics": "sweeps",
     "portfolio_500": "portfolios",
     "portfolio_500_bt": "portfolios",
+    "event_gear_python": "events",
     "api_list_200": "api_list",
     "page_first_chart": "first_chart",
     "plan_40k": "planning",

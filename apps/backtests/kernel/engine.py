@@ -5,7 +5,7 @@ Both gears run the same compiled step, so the same decisions give the same fills
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,12 +17,12 @@ from apps.backtests.kernel.execution import Execution
 from apps.backtests.kernel.fills import check_units, get_fill_rule
 from apps.backtests.kernel.limits import WeightLimits, limited
 from apps.backtests.kernel.results import NO_FILLS, Fills, Result, Trades, join
-from apps.backtests.kernel.sessions import MAX_WEIGHT, Session, place_all
+from apps.backtests.kernel.sessions import MAX_WEIGHT, Decide, Session, place_all
 from apps.core.errors import Invalid
 from apps.market.kernel.bars import FIELDS, Panel
 from apps.strategies.kernel.decisions import ByBar, Decided, Decisions
 from apps.strategies.kernel.interface import View
-from apps.strategies.kernel.orders import Intents, Order, as_intents
+from apps.strategies.kernel.orders import Intents, Order
 
 __all__ = ["Book", "Fills", "Result", "Trades", "run", "run_events"]
 
@@ -143,7 +143,8 @@ def run(
 def _play_all(session: Session, targets: Decided, orders: Sequence[tuple[int, Order]]) -> Result:
     place_all(session, orders)
     if isinstance(targets, ByBar):
-        return _played(session, targets.features, targets.decide)
+        session.walk(targets.decide, targets.features)
+        return session.result()
     session.play(check_decisions(session.panel, targets)[0])
     return session.result()
 
@@ -294,9 +295,6 @@ class Book:
         return float(self.equity)
 
 
-Decide = Callable[[View], Floats | Intents | None]
-
-
 def run_events(
     panel: Panel,
     features: dict[str, Floats],
@@ -329,7 +327,8 @@ def run_events(
             units=units,
             limits=limits,
         )
-        return _played(session, features, decide)
+        session.walk(decide, features)
+        return session.result()
     fee_bps, slippage_bps = costs.fee_bps, costs.slippage_bps
     book = Book(panel.n_assets, cash, fee_bps, slippage_bps, units, limits)
     close, prices = panel.close, getattr(panel, rule.price)
@@ -378,14 +377,6 @@ def _weights_alone(intents: Intents) -> Floats | None:
         message = "Orders need a session; run the event gear with full=True."
         raise Invalid(message, code="order.no_session")
     return intents.weights
-
-
-def _played(session: Session, features: dict[str, Floats], decide: Decide) -> Result:
-    memory: dict[str, Any] = {}
-    for _ in range(session.panel.n_bars):
-        session.advance()
-        session.follow(as_intents(decide(session.view(features, memory))))
-    return session.result()
 
 
 def check_decisions(panel: Panel, targets: Floats | Decisions) -> tuple[Decisions, int]:

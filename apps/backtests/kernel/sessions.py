@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,30 @@ from apps.backtests.kernel.execution import Execution
 from apps.backtests.kernel.fills import FillRule, check_units
 from apps.backtests.kernel.limits import WeightLimits, limited
 from apps.backtests.kernel.results import Fills, Played, Result
+from apps.backtests.kernel.session_views import SessionView
 from apps.core.errors import Invalid
 from apps.market.kernel.bars import Panel
 from apps.strategies.kernel.decisions import Decisions
 from apps.strategies.kernel.interface import Features, View
-from apps.strategies.kernel.orders import ALL, KINDS, STATES, Intents, Order, OrderStatus
+from apps.strategies.kernel.orders import (
+    ALL,
+    KINDS,
+    STATES,
+    Intents,
+    Order,
+    OrderStatus,
+    as_intents,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Decide = Callable[[View], Floats | Intents | None]
 N_TERMS, N_SCALARS, N_STATE, N_ACCOUNT, N_COLUMNS = 7, 10, 10, 11, 17
 ORDER_STATES = STATES
 FLOW_KINDS = ("", "split", "dividend", "funding", "borrowing", "interest", "margin_call")
 CASH, EQUITY, GROSS, NET, CALL, FIRST, UPTO, ORDERS, FILLS, FLOWS, FAULT = range(11)
+# Places of the table of addresses: see ``loops.walking``.
+ORDERS_THERE, ORDERS_AT, ROW_AT = 6, 24, 28
 ROOM = 1024
 MAX_WEIGHT = 100.0
 
@@ -78,7 +90,8 @@ class Session:
         self._state[[1, 2, 6, 7]] = np.nan
         self._account = np.zeros(N_ACCOUNT)
         self._account[[CASH, EQUITY]] = cash
-        self._orders = np.zeros((0, N_COLUMNS))
+        self._table = np.zeros((0, N_COLUMNS))
+        self._orders = self._table[:0]
         self._key, self._value = np.empty((ROOM, 4), np.int64), np.empty((ROOM, 4))
         self._flows = np.empty((ROOM, 4))
         self._curve, self._positions = np.empty((n_bars, 4)), np.empty((n_bars, n_assets))
@@ -94,6 +107,12 @@ class Session:
         """Units held now, ``(n_assets,)``."""
         held: Floats = self._state[0]
         return held
+
+    @property
+    def last_prices(self) -> Floats:
+        """Last closes in the base currency, ``(n_assets,)``; NaN before the first."""
+        found: Floats = self._state[1]
+        return found
 
     @property
     def equity(self) -> float:
@@ -147,18 +166,7 @@ class Session:
 
     def view(self, features: Features, memory: dict[str, Any], at: int | None = None) -> View:
         """Return what a strategy may see at this close; ``at`` is the row of its features."""
-        return View(
-            self.bar if at is None else at,
-            int(self.panel.ts[self.bar]),
-            features,
-            self.weights,
-            np.isfinite(self.panel.close[self.bar]),
-            memory,
-            self._state[0].copy(),
-            self._state[1].copy(),
-            self.equity,
-            self.list_orders(),
-        )
+        return SessionView(self, features, memory, at)
 
     def follow(self, intents: Intents) -> list[int]:
         """Take what was decided at this close: cancels, orders, targets; return the numbers."""
@@ -187,13 +195,22 @@ class Session:
         number, before = self._next, len(self._orders)
         rows = _rows(order, self.bar if bar is None else bar, before, self._terms[0])
         rows[1:, 8] = number
-        self._orders = np.vstack((self._orders, rows))
-        self._account[ORDERS] = len(self._orders)
+        self._append(rows)
         self._next += len(rows)
         self._numbers.extend(range(number, self._next))
         if order.tag:
             self._tags |= dict.fromkeys(range(number, self._next), order.tag)
         return number
+
+    def _append(self, rows: Floats) -> None:
+        """Write rows after the orders there are; the table behind them doubles when it is full."""
+        count, more = len(self._orders), len(self._orders) + len(rows)
+        if self._orders.base is not self._table or more > len(self._table):
+            self._table = np.zeros((2 * more, N_COLUMNS))
+            self._table[:count] = self._orders
+        self._table[count:more] = rows
+        self._orders = self._table[:more]
+        self._account[ORDERS] = more
 
     def _check_asset(self, order: Order) -> None:
         if not 0 <= order.asset < self.panel.n_assets:
@@ -230,6 +247,41 @@ class Session:
         self._check_fault(self.bar)
         self._curve[self.bar] = self._account[[EQUITY, CASH, GROSS, NET]]
         self._positions[self.bar] = self._state[0]
+
+    def walk(self, decide: Decide, features: Features) -> None:
+        """Ask ``decide`` at every close that is left, and do what it answers."""
+        memory: dict[str, Any] = {}
+        at = self._addresses()
+        step, no_room = self._loops.step_at, self._loops.NO_ROOM
+        for i in range(self.bar + 1, self.panel.n_bars):
+            found = step(i, at)
+            while found == no_room:
+                self._make_room()
+                at = self._addresses()
+                found = step(i, at)
+            self.bar = i
+            if found:
+                self._check_fault(i)
+            intents = decide(SessionView(self, features, memory))
+            if intents is None:
+                self.told = i
+            else:
+                self.follow(as_intents(intents))
+                # Orders and the row of targets are what following puts elsewhere.
+                at[ORDERS_THERE] = len(self._orders)
+                at[ORDERS_AT] = self._orders.ctypes.data
+                at[ROW_AT] = self._row.ctypes.data
+
+    def _addresses(self) -> Ints:
+        """Return the sizes and addresses of all that a bar reads and writes; see ``step_at``."""
+        shape, bars = self.panel.close.shape, self._bars
+        sizes = (*shape, len(bars[7]), len(bars[8]), len(bars[9]), len(self._terms))
+        rooms = (len(self._orders), len(self._key), len(self._flows))
+        arrays = (*bars, self._schedule, self._terms, self._scalars, self._state, self._account)
+        tables = (self._orders, self._key, self._value, self._flows, self._row)
+        logs = (self._curve, self._positions)
+        found = [array.ctypes.data for array in (*arrays, *tables, *logs)]
+        return np.array((*sizes, *rooms, *found), np.int64)
 
     def play(self, decided: Decisions) -> None:
         """Play every bar that is left with what was decided before; orders were placed before."""

@@ -445,17 +445,18 @@ def test_all_that_is_held_is_for_orders_that_reduce():
 
 def test_a_strategy_sees_its_positions_and_what_became_of_its_orders():
     panel = flat(100, 100, 100, 110, 110)
-    seen = []
+    seen, told, late = [], [], []
 
     def decide(view):
-        seen.append(view)
+        seen.append((float(view.positions[0]), view.equity, view.orders))
+        told.append([(o.number, o.kind, o.state, o.parent) for o in view.orders])
+        late.append(view)
         if view.i == 0:
             bracket = Order(0, 5, stop_loss=90, take_profit=108, tag="entry")
             return Intents(orders=(bracket, Order(0, 1, "limit", price=50, tag="low")))
         return Intents(cancel=(4,)) if view.i == 1 else None
 
     engine.run_events(panel, {}, decide, cash=1000.0, full=True)
-    told = [[(o.number, o.kind, o.state, o.parent) for o in view.orders] for view in seen]
     entry, profit = (1, "market", "filled", 0), (2, "limit", "working", 1)
     stop, low = (3, "stop", "working", 1), (4, "limit", "working", 0)
     assert told == [
@@ -465,10 +466,12 @@ def test_a_strategy_sees_its_positions_and_what_became_of_its_orders():
         [(2, "limit", "filled", 1), (3, "stop", "cancelled", 1)],
         [],
     ]
-    assert [float(view.positions[0]) for view in seen] == [0, 5, 5, 0, 0]
-    assert [view.equity for view in seen] == [1000, 1000, 1000, 1050, 1050]
-    assert seen[3].orders[0].average == 110.0
-    assert [o.tag for o in seen[1].orders] == ["entry", "entry", "entry", "low"]
+    assert [held for held, _, _ in seen] == [0, 5, 5, 0, 0]
+    assert [equity for _, equity, _ in seen] == [1000, 1000, 1000, 1050, 1050]
+    assert seen[3][2][0].average == 110.0
+    assert [o.tag for o in seen[1][2]] == ["entry", "entry", "entry", "low"]
+    with pytest.raises(Invalid, match="earlier close"):
+        late[0].weights  # noqa: B018 what an earlier close would have told
 
 
 def test_an_order_that_is_none_can_not_be_taken_back():

@@ -11,8 +11,11 @@ from apps.backtests.kernel.loops.plain import (
 from apps.backtests.kernel.loops.steps import ask_1d, mark_1d, trade_1d
 from apps.backtests.kernel.loops.sweeps import N_FIGURES, crossovers_1d, sums_2d
 from apps.backtests.kernel.loops.trips import excursions_1d, round_trips_1d
+from apps.backtests.kernel.loops.walking import FAULTY, NO_ROOM, step_at
 
 __all__ = [
+    "FAULTY",
+    "NO_ROOM",
     "N_FIGURES",
     "ask_1d",
     "crossovers_1d",
@@ -25,6 +28,7 @@ __all__ = [
     "positions_2d",
     "round_trips_1d",
     "sparse_2d",
+    "step_at",
     "step_bar",
     "sums_2d",
     "trade_1d",
