@@ -22,7 +22,7 @@ from apps.core.kernel.hashing import digest_arrays, digest_json
 from apps.market.kernel.bars import Panel, periods_per_year
 from apps.risk.kernel.expected_shortfall import expected_shortfall
 from apps.risk.kernel.value_at_risk import value_at_risk
-from apps.strategies.kernel.decisions import Decisions, decisions_of
+from apps.strategies.kernel.decisions import ByBar, Decided, decisions_of
 from apps.strategies.kernel.interface import Params, Strategy, check_panel
 
 Floats = NDArray[np.float64]
@@ -107,10 +107,11 @@ def compute(
         "result": result.digest,
         "benchmark": digest_arrays(value=market.value) if market else "",
     }
-    return replace(report, digest=digest_json(content), decided=targets)
+    known = None if isinstance(targets, ByBar) else targets
+    return replace(report, digest=digest_json(content), decided=known)
 
 
-def play(panel: Panel, targets: Floats | Decisions, request: Request) -> engine.Result:
+def play(panel: Panel, targets: Decided, request: Request) -> engine.Result:
     """Return the engine's result on the request's terms, its orders beside the targets."""
     lots = lots_of(panel, request.execution, request.units)
     return engine.run(

@@ -12,6 +12,7 @@ from apps.backtests.kernel.reports import play, run_figures
 from apps.backtests.kernel.requests import Request
 from apps.core.errors import Invalid, LabError
 from apps.market.kernel.bars import Panel, periods_per_year
+from apps.strategies.kernel.decisions import decisions_of
 from apps.strategies.kernel.interface import Params, Strategy, check_panel, check_params
 
 # What a sweep may be ranked by, and whether more of it is better.
@@ -69,7 +70,7 @@ def _measured(panel: Panel, strategy: Strategy, params: Params, request: Request
     try:
         full = check_params(strategy.spec, params)
         check_panel(strategy.spec, strategy.warmup(full), panel)
-        result = play(panel, strategy.targets(panel, full), request)
+        result = play(panel, decisions_of(strategy, panel, full), request)
     except LabError as error:
         why = {"code": error.code, "message": error.message}
         return Figures(params, {}, error=why, refused=isinstance(error, Invalid))
