@@ -33,6 +33,12 @@ def lab_home() -> Path:
     return Path(os.environ.get("LAB_HOME") or BASE_DIR / ".lab").resolve()
 
 
+def sandbox_home() -> Path:
+    """Return where the sandbox's files are: where its own user can read them when root starts."""
+    ours = Path("/opt/quantsite-sandbox") if os.geteuid() == 0 else lab_home() / "sandbox"
+    return Path(os.environ.get("SANDBOX_HOME") or ours)
+
+
 @lru_cache(maxsize=1)
 def lab_services() -> dict[str, Any]:
     """Return the addresses the embedded lab wrote down, or nothing when there is none.

@@ -111,3 +111,15 @@ STRATEGY_LIBRARY: dict[str, dict[str, object]] = {
     "scalping": {"CLASS": "apps.strategies.library.scalping.Scalping"},
     "given": {"CLASS": "apps.strategies.library.given.Given"},
 }
+# Where the Python of users runs; there is no way to run it outside.
+SANDBOXES: dict[str, dict[str, object]] = {
+    "default": {
+        "CLASS": "apps.strategies.sandbox.bubblewrap.Bubblewrap",
+        "OPTIONS": {
+            "home": str(env.sandbox_home()),
+            "uid": env.number("SANDBOX_UID", 64001),
+            "seconds": env.number("SANDBOX_SECONDS", 60),
+            "memory_mb": env.number("SANDBOX_MEMORY_MB", 1024),
+        },
+    },
+}

@@ -82,7 +82,7 @@ def _setting(sweep: Sweep, progress: jobs.Progress) -> Setting:
     progress.tell(sweep.done, sweep.trials, "reading bars")
     asked = read_request(sweep.request)
     version = get_version(sweep.version_id, sweep.team_id)
-    strategy = get_strategy(version.name)
+    strategy = get_strategy(version.name, version.team_id)
     panel = selectors.panel_of(asked, sweep.team_id, strategy.spec.inputs)
     with transaction.atomic():
         held = Sweep.objects.select_for_update().get(pk=sweep.pk)

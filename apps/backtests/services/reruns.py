@@ -171,7 +171,7 @@ def _compute(run: Run) -> Report:
     """Compute the run on the bars as they are known now, whatever it was pinned to."""
     asked = replace(selectors.request_of(run), as_of=None)
     version = get_version(run.version_id, run.team_id)
-    strategy = get_strategy(version.name)
+    strategy = get_strategy(version.name, version.team_id)
     panel = selectors.panel_of(asked, run.team_id, strategy.spec.inputs)
     benchmark = selectors.benchmark_of(asked, run.team_id, panel)
     return compute(panel, strategy, version.params, asked, benchmark=benchmark)

@@ -28,7 +28,7 @@ from apps.core.errors import LabError
 from apps.core.models import Job
 from apps.market.kernel.periods import known_at
 from apps.market.services import register_reader
-from apps.strategies.selectors import VersionView, get_strategy, get_version
+from apps.strategies.selectors import VersionView, check_runnable, get_strategy, get_version
 from apps.strategies.services import ensure_version
 
 PROMOTION = "promotion"
@@ -70,7 +70,8 @@ def create_backtest(*, actor: Actor, request: Mapping[str, Any], now: datetime) 
         version = ensure_version(
             actor=actor, name=asked.strategy, params=asked.params, now=now, note=""
         )
-        get_strategy(version.name).warmup(version.params)
+        check_runnable(version.name, version.team_id)
+        get_strategy(version.name, version.team_id).warmup(version.params)
         study = _study_of(actor, asked, now)
         run = _add_run(actor, asked, version, study, now)
         tables = {f"given_{name}": given_table(rows) for name, rows in asked.given.tables.items()}
@@ -162,7 +163,7 @@ def _compute(run: Run, progress: jobs.Progress) -> tuple[Report, Request]:
     asked = selectors.request_of(run)
     progress.tell(0, STEPS, "reading bars")
     version = get_version(run.version_id, run.team_id)
-    strategy = get_strategy(version.name)
+    strategy = get_strategy(version.name, version.team_id)
     panel = selectors.panel_of(asked, run.team_id, strategy.spec.inputs)
     register_reader(
         subject=_subject(run),

@@ -20,7 +20,7 @@ from apps.core import jobs
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, Invalid
 from apps.core.models import Job
-from apps.strategies.selectors import get_strategy
+from apps.strategies.selectors import check_runnable, get_strategy
 from apps.strategies.services import ensure_version
 
 LANES = 2
@@ -71,7 +71,8 @@ def create_sweep(
         version = ensure_version(
             actor=actor, name=asked.strategy, params=asked.params, now=now, note=""
         )
-        axes = read_space(space, get_strategy(version.name).spec, version.params)
+        check_runnable(version.name, version.team_id)
+        axes = read_space(space, get_strategy(version.name, version.team_id).spec, version.params)
         total = trials_of(axes, method, trials)
         sweep = Sweep.objects.create(
             team_id=actor.team,

@@ -6,7 +6,6 @@ from apps.strategies.selectors.editing import newest_version as newest_version
 from apps.strategies.selectors.editing import targets_of as targets_of
 from apps.strategies.selectors.expressions import list_operators as list_operators
 from apps.strategies.selectors.expressions import preview_expression as preview_expression
-from apps.strategies.selectors.library import get_strategy as get_strategy
 from apps.strategies.selectors.library import is_in_library as is_in_library
 from apps.strategies.selectors.library import list_published as list_published
 from apps.strategies.selectors.library import list_strategies as list_strategies
@@ -15,6 +14,11 @@ from apps.strategies.selectors.library import source_of as source_of
 from apps.strategies.selectors.recipes import Recipe as Recipe
 from apps.strategies.selectors.recipes import recipe_of as recipe_of
 from apps.strategies.selectors.recipes import source_digest_of as source_digest_of
+from apps.strategies.selectors.running import check_runnable as check_runnable
+from apps.strategies.selectors.running import code_approval as code_approval
+from apps.strategies.selectors.running import get_strategy as get_strategy
+from apps.strategies.selectors.running import sandbox as sandbox
+from apps.strategies.selectors.running import sandbox_status as sandbox_status
 from apps.strategies.selectors.scans import ScanView as ScanView
 from apps.strategies.selectors.scans import get_scan as get_scan
 from apps.strategies.selectors.scans import list_consensus as list_consensus
@@ -49,6 +53,8 @@ __all__ = [
     "StrategyView",
     "VersionDiff",
     "VersionView",
+    "check_runnable",
+    "code_approval",
     "diff_unsaved",
     "diff_versions",
     "expression_page",
@@ -77,6 +83,8 @@ __all__ = [
     "read_expression",
     "read_version",
     "recipe_of",
+    "sandbox",
+    "sandbox_status",
     "scan_views",
     "scanner_page",
     "source_digest_of",

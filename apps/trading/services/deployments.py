@@ -19,6 +19,7 @@ from apps.core.kernel.timeframes import seconds_of
 from apps.market import selectors as market
 from apps.market.selectors import FeedState
 from apps.strategies import selectors as strategies
+from apps.strategies.selectors import VersionView
 from apps.trading import selectors, store
 from apps.trading.kernel.money import to_money, to_quantity
 from apps.trading.kernel.scopes import covering
@@ -67,7 +68,7 @@ def deploy(
     )
     feed = market.feed_state(account.feed)
     chosen = _check_symbols(feed, symbols)
-    _check_strategy(found.version.name, len(chosen))
+    _check_strategy(found.version, len(chosen))
     _check_allocation(allocation)
     try:
         with transaction.atomic():
@@ -82,7 +83,7 @@ def deploy(
                 strategy=found.version.name,
                 params=found.version.params,
                 approval_id=found.approval.proposal_id,
-                history_from=_history_from(feed, found.version.name, found.version.params),
+                history_from=_history_from(feed, found.version),
                 created_by=actor.name,
                 created_at=now,
             )
@@ -148,8 +149,9 @@ def _check_symbols(feed: FeedState, symbols: Sequence[str]) -> tuple[str, ...]:
     return tuple(symbol for symbol in feed.symbols if symbol in set(symbols))
 
 
-def _check_strategy(name: str, n_symbols: int) -> None:
-    spec = strategies.get_strategy(name).spec
+def _check_strategy(version: VersionView, n_symbols: int) -> None:
+    strategies.check_runnable(version.name, version.team_id)
+    spec = strategies.get_strategy(version.name, version.team_id).spec
     if spec.single_asset and n_symbols != 1:
         message = f"{spec.title} trades one instrument; name one of {n_symbols} in symbols."
         raise Invalid(message, code="deploy.single_asset", details={"field": "symbols"})
@@ -177,9 +179,10 @@ def _check_room(account: Account, allocation: Decimal, feed: FeedState) -> None:
         raise Conflict(message, code="deploy.halted", details={"scope": halts[0].scope})
 
 
-def _history_from(feed: FeedState, strategy: str, params: dict[str, Any]) -> datetime:
+def _history_from(feed: FeedState, version: VersionView) -> datetime:
     """Return from when on bars are shown to the strategy: its warm-up and some to spare."""
-    bars = 3 * strategies.get_strategy(strategy).warmup(params) + SPARE_BARS
+    strategy = strategies.get_strategy(version.name, version.team_id)
+    bars = 3 * strategy.warmup(version.params) + SPARE_BARS
     spread = CALENDAR_SPREAD.get(feed.calendar, OTHER_SPREAD)
     at = feed.position_at or feed.start_at
     return at - timedelta(seconds=bars * spread * seconds_of(feed.timeframe))

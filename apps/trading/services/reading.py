@@ -34,5 +34,5 @@ def note_readings(panel: Panel, bar: Bar, decided: Sequence[Sleeve], now: dateti
 
 
 def _figures(sleeve: Sleeve) -> list[str]:
-    spec = strategies.get_strategy(sleeve.row.strategy).spec
+    spec = strategies.get_strategy(sleeve.row.strategy, sleeve.row.team_id).spec
     return [name for name in spec.inputs if name not in FIELDS]

@@ -66,7 +66,7 @@ def _ready(row: Deployment, panel: Panel, bar: Bar) -> Readied:
     if not seen.n_bars or int(seen.ts[-1]) != last:
         return Readied()
     try:
-        features = strategies.get_strategy(row.strategy).prepare(seen, row.params)
+        features = strategies.get_strategy(row.strategy, row.team_id).prepare(seen, row.params)
     except Exception as error:
         log.exception("deployment.prepare_failed", deployment_id=row.pk)
         return Readied(error=f"{type(error).__name__}: {error}")
@@ -172,7 +172,8 @@ def decide(sleeve: Sleeve, readied: Readied) -> Decision:
     memory: dict[str, Any] = deepcopy(row.state["memory"])
     view = sleeve.session.view(readied.features, memory, readied.i)
     try:
-        intents = as_intents(strategies.get_strategy(row.strategy).decide(view, row.params))
+        strategy = strategies.get_strategy(row.strategy, row.team_id)
+        intents = as_intents(strategy.decide(view, row.params))
         found = plain_memory(memory)
     except Exception as error:
         log.exception("deployment.decide_failed", deployment_id=row.pk)

@@ -17,6 +17,7 @@ import numpy as np
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
+from apps.backtests.kernel.feeding import fed
 from apps.core.errors import Conflict
 from apps.core.kernel.timeframes import seconds_of
 from apps.market import selectors as market
@@ -26,7 +27,7 @@ from apps.market.services import FeedBatch
 from apps.strategies import selectors as strategies
 from apps.trading import selectors, store
 from apps.trading.models import Account
-from apps.trading.selectors.windows import take_batch
+from apps.trading.selectors.windows import forget_windows, take_batch
 from apps.trading.services.bars import Bar, terms_of
 from apps.trading.services.deciding import Decided, Stale, decide_all
 from apps.trading.services.restarts import settle_epoch
@@ -70,6 +71,8 @@ def catch_up(*, feed_name: str, now: datetime) -> Stepped:
             raise
         except Exception:
             log.exception("account.step_failed", account_id=account_id, feed=feed_name)
+            # What was missing may be there at the next bar.
+            forget_windows(feed_name)
             failed += 1
         else:
             steps, sent = steps + taken, sent + more
@@ -107,12 +110,14 @@ def _advance(account_id: int, feed: FeedState, now: datetime) -> tuple[int, int]
 def _panel_for(account: Account, feed: FeedState, position: datetime) -> Panel | None:
     """Return the feed's bars from the earliest that a running deployment wants to see."""
     running = selectors.open_deployments(account.pk)
-    inputs = set(terms_of(account).inputs)
+    inputs = set(terms_of(account).inputs(feed.price_mode))
     for row in running:
-        inputs |= set(strategies.get_strategy(row.strategy).spec.inputs) - set(FIELDS)
+        inputs |= set(strategies.get_strategy(row.strategy, row.team_id).spec.inputs) - set(FIELDS)
     starts = [row.history_from for row in running]
     since = min([*starts, account.last_bar_at or position])
-    return selectors.read_window(feed, since=since, until=position, inputs=tuple(sorted(inputs)))
+    wanted = tuple(sorted(inputs))
+    panel = selectors.read_window(feed, since=since, until=position, inputs=wanted)
+    return None if panel is None else fed(panel)
 
 
 def _new_rows(panel: Panel, last_bar_at: datetime | None) -> list[int]:

@@ -1,0 +1,1 @@
+"""Where the Python of users runs, and nowhere else."""

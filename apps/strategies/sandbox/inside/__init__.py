@@ -1,0 +1,1 @@
+"""What is copied into the sandbox and runs there: no Django, no lab, only the standard library."""

@@ -1,0 +1,69 @@
+"""What runs under a name: a member of the library, or a user's text in the sandbox."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from apps.approvals.selectors import find_approval
+from apps.core.errors import Conflict
+from apps.core.plugs import load_plug
+from apps.strategies.kernel.interface import Strategy
+from apps.strategies.kernel.user_code import read
+from apps.strategies.sandbox.base import Sandbox, Status
+from apps.strategies.sandbox.own import OwnStrategy
+from apps.strategies.selectors import library
+from apps.strategies.selectors.recipes import CODE, own_row
+
+SANDBOXES = "SANDBOXES"
+
+
+def get_strategy(name: str, team_id: int | None = None) -> Strategy:
+    """Return what runs under the name that a version has.
+
+    Of a team's own text (``code:<digest>``) every call goes through the sandbox, and is refused
+    with ``strategy.not_approved`` until a person approved exactly that text, and with
+    ``sandbox.unavailable`` where the sandbox does not hold.
+
+    Raises ``NotFound``, also for the text of another team.
+    """
+    if not name.startswith(CODE):
+        return library.get_strategy(name)
+    row = own_row(name, team_id)
+    declared = read(row.strategy.name, row.source)
+    check = partial(_check_approved, row.team_id, row.strategy.title)
+    found: Strategy = OwnStrategy(declared, row.source, sandbox(), check)
+    return found
+
+
+def check_runnable(name: str, team_id: int) -> None:
+    """Raise ``Conflict`` when what runs under the name must not run: a text nobody approved."""
+    found = get_strategy(name, team_id)
+    if isinstance(found, OwnStrategy):
+        found.check()
+
+
+def code_approval(team_id: int, digest: str) -> Any:
+    """Return the approval of the text with that digest; None while nobody approved it."""
+    subject = f"{CODE}{digest}"
+    return find_approval(team_id=team_id, kind="code", subject=subject, digest=digest)
+
+
+def sandbox() -> Sandbox:
+    """Return the sandbox of this process."""
+    found: Sandbox = load_plug(SANDBOXES, "default")
+    return found
+
+
+def sandbox_status(*, fresh: bool = False) -> Status:
+    """Return whether users' Python may run here; it tries to break out at most once an hour."""
+    return sandbox().status(fresh=fresh)
+
+
+def _check_approved(team_id: int, title: str, digest: str) -> None:
+    if code_approval(team_id, digest) is None:
+        message = (
+            f"The text of {title} (sha-256 {digest[:12]}…) may not run: nobody has approved "
+            "exactly this text. Propose it, and let a validator who did not write it approve it."
+        )
+        raise Conflict(message, code="strategy.not_approved", details={"digest": digest})
