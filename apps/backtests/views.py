@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import UUID
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -55,17 +52,23 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Show a run: progress while it is computed, then its tear sheet."""
     found = selectors.get_run(run_id, signed_in(request).team)
     detail = selectors.run_detail(found)
-    context: dict[str, Any] = {"run": detail, "job": found.job}
     if not found.is_done:
-        return render(request, "backtests/waiting.html", context)
-    curves, trades = selectors.get_curves(found), selectors.rows_of(found, "trades", last=100)
-    context |= {
-        "figure": charts.equity_figure(curves),
+        return render(request, "backtests/waiting.html", {"run": detail, "job": found.job})
+    table = forms.run_table(request.GET)
+    listed = selectors.page_rows(found, table["name"], state=table["state"])
+    rows = page(listed.index, request, limit=50, order=table["order"], row=listed.row)
+    context = {
+        "run": detail,
+        "figure": charts.equity_figure(selectors.get_curves(found)),
         "headlines": forms.headlines(detail),
         "metrics": forms.metric_rows(detail),
         "tail": forms.tail_rows(detail),
         "months": selectors.monthly_rows(found),
-        "trades": trades[::-1],
+        "table": table,
+        "rows": [forms.table_cells(table, row) for row in rows["items"]],
+        "next": rows["next"],
+        "count": len(listed.index),
+        "states": selectors.count_states(found),
         "symbols": selectors.symbols_traded(found),
         "version": found.version,
         "trials": selectors.count_trials(found),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from apps.backtests.kernel.curves import Curves, drawdown_of, kept, monthly
 from apps.backtests.kernel.metrics import METRICS
+from apps.backtests.kernel.wording import costs_in_words, execution_in_words
 
 Floats = NDArray[np.float64]
 WIDTH, HEIGHT = 960, 260
@@ -61,11 +62,9 @@ def html_sheet(run: Mapping[str, Any], curves: Curves, trades: Sequence[Mapping[
 
 
 def _costs(run: Mapping[str, Any]) -> str:
-    costs = run["request"]["costs"]
-    plain = f"fee {costs['fee_bps']:g} bps, slippage {costs['slippage_bps']:g} bps"
-    more = {n: value for n, value in costs.items() if n not in {"fee_bps", "slippage_bps"}}
-    more |= run["request"].get("execution") or {}
-    return ", ".join((plain, *(f"{name} {value}" for name, value in more.items())))
+    asked = run["request"]
+    execution = execution_in_words(asked.get("execution") or {})
+    return " ".join((*costs_in_words(asked["costs"]), *execution))
 
 
 def _rows(pairs: Iterable[tuple[str, Any]]) -> str:

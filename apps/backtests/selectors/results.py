@@ -192,6 +192,17 @@ def list_rows(run: Run, name: str, *, state: str = "", symbol: str = "") -> List
     return Listed(table, [{"n": int(n)} for n in np.flatnonzero(fits)])
 
 
+def page_rows(run: Run, name: str, *, state: str = "") -> Listed:
+    """Return a table as the run's page lists it: orders by number, the rest the latest first.
+
+    A run computed before the table was kept has no rows in it.
+    """
+    if not has_table(run, name):
+        return Listed({}, [])
+    found = list_rows(run, name, state=state)
+    return found if name == "orders" else Listed(found.table, found.index[::-1])
+
+
 def _json(name: str, value: Any) -> Any:
     if name.endswith("ts"):
         return iso(value)
@@ -201,6 +212,8 @@ def _json(name: str, value: Any) -> Any:
 
 def count_states(run: Run) -> dict[str, int]:
     """Return how many orders ended in each state, those there are."""
+    if not has_table(run, "orders"):
+        return {}
     found = table_of(run, "orders")["state"].tolist()
     return {state: found.count(state) for state in ORDER_STATES if state in found}
 

@@ -139,6 +139,17 @@ def test_positions_tell_what_was_held_after_each_change(played):
     assert table["weight"][0] == pytest.approx(41_344 / equity)
 
 
+def test_a_bracket_that_a_gap_has_passed_gets_the_price_there_was():
+    # 01-25 opened at 454.44, beyond the stop of the short and the profit of the long.
+    short = {"size": -10, "kind": "limit", "price": 425, "stop_loss": 440, "take_profit": 400}
+    long = {"size": 10, "kind": "stop", "price": 430, "stop_loss": 420, "take_profit": 440}
+    for order in (short, long):
+        rows = [{"ts": "2012-01-24", "symbol": "AAPL", **order}]
+        report = report_of(orders=rows)
+        np.testing.assert_allclose(report.result.fills.price, [454.44, 454.44])
+        assert report.result.equity[-1] == pytest.approx(100_000)
+
+
 def test_weights_and_signals_buy_what_they_say():
     weights = "ts,AAPL,MSFT\n2012-01-03,0.5,0.5\n2012-01-17,0,1\n"
     fills = report_of(targets=weights).result.fills

@@ -285,11 +285,14 @@ def work_orders(
                 if passed and not born_within and orders[o, BORN] < i:
                     quoted, rests, moment = open_price, not stops, OPEN_MOMENT
             elif stops and (stage == 2 or stage == 4) and born_within == (stage == 4):
+                # A gap may have opened a bracket beyond its own stop: that gets no better price.
+                first = orders[o, BEST] if born_within else open_price
                 if high[a] >= level if buys else low[a] <= level:
-                    quoted = level
+                    quoted = max(level, first) if buys else min(level, first)
             elif not stops and stage == 3 and not born_within:
                 if low[a] <= level if buys else high[a] >= level:
-                    quoted, rests = level, True
+                    quoted = min(level, open_price) if buys else max(level, open_price)
+                    rests = True
         if quoted != quoted:
             continue
         size = left

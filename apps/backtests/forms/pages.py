@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from apps.backtests.forms.terms import (
+    COST_FIELDS,
+    EXECUTION_FIELDS,
+    ROW_OPTIONS,
+    STOP_FIELDS,
+    kept_terms,
+    term_fields,
+)
 from apps.backtests.kernel.fills import FILLS, UNITS
 from apps.backtests.kernel.metrics import METRICS, Metric
 from apps.backtests.kernel.reports import RUN_METRICS
@@ -67,8 +75,14 @@ def new_run(
     plug = str(asked.get("plug") or chosen)
     if plug not in {spec.name for spec in known}:
         plug = known[0].name
-    costs = asked.get("costs") or {}
+    costs, execution = asked.get("costs") or {}, asked.get("execution") or {}
     return {
+        "cost_fields": term_fields("costs", COST_FIELDS, costs),
+        "execution_fields": term_fields("execution", EXECUTION_FIELDS, execution),
+        "stop_fields": term_fields("execution", STOP_FIELDS, execution),
+        "kept": kept_terms(execution),
+        "row_options": list(ROW_OPTIONS.items()),
+        "rows": asked.get("rows") or {"kind": "orders", "text": "", "note": ""},
         "strategies": [
             {"spec": spec, "fields": parameter_fields(spec, given if spec.name == plug else {})}
             for spec in known

@@ -1,0 +1,32 @@
+"""Fields and rows of the pages of backtests."""
+
+from apps.backtests.forms.pages import (
+    STATUSES,
+    columns,
+    comparison_rows,
+    headlines,
+    metric_rows,
+    new_run,
+    parameter_fields,
+    swept,
+    tail_rows,
+    trial_cells,
+    trial_columns,
+)
+from apps.backtests.forms.tables import run_table, table_cells
+
+__all__ = [
+    "STATUSES",
+    "columns",
+    "comparison_rows",
+    "headlines",
+    "metric_rows",
+    "new_run",
+    "parameter_fields",
+    "run_table",
+    "swept",
+    "table_cells",
+    "tail_rows",
+    "trial_cells",
+    "trial_columns",
+]
