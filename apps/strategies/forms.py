@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from apps.strategies.kernel.expressions import EXTRAS, FIELDS, functions
 from apps.strategies.kernel.expressions.operators import GROUPS
 from apps.strategies.kernel.interface import Parameter, Spec
+from apps.strategies.selectors import list_strategies
+from apps.strategies.selectors.scans import SignalFilter
 
-KINDS = (("", "All kinds"), ("library", "Library"), ("expression", "Expression"))
+KINDS = (
+    ("", "All kinds"),
+    ("library", "Library"),
+    ("expression", "Expression"),
+    ("python", "Python"),
+)
 TYPES = {
     "int": "number",
     "float": "number",
@@ -55,6 +65,23 @@ def expression_form(page: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def code_form(page: dict[str, Any]) -> dict[str, Any]:
+    """Return the page of the code editor with its choices, each version with the one before."""
+    shown = page["versions"]
+    before = [*(one.id for one in shown[1:]), None]
+    return {
+        **page,
+        "versions": [
+            {**asdict(one), "before": last} for one, last in zip(shown, before, strict=False)
+        ],
+        "universe_options": [
+            (one.name, f"{one.title} ({len(one.symbols)}, {one.timeframe})")
+            for one in page["universes"]
+        ],
+        "chosen": next((one.name for one in page["universes"] if one.timeframe == "1d"), ""),
+    }
+
+
 def completion_words(catalogue: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the names of the language with what each means, and the published formulas."""
     words = {**FIELDS, "vwap": "the volume-weighted average price, or the typical price"}
@@ -76,3 +103,42 @@ def completion_words(catalogue: list[dict[str, Any]]) -> dict[str, Any]:
 def language() -> dict[str, Any]:
     """Return the expression language as the page lists it."""
     return {"fields": FIELDS, "functions": functions()}
+
+
+WANTS = (("", "Long or short"), ("long", "Long"), ("short", "Short"))
+ORDERS = (("-signal_at", "Latest turn first"), ("-score", "Highest score first"))
+
+
+def signal_filter(values: Mapping[str, Any]) -> SignalFilter:
+    """Return the filter of a page's address; what it does not know is left out."""
+    try:
+        least = float(values.get("min_score") or "nan")
+    except ValueError:
+        least = math.nan
+    sort = str(values.get("sort", ""))
+    return SignalFilter(
+        strategy=str(values.get("strategy", "")),
+        symbol=str(values.get("symbol", "")).strip(),
+        side=str(values.get("side", "")),
+        min_score=least if math.isfinite(least) else None,
+        sort=sort if sort in dict(ORDERS) else ORDERS[0][0],
+    )
+
+
+def scanner_choices(strategies: Iterable[str]) -> dict[str, Any]:
+    """Return what the filters of the scanner's page offer."""
+    names = [(name, name.replace("_", " ").capitalize()) for name in strategies]
+    return {
+        "strategy_options": [("", "All strategies"), *names],
+        "side_options": WANTS,
+        "sort_options": ORDERS,
+    }
+
+
+def alert_choices(universes: Iterable[Any]) -> dict[str, Any]:
+    """Return what the form of a rule offers."""
+    specs = [spec for spec in list_strategies() if not spec.passive]
+    return {
+        "strategy_options": [("", "Any"), *((spec.name, spec.title) for spec in specs)],
+        "universe_options": [("", "Any"), *((one.name, one.title) for one in universes)],
+    }

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from apps.core.doors import permission, signed_in
 from apps.core.rest import page
-from apps.strategies import forms, selectors
+from apps.market.selectors import list_universes
+from apps.strategies import charts, forms, selectors
+from apps.strategies.selectors import alerts, scans, signals
 
 
 @require_GET
@@ -40,8 +43,37 @@ def library(request: HttpRequest) -> HttpResponse:
 @permission("team.read")
 def scanner(request: HttpRequest) -> HttpResponse:
     """Show a scan, the newest unless one is asked for, with its signals and the scans before."""
-    found = selectors.scanner_page(signed_in(request).team, request.GET.get("scan", ""))
-    return render(request, "strategies/scanner.html", found)
+    team, asked = signed_in(request).team, forms.signal_filter(request.GET)
+    context = selectors.scanner_page(team, request.GET.get("scan", ""))
+    context |= {"asked": asked, "signals": [], **forms.scanner_choices(context["strategies"])}
+    if context["scan"] is not None:
+        rows, order = scans.wanted_rows(team, context["scan"].id, asked)
+        found = page(rows, request, limit=100, order=order)
+        shown = scans.with_consensus(team, context["scan"].id, found["items"])
+        context |= {"signals": shown, "next": found["next"]}
+    return render(request, "strategies/scanner.html", context)
+
+
+@require_GET
+@permission("team.read")
+def signal_history(request: HttpRequest) -> HttpResponse:
+    """Show what was wanted of a symbol at scan after scan."""
+    asked = request.GET
+    found = signals.history_page(
+        signed_in(request).team, asked.get("symbol", ""), asked.get("strategy", "")
+    )
+    found["figure"] = charts.score_figure(found["symbol"], found["scored"])
+    return render(request, "strategies/signal_history.html", found)
+
+
+@require_GET
+@permission("team.read")
+def signal_alerts(request: HttpRequest) -> HttpResponse:
+    """Show where messages about signals go, which are told, and what was sent."""
+    team = signed_in(request).team
+    context = alerts.alerts_page(team)
+    context |= forms.alert_choices(list_universes(team_id=team))
+    return render(request, "strategies/signal_alerts.html", context)
 
 
 @require_GET
@@ -62,6 +94,28 @@ def expressions(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
+@permission("research.write")
+def code(request: HttpRequest) -> HttpResponse:
+    """Show the code editor with the text that a new strategy begins with."""
+    context = forms.code_form(selectors.code_page(signed_in(request).team))
+    return render(request, "strategies/editor.html", context)
+
+
+@require_GET
+@permission("research.write")
+def edit(request: HttpRequest, strategy_id: int) -> HttpResponse:
+    """Show the editor that fits a strategy, with its newest version."""
+    team = signed_in(request).team
+    kind = selectors.get_strategy_row(strategy_id, team).kind
+    if kind == "expression":
+        return redirect(f"{reverse('strategies:expressions')}?strategy={strategy_id}")
+    if kind == "library":
+        return redirect("strategies:strategy", strategy_id)
+    context = forms.code_form(selectors.code_page(team, strategy_id))
+    return render(request, "strategies/editor.html", context)
+
+
+@require_GET
 @permission("team.read")
 def catalogue(request: HttpRequest) -> HttpResponse:
     """Show the published formulas, those with a text in them if one is given."""
@@ -77,7 +131,8 @@ def strategy(request: HttpRequest, strategy_id: int) -> HttpResponse:
     team = signed_in(request).team
     shown = selectors.get_strategy_row(strategy_id, team)
     rows = selectors.list_versions(team_id=team, strategy_id=strategy_id)
-    spec = selectors.get_strategy(shown.plug).spec
+    newest = shown.latest.name if shown.latest else shown.plug
+    spec = selectors.get_strategy(newest, team).spec
     found = page(rows, request, limit=50, row=selectors.view_of)
     context = {
         "strategy": shown,
@@ -98,7 +153,7 @@ def version(request: HttpRequest, version_id: int) -> HttpResponse:
     found = selectors.get_version_detail(version_id, team)
     context = {
         "version": found,
-        "spec": selectors.get_strategy(found["name"]).spec,
+        "spec": selectors.spec_of(found["strategy_id"], team, version_id),
         "reading": selectors.read_version(found),
         "others": selectors.list_versions(team_id=team, strategy_id=found["strategy_id"])[:20],
         "history": selectors.list_version_history(version_id, team),

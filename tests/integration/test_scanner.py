@@ -194,8 +194,14 @@ def test_the_page_shows_signals_consensus_and_history(scan, client_as, team):
     wanted = selectors.list_signals(team_id=team.pk, scan_id=row.pk)
     scored = [one for one in wanted if one.score is not None]
     for one in scored:
-        parts = one.components
-        assert f"geometry {parts['geometry']:.1f}, momentum {parts['momentum']:.1f}" in page
+        assert f'popovertarget="parts-{one.pk}"' in page
+        for name, value in one.components.items():
+            assert f">{value:.1f}<" in page, name
+    only = client.get(f"/strategies/scanner/?scan={row.pk}&strategy=donchian_breakout&side=short")
+    shorts = wanted.filter(strategy="donchian_breakout", side=-1).count()
+    assert only.content.count(b'scope="row">', only.content.index(b"</form>")) >= shorts
+    best = client.get(f"/strategies/scanner/?scan={row.pk}&sort=-score&min_score=x&side=up")
+    assert best.status_code == 200
     assert client.get("/strategies/scanner/?scan=999999").status_code == 404
 
 

@@ -174,5 +174,6 @@ def alerts_page(team_id: int) -> dict[str, Any]:
         "targets": targets,
         "target_names": [(one["name"], one["name"]) for one in targets],
         "rules": [rule_row(row) for row in list_alert_rules(team_id=team_id)],
-        "messages": [message_row(row) for row in messages],
+        # Not ``messages``: that is what the frame shows on top of the page.
+        "told": [message_row(row) for row in messages],
     }

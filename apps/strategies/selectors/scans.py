@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Coalesce
 
 from apps.core.errors import NotFound
 from apps.core.models import Job
@@ -15,10 +17,12 @@ from apps.market.kernel.periods import micros
 from apps.market.selectors import list_universes, read_panel
 from apps.strategies.kernel.scanning import Consensus, closed, consensus
 from apps.strategies.models import Scan, Signal
+from apps.strategies.selectors.alerts import list_schedules, schedule_row
 from apps.strategies.selectors.library import get_strategy, list_strategies
 
 HISTORY_SHOWN = 20
-SIGNALS_SHOWN = 500
+SIDES = {"long": 1, "short": -1}
+Order = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,17 @@ class ScanView:
     def progress(self) -> float:
         """Share of the batches that have ended."""
         return self.done / self.batches if self.batches else float(self.status != "refreshing")
+
+
+@dataclass(frozen=True, slots=True)
+class SignalFilter:
+    """Which signals the page shows, and in what order."""
+
+    strategy: str = ""
+    symbol: str = ""
+    side: str = ""
+    min_score: float | None = None
+    sort: str = "-signal_at"
 
 
 def list_scanned() -> list[str]:
@@ -135,34 +150,58 @@ def list_readings(*, team_id: int, scan_id: int) -> QuerySet[Signal]:
 
 
 def scanner_page(team_id: int, scan: str) -> dict[str, Any]:
-    """Return what the scanner's page shows. Raises ``NotFound`` for a scan that is not there."""
+    """Return what the scanner's page shows beside the signals.
+
+    Raises ``NotFound`` for a scan that is not there.
+    """
     history = scan_views(list(list_scans(team_id=team_id)[:HISTORY_SHOWN]))
     shown = get_scan(int(scan), team_id) if scan.isdecimal() else next(iter(history), None)
     universes = list_universes(team_id=team_id)
-    context: dict[str, Any] = {
+    return {
         "scan": shown,
         "history": history,
         "universes": [(item.name, item.title) for item in universes],
         "universe": shown.universe if shown else "",
-        "signals": [],
+        "strategies": shown.strategies if shown else [],
+        "schedules": [schedule_row(row) for row in list_schedules(team_id=team_id)],
     }
-    if shown is not None:
-        agreed = {one.symbol: one for one in list_consensus(team_id=team_id, scan_id=shown.id)}
-        rows = list_signals(team_id=team_id, scan_id=shown.id)[:SIGNALS_SHOWN]
-        context["signals"] = [
-            {
-                "signal": row,
-                "consensus": agreed[row.symbol],
-                "parts": _parts(row.strategy, row.components),
-            }
-            for row in rows
-        ]
-    return context
 
 
-def _parts(strategy: str, components: dict[str, float]) -> str:
-    order = [part.name for part in get_strategy(strategy).spec.components]
-    return ", ".join(f"{name} {components[name]:.1f}" for name in order if name in components)
+def wanted_rows(team_id: int, scan_id: int, asked: SignalFilter) -> tuple[QuerySet[Signal], Order]:
+    """Return the signals of a scan that fit a filter, and the order they are read in."""
+    rows = list_signals(
+        team_id=team_id,
+        scan_id=scan_id,
+        strategy=asked.strategy,
+        symbol=asked.symbol,
+        min_score=asked.min_score,
+    )
+    rows = rows.filter(side=SIDES[asked.side]) if asked.side in SIDES else rows
+    if asked.sort == "-score":
+        return rows.annotate(sort_value=Coalesce(F("score"), Value(-1.0))), ("-sort_value", "-id")
+    return rows, ("-signal_at", "-id")
+
+
+def with_consensus(team_id: int, scan_id: int, rows: Iterable[Signal]) -> list[dict[str, Any]]:
+    """Return signals with the parts of their scores and how many strategies agree."""
+    agreed = {one.symbol: one for one in list_consensus(team_id=team_id, scan_id=scan_id)}
+    return [
+        {"signal": row, "consensus": agreed[row.symbol], "parts": parts_of(row)} for row in rows
+    ]
+
+
+def parts_of(row: Signal) -> list[dict[str, Any]]:
+    """Return the parts of a signal's score in the order its strategy declares them."""
+    return [
+        {
+            "name": part.name,
+            "title": part.title,
+            "value": row.components[part.name],
+            "most": part.most,
+        }
+        for part in get_strategy(row.strategy).spec.components
+        if part.name in row.components
+    ]
 
 
 def list_consensus(*, team_id: int, scan_id: int) -> list[Consensus]:

@@ -1,23 +1,89 @@
-// Scanner: ask for a scan, follow its batches, show what it found.
+// Scanner: ask for a scan, follow its batches, show what it found; parts of a score on hover.
 
-import { request } from "../lib/api.js";
-import { $, toast } from "../lib/dom.js";
+import { del, patch, post, request } from "../lib/api.js";
+import { $, $$, toast } from "../lib/dom.js";
 
 const EVERY = 1000;
+const GAP = 6;
 
-$("#scan-form")?.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const button = event.submitter;
+/** Do what a button or form asks; a refusal is told and leaves the page be. */
+async function act(button, work) {
   if (button) button.disabled = true;
   try {
-    const universe = new FormData(event.target).get("universe");
-    const made = await request("/scans", { method: "POST", body: { universe } });
-    location.assign(`?scan=${made.id}`);
+    await work();
   } catch (problem) {
     toast(problem.message, { tone: "bad" });
     if (button) button.disabled = false;
   }
+}
+
+$("#scan-form")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  act(event.submitter, async () => {
+    const universe = new FormData(event.target).get("universe");
+    const made = await post("/scans", { universe });
+    location.assign(`?scan=${made.id}`);
+  });
 });
+
+$("#schedule-form")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  act(event.submitter, async () => {
+    await post("/scan-schedules", Object.fromEntries(new FormData(event.target)));
+    location.reload();
+  });
+});
+
+for (const button of $$("[data-schedule]")) {
+  button.addEventListener("click", () =>
+    act(button, async () => {
+      await patch(`/scan-schedules/${button.dataset.schedule}`, { is_on: button.dataset.isOn === "true" });
+      location.reload();
+    }),
+  );
+}
+
+for (const button of $$("[data-schedule-delete]")) {
+  button.addEventListener("click", () =>
+    act(button, async () => {
+      await del(`/scan-schedules/${button.dataset.scheduleDelete}`);
+      location.reload();
+    }),
+  );
+}
+
+// Without this script the parts open by click, touch and keyboard, in the middle of the page.
+for (const button of $$("[data-parts]")) {
+  const parts = document.getElementById(button.getAttribute("popovertarget"));
+  let byHover = false;
+  parts.addEventListener("toggle", (event) => event.newState === "open" && place(button, parts));
+  button.addEventListener("pointerenter", (event) => {
+    if (event.pointerType !== "mouse" || parts.matches(":popover-open")) return;
+    byHover = true;
+    parts.showPopover();
+  });
+  button.addEventListener("pointerleave", () => {
+    if (byHover) parts.hidePopover();
+    byHover = false;
+  });
+  button.addEventListener("click", (event) => {
+    // What hovering showed, a click keeps.
+    if (byHover) event.preventDefault();
+    byHover = false;
+  });
+}
+
+/** Put the parts below their score, or above where there is no room. */
+function place(button, parts) {
+  const at = button.getBoundingClientRect();
+  const size = parts.getBoundingClientRect();
+  const below = at.bottom + GAP + size.height <= innerHeight;
+  const left = Math.min(Math.max(at.right - size.width, GAP), innerWidth - size.width - GAP);
+  parts.style.inset = "auto";
+  parts.style.margin = "0";
+  parts.style.left = `${Math.max(left, GAP)}px`;
+  parts.style.top = `${Math.max(below ? at.bottom + GAP : at.top - GAP - size.height, GAP)}px`;
+}
 
 const shown = $("[data-scan][data-status='refreshing']");
 if (shown) follow(shown);
