@@ -326,3 +326,43 @@ def list_alert_messages(
     """List the messages about signals, the newest first."""
     rows = alerts.list_alert_messages(team_id=signed_in(request).team, status=status, scan_id=scan)
     return page(rows, request, limit=paging.limit, row=alerts.message_row)
+
+
+@router.get("/code/template", response=schemas.TemplateOut)
+@permission("team.read")
+def read_code_template(request: HttpRequest) -> Any:  # noqa: ARG001 a door takes the request
+    """Show the text that a new Python strategy begins with."""
+    return {"text": selectors.TEMPLATE}
+
+
+@router.post("/code/check", response=schemas.CodeOut)
+@permission("team.read")
+def check_code(request: HttpRequest, body: schemas.CodeIn) -> Any:  # noqa: ARG001
+    """Read a strategy's text, without running it: what is wrong by line, what it declares."""
+    return selectors.read_code(body.text)
+
+
+@router.post("/code", response={201: schemas.VersionOut})
+@permission("research.write")
+def save_code(request: HttpRequest, body: schemas.CodeSaveIn) -> Any:
+    """Store a text as the newest version of a Python strategy; the same text again adds none."""
+    made = services.save_code(actor=signed_in(request), now=clock.now(), **body.dict())
+    return Status(201, made)
+
+
+@router.get("/versions/{version_id}/code", response=schemas.CodeStateOut)
+@permission("team.read")
+def read_code_state(request: HttpRequest, version_id: int) -> Any:
+    """Show whether people let exactly this version's text run."""
+    return selectors.code_state(version_id, signed_in(request).team)
+
+
+@router.post("/versions/{version_id}/code/propose", response={201: schemas.CodeProposedOut})
+@permission("proposals.create")
+def propose_code(request: HttpRequest, version_id: int, body: schemas.CodeProposeIn) -> Any:
+    """Propose that exactly this version's text may run in the sandbox."""
+    actor, now = signed_in(request), clock.now()
+    made = services.propose_code(
+        actor=actor, version_id=version_id, rationale=body.rationale, now=now
+    )
+    return Status(201, {"proposal_id": str(made.pk), "status": made.status})

@@ -458,3 +458,78 @@ class PublishedOut(Schema):
     needs: list[str]
     notes: list[str]
     source: str
+
+
+class CodeIn(Schema):
+    """A strategy's text in Python."""
+
+    text: str = Field(max_length=200_000)
+
+
+class CodeSaveIn(CodeIn):
+    """A text to store as the newest version of the team's Python strategy ``name``."""
+
+    name: str = Field(max_length=80)
+    note: str = Field("", max_length=400)
+    base: int | None = Field(
+        None, description="the version it was begun from; refused when a newer one is there"
+    )
+
+
+class FindingOut(Schema):
+    """Something about a line: an ``error`` is refused, a ``warning`` is worth a look."""
+
+    line: int
+    column: int
+    code: str
+    message: str
+    level: str
+
+
+class DeclaredOut(Schema):
+    """What a text says of itself."""
+
+    title: str
+    about: str
+    inputs: list[str]
+    warmup: str
+    entries: list[str]
+    parameters: list[ParameterOut]
+
+
+class CodeOut(Schema):
+    """What was found in a text; ``declared`` is null while an error keeps it from being read."""
+
+    findings: list[FindingOut]
+    declared: DeclaredOut | None
+    digest: str
+
+
+class TemplateOut(Schema):
+    """The text a new Python strategy begins with."""
+
+    text: str
+
+
+class CodeStateOut(Schema):
+    """Whether people let exactly a version's text run; ``none`` while nobody was asked."""
+
+    version_id: int
+    digest: str
+    state: str
+    proposal_id: str | None
+    sandbox_holds: bool
+    sandbox_why: str
+
+
+class CodeProposeIn(Schema):
+    """Why a text should be allowed to run."""
+
+    rationale: str = Field(max_length=4000)
+
+
+class CodeProposedOut(Schema):
+    """The proposal made."""
+
+    proposal_id: str
+    status: str

@@ -1,8 +1,13 @@
 """Reads of strategies: the library, the inventory, versions and how they differ, scans."""
 
+from apps.strategies.selectors.editing import TEMPLATE as TEMPLATE
 from apps.strategies.selectors.editing import Draft as Draft
+from apps.strategies.selectors.editing import code_page as code_page
+from apps.strategies.selectors.editing import code_state as code_state
 from apps.strategies.selectors.editing import expression_page as expression_page
 from apps.strategies.selectors.editing import newest_version as newest_version
+from apps.strategies.selectors.editing import read_code as read_code
+from apps.strategies.selectors.editing import spec_of as spec_of
 from apps.strategies.selectors.editing import targets_of as targets_of
 from apps.strategies.selectors.expressions import list_operators as list_operators
 from apps.strategies.selectors.expressions import preview_expression as preview_expression
@@ -47,6 +52,7 @@ from apps.strategies.selectors.versions import view_of as view_of
 from apps.strategies.selectors.versions import views_of as views_of
 
 __all__ = [
+    "TEMPLATE",
     "Draft",
     "Recipe",
     "ScanView",
@@ -55,6 +61,8 @@ __all__ = [
     "VersionView",
     "check_runnable",
     "code_approval",
+    "code_page",
+    "code_state",
     "diff_unsaved",
     "diff_versions",
     "expression_page",
@@ -80,6 +88,7 @@ __all__ = [
     "newest_version",
     "panel_to_scan",
     "preview_expression",
+    "read_code",
     "read_expression",
     "read_version",
     "recipe_of",
@@ -89,6 +98,7 @@ __all__ = [
     "scanner_page",
     "source_digest_of",
     "source_of",
+    "spec_of",
     "targets_of",
     "view_of",
     "views_of",

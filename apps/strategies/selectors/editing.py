@@ -5,14 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from apps.core.errors import NotFound
+from apps.approvals.selectors import list_proposals
+from apps.core.errors import Invalid, NotFound
 from apps.market.selectors import list_universes
+from apps.strategies.kernel.interface import Spec
+from apps.strategies.kernel.lint import lint
+from apps.strategies.kernel.own_template import TEMPLATE
+from apps.strategies.kernel.user_code import digest_of_text, read
 from apps.strategies.models import Strategy as StrategyRow
 from apps.strategies.selectors.library import get_strategy, list_published
-from apps.strategies.selectors.versions import VersionView, get_version, view_of
+from apps.strategies.selectors.recipes import CODE
+from apps.strategies.selectors.running import sandbox_status
+from apps.strategies.selectors.versions import (
+    VersionView,
+    get_strategy_row,
+    get_version,
+    get_version_detail,
+    list_versions,
+    view_of,
+)
 
 EXPRESSION = "expression"
+PYTHON = "python"
 TARGETS_SHOWN = 200
+VERSIONS_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +115,79 @@ def expression_page(team_id: int, asked: dict[str, str]) -> dict[str, Any]:
         "universes": list_universes(team_id=team_id),
         "targets": targets_of(team_id, "expression"),
         "catalogue": list_published(),
+    }
+
+
+def read_code(text: str) -> dict[str, Any]:
+    """Return what is found in a strategy's text and what it declares; it is never run.
+
+    ``declared`` is None while an error keeps the text from being read.
+    """
+    found = {"findings": lint(text), "digest": digest_of_text(text), "declared": None}
+    try:
+        declared = read("strategy", text)
+    except Invalid:
+        return found
+    spec = declared.spec
+    shown = {
+        "title": spec.title,
+        "about": spec.about,
+        "inputs": list(spec.inputs),
+        "warmup": declared.warmup,
+        "entries": list(declared.entries),
+        "parameters": list(spec.parameters),
+    }
+    return {**found, "declared": shown}
+
+
+def spec_of(strategy_id: int, team_id: int, version_id: int | None = None) -> Spec:
+    """Return what a strategy says of itself, by a version or the newest; a text is only read."""
+    strategy = get_strategy_row(strategy_id, team_id)
+    if strategy.kind != PYTHON or strategy.latest is None:
+        return get_strategy(strategy.plug).spec
+    detail = get_version_detail(version_id or strategy.latest.id, team_id)
+    return read(strategy.name, detail["source"]).spec
+
+
+def code_state(version_id: int, team_id: int) -> dict[str, Any]:
+    """Return whether people let exactly a version's text run: ``none`` while nobody was asked.
+
+    Raises ``NotFound``, also for a version that has no text of its own.
+    """
+    version = get_version_detail(version_id, team_id)
+    if version["kind"] != PYTHON:
+        message = f"{version['title']} is no Python strategy of the team; it needs no such leave."
+        raise NotFound(message, code="code.not_python")
+    digest = digest_of_text(version["source"])
+    # An approval stands although the same text was asked for again since.
+    rows = list(list_proposals(team_id, kind="code", subject=f"{CODE}{digest}"))
+    row = next((one for one in rows if one.status == "approved"), rows[0] if rows else None)
+    status = sandbox_status()
+    return {
+        "version_id": version_id,
+        "digest": digest,
+        "state": row.status if row else "none",
+        "proposal_id": str(row.pk) if row else None,
+        "sandbox_holds": status.holds,
+        "sandbox_why": status.why,
+    }
+
+
+def code_page(team_id: int, strategy_id: int | None = None) -> dict[str, Any]:
+    """Return all that the page of the code editor shows, of a strategy or for a new one."""
+    page: dict[str, Any] = {"universes": list_universes(team_id=team_id)}
+    if strategy_id is None:
+        return {**page, "text": TEMPLATE, "strategy": None, "base": None, "versions": []}
+    strategy = get_strategy_row(strategy_id, team_id)
+    if strategy.kind != PYTHON or strategy.latest is None:
+        message = f"{strategy.title} is no Python strategy of the team; it has no code to edit."
+        raise NotFound(message, code="code.not_python")
+    rows = list_versions(team_id=team_id, strategy_id=strategy_id)[:VERSIONS_SHOWN]
+    return {
+        **page,
+        "text": get_version_detail(strategy.latest.id, team_id)["source"],
+        "strategy": strategy,
+        "base": strategy.latest,
+        "versions": [view_of(row) for row in rows],
+        "state": code_state(strategy.latest.id, team_id),
     }
