@@ -20,7 +20,7 @@ from apps.market import selectors as market
 from apps.market.kernel.bars import Panel
 from apps.market.kernel.periods import bounds
 from apps.market.selectors.locations import check_symbols
-from apps.strategies.kernel.interface import check_params
+from apps.strategies.kernel.interface import check_params, inputs_of
 from apps.strategies.selectors import VersionView, get_strategy, get_version
 
 SPY_DATASET = "long-history"
@@ -117,7 +117,7 @@ def simulate(
         panel = between(panel, *bounds(asked.start, asked.end))
         benchmark = None
     else:
-        panel = panel_of(asked, team_id, strategy.spec.inputs)
+        panel = panel_of(asked, team_id, inputs_of(strategy, params))
         benchmark = benchmark_of(asked, team_id, panel)
     report = compute(panel, strategy, params, asked, benchmark=benchmark)
     return summary(report, asked, params)

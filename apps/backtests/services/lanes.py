@@ -29,7 +29,7 @@ from apps.core.models import FINAL_STATES
 from apps.market.kernel.bars import Panel
 from apps.market.kernel.periods import known_at
 from apps.market.services import register_reader
-from apps.strategies.kernel.interface import Params, Strategy
+from apps.strategies.kernel.interface import Params, Strategy, inputs_of
 from apps.strategies.selectors import get_strategy, get_version
 
 CHUNK_SECONDS = 5.0
@@ -83,7 +83,7 @@ def _setting(sweep: Sweep, progress: jobs.Progress) -> Setting:
     asked = read_request(sweep.request)
     version = get_version(sweep.version_id, sweep.team_id)
     strategy = get_strategy(version.name, version.team_id)
-    panel = selectors.panel_of(asked, sweep.team_id, strategy.spec.inputs)
+    panel = selectors.panel_of(asked, sweep.team_id, inputs_of(strategy, version.params))
     with transaction.atomic():
         held = Sweep.objects.select_for_update().get(pk=sweep.pk)
         if held.data_digest not in {"", panel.digest}:

@@ -19,6 +19,7 @@ from apps.core.actors import Actor, system
 from apps.core.errors import Conflict, LabError
 from apps.core.models import Job
 from apps.market.selectors import get_revision, readers_of, teams_that_read
+from apps.strategies.kernel.interface import inputs_of
 from apps.strategies.selectors import get_strategy, get_version
 
 AUTOMATIC = 50  # the newest runs; older ones are listed and computed when somebody asks
@@ -172,7 +173,7 @@ def _compute(run: Run) -> Report:
     asked = replace(selectors.request_of(run), as_of=None)
     version = get_version(run.version_id, run.team_id)
     strategy = get_strategy(version.name, version.team_id)
-    panel = selectors.panel_of(asked, run.team_id, strategy.spec.inputs)
+    panel = selectors.panel_of(asked, run.team_id, inputs_of(strategy, version.params))
     benchmark = selectors.benchmark_of(asked, run.team_id, panel)
     return compute(panel, strategy, version.params, asked, benchmark=benchmark)
 

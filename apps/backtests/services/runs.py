@@ -28,6 +28,7 @@ from apps.core.errors import LabError
 from apps.core.models import Job
 from apps.market.kernel.periods import known_at
 from apps.market.services import register_reader
+from apps.strategies.kernel.interface import inputs_of
 from apps.strategies.selectors import VersionView, check_runnable, get_strategy, get_version
 from apps.strategies.services import ensure_version
 
@@ -164,7 +165,7 @@ def _compute(run: Run, progress: jobs.Progress) -> tuple[Report, Request]:
     progress.tell(0, STEPS, "reading bars")
     version = get_version(run.version_id, run.team_id)
     strategy = get_strategy(version.name, version.team_id)
-    panel = selectors.panel_of(asked, run.team_id, strategy.spec.inputs)
+    panel = selectors.panel_of(asked, run.team_id, inputs_of(strategy, version.params))
     register_reader(
         subject=_subject(run),
         digest=panel.digest,

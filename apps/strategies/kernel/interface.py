@@ -145,6 +145,15 @@ class Strategy(Protocol):
         ...
 
 
+def inputs_of(strategy: Strategy, params: Params) -> tuple[str, ...]:
+    """Return what a strategy reads: what it declares, and what its parameters name besides.
+
+    One whose parameters decide, as a formula does, says so in ``reads(params)``.
+    """
+    reads = getattr(strategy, "reads", None)
+    return tuple(dict.fromkeys((*strategy.spec.inputs, *(reads(params) if reads else ()))))
+
+
 def check_params(spec: Declared, given: Params) -> Params:
     """Return every parameter with its default filled in and its type brought to the declared one.
 

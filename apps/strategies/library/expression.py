@@ -6,6 +6,7 @@ import numpy as np
 
 from apps.market.kernel.bars import Panel
 from apps.strategies.kernel.expressions import EXTRAS, Node, evaluate, lookback, parse
+from apps.strategies.kernel.expressions.inputs import inputs_of, refuse_missing
 from apps.strategies.kernel.periods import day_period
 from apps.strategies.kernel.portfolios import quantile_weights
 from apps.strategies.kernel.rebalancing import decide_at, features_of, targets_of
@@ -47,9 +48,17 @@ class Expression:
         """Return the lookback inferred from the formula, plus the bar itself."""
         return lookback(_node(params)) + 1
 
+    def reads(self, params: Params) -> tuple[str, ...]:
+        """Return what the formula reads beyond the bars, such as ``funding``."""
+        return tuple(name for name in inputs_of(_node(params)) if name in EXTRAS)
+
     def prepare(self, panel: Panel, params: Params) -> Features:
-        """Return the formula's values where the instrument has a bar, and period numbers."""
+        """Return the formula's values where the instrument has a bar, and period numbers.
+
+        Raises ``Invalid`` at the column of a field of which the panel knows nothing.
+        """
         node = _node(params)
+        refuse_missing(node, panel)
         scores = np.where(np.isfinite(panel.close), evaluate(node, panel), np.nan)
         scores[: lookback(node)] = np.nan
         return features_of(scores, day_period(panel.ts, params["rebalance_days"]))

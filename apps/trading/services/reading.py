@@ -9,6 +9,7 @@ from apps.market import services as market
 from apps.market.kernel.bars import FIELDS, Panel
 from apps.market.kernel.periods import moment_of
 from apps.strategies import selectors as strategies
+from apps.strategies.kernel.interface import inputs_of
 from apps.trading.services.bars import Bar, Sleeve
 
 
@@ -34,5 +35,6 @@ def note_readings(panel: Panel, bar: Bar, decided: Sequence[Sleeve], now: dateti
 
 
 def _figures(sleeve: Sleeve) -> list[str]:
-    spec = strategies.get_strategy(sleeve.row.strategy, sleeve.row.team_id).spec
-    return [name for name in spec.inputs if name not in FIELDS]
+    strategy = strategies.get_strategy(sleeve.row.strategy, sleeve.row.team_id)
+    wanted = inputs_of(strategy, sleeve.row.params)
+    return [name for name in wanted if name not in FIELDS]

@@ -25,6 +25,7 @@ from apps.market.kernel.bars import FIELDS, Panel
 from apps.market.selectors import FeedState
 from apps.market.services import FeedBatch
 from apps.strategies import selectors as strategies
+from apps.strategies.kernel.interface import inputs_of
 from apps.trading import selectors, store
 from apps.trading.models import Account
 from apps.trading.selectors.windows import forget_windows, take_batch
@@ -112,7 +113,8 @@ def _panel_for(account: Account, feed: FeedState, position: datetime) -> Panel |
     running = selectors.open_deployments(account.pk)
     inputs = set(terms_of(account).inputs(feed.price_mode))
     for row in running:
-        inputs |= set(strategies.get_strategy(row.strategy, row.team_id).spec.inputs) - set(FIELDS)
+        strategy = strategies.get_strategy(row.strategy, row.team_id)
+        inputs |= set(inputs_of(strategy, row.params)) - set(FIELDS)
     starts = [row.history_from for row in running]
     since = min([*starts, account.last_bar_at or position])
     wanted = tuple(sorted(inputs))

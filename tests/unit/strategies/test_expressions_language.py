@@ -100,6 +100,20 @@ def test_a_refusal_points_at_its_column(text, code, column):
         assert refusal.value.message.startswith(f"Column {column}: ")
 
 
+@pytest.mark.parametrize("text", ["Alpha#101", "alpha101", " ALPHA 101 "])
+def test_a_published_formula_is_read_by_its_name(text):
+    written = "(close - open) / (high - low + .001)"
+    assert parse(text, with_units=False) == parse(written, with_units=False)
+
+
+@pytest.mark.parametrize(("text", "column"), [("Alpha#56", 7), ("alpha102", 6), ("alpha 0", 7)])
+def test_a_number_the_catalogue_lacks_is_refused(text, column):
+    with pytest.raises(Invalid) as refusal:
+        parse(text)
+    assert refusal.value.code == "expression.not_published"
+    assert refusal.value.details["column"] == column
+
+
 def test_a_misspelt_name_is_met_with_the_nearest():
     with pytest.raises(Invalid, match="did you mean 'close'"):
         parse("rank(clsoe)")

@@ -1,11 +1,14 @@
 """The published formulas of Kakushadze (2016) that daily bars allow, in the lab's language.
 
-Source: Kakushadze, Z. (2016), "101 Formulaic Alphas", Wilmott 84, appendix A. Data only.
+Source: Kakushadze, Z. (2016), "101 Formulaic Alphas", Wilmott 84, appendix A.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from apps.strategies.kernel.expressions.tokens import refuse
 
 SOURCE = "Kakushadze (2016), 101 Formulaic Alphas, Wilmott 84, appendix A"
 FLOORED = "Windows of fractions are cut to whole bars, as the paper says."
@@ -574,3 +577,25 @@ PUBLISHED = (
         "(close - open) / ((high - low) + 0.001)",
     ),
 )
+
+_NUMBERS = {entry.number: entry for entry in PUBLISHED}
+_NAME = re.compile(r"\s*alpha\s*#?\s*(\d{1,3})\s*", re.IGNORECASE)
+
+
+def named(text: str) -> Published | None:
+    """Return the formula that ``text`` names, such as ``Alpha#12``; None when it names none.
+
+    Raises
+    ------
+    Invalid
+        ``expression.not_published`` for a number the catalogue lacks.
+    """
+    found = _NAME.fullmatch(text)
+    if found is None:
+        return None
+    number = int(found[1])
+    if number not in _NUMBERS:
+        why = LEFT_OUT.get(number, "The paper has formulas 1 to 101.")
+        message = f"the catalogue has no Alpha#{number}. {why}"
+        raise refuse("not_published", found.start(1) + 1, message)
+    return _NUMBERS[number]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from sys import getrefcount
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ from apps.strategies.kernel.expressions.running import run_program, run_whole, t
 
 Floats = NDArray[np.float64]
 MEMORY = 256 * 2**20
+# References to an array that nobody else holds: a name, and the question itself.
+ALONE = 2
 
 
 class Evaluator:
@@ -51,6 +54,7 @@ class Evaluator:
         self._fields: dict[str, Floats] = {}
         self._uses: dict[int, int] = {}
         self._keeps = True
+        self._spare: list[Floats] = []
 
     def value(self, node: Node) -> Floats:
         """Return the value, ``(n_bars, n_assets)``; callers must not write into it."""
@@ -84,17 +88,21 @@ class Evaluator:
     def _whole(self, number: int) -> Floats:
         step = self.plan.steps[number]
         arrays = [self._array(part) for part in step.args]
+        value = run_whole(step.operator, arrays, step.literals, self.threads, self._blank())
+        arrays.clear()
         for part in set(step.args):
             self._release(part)
-        return run_whole(step.operator, arrays, step.literals, self.threads)
+        return value
 
     def _chained(self, number: int) -> Floats:
         chain = Chain(self.plan, number, self._is_apart)
         program, reads = chain.program(), chain.inputs()
         arrays = [self._array(part) for part in program.inputs]
+        value = run_program(program, arrays, self._blank(), self.threads)
+        arrays.clear()
         for part, times in reads.items():
             self._release(part, times)
-        return run_program(program, arrays, self.shape, self.threads)
+        return value
 
     def _is_apart(self, number: int) -> bool:
         """Tell whether a step within a chain has an array of its own: several steps need it."""
@@ -126,7 +134,16 @@ class Evaluator:
             return
         self._uses[number] = self._uses.get(number, 0) - times
         if self._uses[number] <= 0 and number in self.known:
-            self.held -= self.known.pop(number).nbytes
+            array = self.known.pop(number)
+            self.held -= array.nbytes
+            if getrefcount(array) == ALONE:
+                self._spare.append(array)
+
+    def _blank(self) -> Floats:
+        """Return an array to fill: one that was let go, since fresh memory is dear to touch."""
+        while self._spare and self.held + len(self._spare) * self._spare[0].nbytes > self.memory:
+            self._spare.pop()
+        return self._spare.pop() if self._spare else np.empty(self.shape)
 
 
 def evaluate(node: Node, panel: Panel) -> Floats:

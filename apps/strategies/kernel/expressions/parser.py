@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 
+from apps.strategies.kernel.expressions.catalogue import named
 from apps.strategies.kernel.expressions.nodes import SYMBOLS, Call, Field, Node, Number, nodes_of
 from apps.strategies.kernel.expressions.operators import (
     ALIASES,
@@ -38,7 +39,7 @@ def parse(text: str, extras: Sequence[str] = (), *, with_units: bool = True) -> 
     Parameters
     ----------
     text
-        Such as ``rank(delta(close, 5))``.
+        Such as ``rank(delta(close, 5))``, or a formula of the catalogue by name: ``Alpha#12``.
     extras
         Further inputs the panel has, such as ``funding``.
     with_units
@@ -49,6 +50,8 @@ def parse(text: str, extras: Sequence[str] = (), *, with_units: bool = True) -> 
     Invalid
         With a code ``expression.…`` and the column in the details.
     """
+    published = named(text)
+    text = published.expression if published else text
     reader = _Reader(tokens_of(text), frozenset(extras))
     node = reader.expression()
     reader.expect("end", "an operator or the end")

@@ -7,6 +7,7 @@ stand being called from several threads at a time, and processes may fork beside
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from threading import Thread
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ Task = Callable[[int, int], None]
 WORTH = 100_000
 MOST = 8
 SORTED_ROWS = 64
+PARTS = 6
 
 
 def threads_for(values: int) -> int:
@@ -32,12 +34,11 @@ def threads_for(values: int) -> int:
     return min(int(cast("Any", config).NUMBA_NUM_THREADS), MOST)
 
 
-def run_program(program: Program, arrays: list[Floats], shape: Any, threads: int) -> Floats:
-    """Return the result of a program on ``arrays``."""
+def run_program(program: Program, arrays: list[Floats], out: Floats, threads: int) -> Floats:
+    """Fill ``out`` with the result of a program on ``arrays`` and return it."""
     from apps.strategies.kernel import loops
 
-    bars, assets = shape
-    out = np.empty(shape)
+    bars, assets = out.shape
     flat = [array.reshape(-1) for array in arrays]
     flat += [np.empty(0)] * (INPUTS - len(flat))
     code = program.code.copy()
@@ -54,31 +55,39 @@ def run_program(program: Program, arrays: list[Floats], shape: Any, threads: int
 
 
 def run_whole(
-    operator: str, arrays: Sequence[Floats], literals: tuple[float, ...], threads: int
+    operator: str,
+    arrays: Sequence[Floats],
+    literals: tuple[float, ...],
+    threads: int,
+    out: Floats | None = None,
 ) -> Floats:
-    """Return the result of a function of rows or of moving windows."""
-    out = np.empty(arrays[0].shape)
+    """Return the result of a function of rows or of moving windows, in ``out`` if given."""
+    out = np.empty(arrays[0].shape) if out is None else out
     deal(_WHOLE[operator](arrays, literals, out), len(out), threads)
     return out
 
 
 def deal(task: Task, rows: int, threads: int) -> None:
-    """Run ``task(low, high)`` over all rows, in ``threads`` parts at a time."""
-    bounds = [rows * part // threads for part in range(threads + 1)]
+    """Run ``task(low, high)`` over all rows, by ``threads`` at a time that take the next part.
+
+    Parts are smaller than a thread's share, so that one that is held up holds up no other.
+    """
+    count = min(PARTS * threads, rows) if threads > 1 else 1
+    bounds = [rows * part // count for part in range(count + 1)] if count else []
+    parts = iter(list(pairwise(bounds)))
     faults: list[BaseException] = []
 
-    def guarded(low: int, high: int) -> None:
+    def work() -> None:
         try:
-            task(low, high)
+            for low, high in parts:
+                task(low, high)
         except BaseException as error:  # noqa: BLE001 raised again by the caller's thread
             faults.append(error)
 
-    others = [
-        Thread(target=guarded, args=(bounds[part], bounds[part + 1])) for part in range(1, threads)
-    ]
+    others = [Thread(target=work) for _ in range(threads - 1)]
     for other in others:
         other.start()
-    guarded(bounds[0], bounds[1])
+    work()
     for other in others:
         other.join()
     if faults:
