@@ -12,15 +12,12 @@ from ninja import Field, Schema
 from apps.core.rest import Paging
 
 
-class CostsOut(Schema):
-    """What a trade costs, in basis points of its value."""
-
-    fee_bps: float
-    slippage_bps: float
-
-
 class AccountIn(Schema):
-    """A new account; amounts in its currency, costs in basis points."""
+    """A new account; amounts in its currency, costs in basis points.
+
+    ``costs`` and ``execution`` are further terms as a backtest has them: ``borrow_bps``,
+    ``funding``, ``participation``, …
+    """
 
     name: str = Field(min_length=1, max_length=80)
     cash: Decimal = Field(gt=0)
@@ -30,6 +27,8 @@ class AccountIn(Schema):
     fee_bps: float = Field(1.0, ge=0, le=1000)
     slippage_bps: float = Field(1.0, ge=0, le=1000)
     units: str = "fractional"
+    costs: dict[str, Any] = Field(default_factory=dict)
+    execution: dict[str, Any] = Field(default_factory=dict)
 
 
 class AccountOut(Schema):
@@ -44,7 +43,8 @@ class AccountOut(Schema):
     epoch: int
     initial_cash: Decimal
     cash: Decimal
-    costs: CostsOut
+    costs: dict[str, Any]
+    execution: dict[str, Any]
     units: str
     equity: float
     day_pnl: float
@@ -106,6 +106,7 @@ class OrderOut(Schema):
     side: str
     quantity: Decimal
     target_weight: float | None
+    terms: dict[str, Any]
     reference_price: Decimal
     state: str
     reasons: list[dict[str, str]]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from apps.backtests.kernel.costs import Costs
 from apps.backtests.kernel.execution import Execution
+from apps.backtests.kernel.feeding import inputs_of
 from apps.backtests.kernel.fills import get_fill_rule
 from apps.backtests.kernel.kept import KeptSession, take_out
 from apps.backtests.kernel.requests import read_request
@@ -28,10 +29,9 @@ class Terms:
     execution: Execution
     units: str
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """What the costs need to know beside prices."""
-        return ("funding",) if self.costs.funding else ()
+    def inputs(self, price_mode: str) -> tuple[str, ...]:
+        """Return what the account needs to know beside prices, as a backtest does."""
+        return inputs_of(price_mode, funding=self.costs.funding)
 
     def calm(self) -> Terms:
         """Return the terms without anything that trades by itself: for what is halted."""

@@ -68,6 +68,7 @@ def order_json(row: Order) -> dict[str, Any]:
         "side": row.side,
         "quantity": row.quantity,
         "target_weight": row.target_weight,
+        "terms": row.terms,
         "reference_price": row.reference_price,
         "state": row.state,
         "reasons": row.reasons,

@@ -49,6 +49,13 @@ def read_window(
         return _window(feed, since, until, inputs)
 
 
+def forget_windows(feed_name: str) -> None:
+    """Let what is kept of a feed be read anew."""
+    with _LOCK:
+        for key in [key for key in _KEPT if key[0] == feed_name]:
+            del _KEPT[key]
+
+
 def take_batch(batch: FeedBatch) -> None:
     """Add the bar that was just handed out to what is kept, if it follows on without a gap."""
     with _LOCK:

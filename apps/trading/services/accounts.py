@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from apps.audit import services as audit
-from apps.backtests.kernel.costs import Costs
-from apps.backtests.kernel.fills import check_units
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, Invalid
 from apps.core.plugs import load_plug
@@ -18,6 +18,7 @@ from apps.market import selectors as market
 from apps.risk import services as risk
 from apps.trading.brokers.base import Broker
 from apps.trading.kernel.money import to_money
+from apps.trading.kernel.sleeves import terms_from
 from apps.trading.models import Account
 
 BROKERS = "BROKERS"
@@ -42,6 +43,8 @@ def create_account(
     fee_bps: float = 1.0,
     slippage_bps: float = 1.0,
     units: str = "fractional",
+    costs: Mapping[str, Any] | None = None,
+    execution: Mapping[str, Any] | None = None,
 ) -> Account:
     """Open an account with cash on a feed.
 
@@ -51,6 +54,9 @@ def create_account(
         The feed whose bars drive the account's paper broker and its days.
     fee_bps, slippage_bps
         What a trade costs, in basis points of its value.
+    costs, execution
+        Further costs, and the terms of execution, by the names a backtest's request has for them;
+        deployments are charged and executed as a backtest with the same is.
 
     Raises
     ------
@@ -60,8 +66,11 @@ def create_account(
     """
     actor.require("trading.deploy")
     plug: Broker = load_plug(BROKERS, broker)
-    Costs(fee_bps, slippage_bps)
-    check_units(units)
+    more, terms = dict(costs or {}), dict(execution or {})
+    _check_apart(more)
+    terms_from(
+        fee_bps=fee_bps, slippage_bps=slippage_bps, units=units, more_costs=more, execution=terms
+    )
     state = market.feed_state(feed)
     _check(name, cash, currency)
     exact = to_money(float(cash))
@@ -79,6 +88,8 @@ def create_account(
                 fee_bps=fee_bps,
                 slippage_bps=slippage_bps,
                 units=units,
+                more_costs=more,
+                execution=terms,
                 epoch=state.epoch,
                 last_bar_at=state.position_at,
                 equity=float(exact),
@@ -88,19 +99,27 @@ def create_account(
                 created_at=now,
             )
             body = {"name": row.name, "broker": broker, "feed": feed, "cash": str(exact)}
-            costs = {"fee_bps": fee_bps, "slippage_bps": slippage_bps, "units": units}
+            charged = {"fee_bps": fee_bps, "slippage_bps": slippage_bps, "units": units}
+            charged |= {"costs": more, "execution": terms}
             subject = f"account:{row.pk}"
             audit.record(
                 actor=actor,
                 action="account.created",
                 subject=subject,
-                body={**body, **costs},
+                body={**body, **charged},
                 now=now,
             )
     except IntegrityError as error:
         message = f"There is an account called {name.strip()!r} already; choose another name."
         raise Conflict(message, code="account.name_taken") from error
     return row
+
+
+def _check_apart(costs: Mapping[str, Any]) -> None:
+    twice = sorted({"fee_bps", "slippage_bps"} & set(costs))
+    if twice:
+        message = f"{twice[0]} is a field of the account itself; leave it out of costs."
+        raise Invalid(message, code="account.costs", details={"field": f"costs.{twice[0]}"})
 
 
 def _check(name: str, cash: Decimal, currency: str) -> None:

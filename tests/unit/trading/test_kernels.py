@@ -85,7 +85,7 @@ def test_terms_are_those_of_a_request_and_a_halt_calms_them():
         execution={"stop_loss": 0.1, "participation": 0.2},
     )
     assert terms.costs == Costs(5.0, 2.0, borrow_bps=300.0, funding=True)
-    assert terms.inputs == ("funding",)
+    assert terms.inputs("split") == ("dividend", "fx", "funding")
     assert terms.calm().execution == Execution(participation=0.2)
     with pytest.raises(Invalid) as refusal:
         terms_from(
