@@ -126,10 +126,10 @@ function previewBody() {
 async function draw(found) {
   const { figures } = found;
   $("[data-preview-note]", form).textContent = subtitle(found);
-  const coverage = tile("Coverage", percent(figures.coverage, 1), `of ${number(found.symbols, 0)} instruments, mean bar`);
+  const coverage = tile("Coverage", percent(figures.coverage, 1), `of ${number(found.symbols, 0)} instruments`);
   const ic = tile("Rank IC", number(figures.ic, 4, { signed: true }), `t ${number(figures.ic_t, 2, { signed: true })} over ${number(figures.ic_bars, 0)} bars`);
   const hits = tile("IC above 0", percent(figures.ic_positive, 1), "share of bars");
-  const turned = tile("Turnover", percent(figures.turnover, 1), "of ranks, from bar to bar");
+  const turned = tile("Turnover", percent(figures.turnover, 1), "of ranks a bar");
   $("[data-preview-figures]", form).replaceChildren(coverage, ic, hits, turned);
   await Promise.all([
     show($("[data-preview-buckets]", form), bucketFigure(found)),
@@ -174,7 +174,7 @@ function rolling(values, length) {
   return values.map((value) => {
     if (value !== null) known.push(value);
     const last = known.slice(-length);
-    return last.length >= Math.min(length, 5) ? last.reduce((sum, one) => sum + one, 0) / last.length : null;
+    return last.length === length ? last.reduce((sum, one) => sum + one, 0) / last.length : null;
   });
 }
 
@@ -191,11 +191,11 @@ function correlationFigure(found) {
 function valueFigure(found) {
   const band = (low, high, share) => [
     { type: "scatter", mode: "lines", x: found.ts, y: found.quantiles[low], line: { width: 0 }, hoverinfo: "skip", showlegend: false },
-    { type: "scatter", mode: "lines", name: `${low.slice(1)}–${high.slice(1)} %`, x: found.ts, y: found.quantiles[high], line: { width: 0 }, fill: "tonexty", fillcolor: `$accent/${share}`, hoverinfo: "skip" },
+    { type: "scatter", mode: "lines", name: `${Number(low.slice(1))}–${Number(high.slice(1))} %`, x: found.ts, y: found.quantiles[high], line: { width: 0 }, fill: "tonexty", fillcolor: `$accent/${share}`, hoverinfo: "skip" },
   ];
   return {
     data: [...band("p05", "p95", 14), ...band("p25", "p75", 26), { type: "scatter", mode: "lines", name: "median", x: found.ts, y: found.quantiles.p50, line: { color: "$accent" } }],
-    layout: { title: { text: "Values of the instruments at each bar<br>median and quantiles" }, yaxis: { title: { text: "value" } } },
+    layout: { title: { text: "Values over time" }, yaxis: { title: { text: "value" } } },
   };
 }
 
@@ -206,7 +206,7 @@ function turnoverFigure(found) {
       { type: "scatter", mode: "lines", name: "turnover", x: found.ts, y: rolling(found.turnover, length), line: { color: "$amber" } },
       { type: "scatter", mode: "lines", name: "coverage", x: found.ts, y: found.coverage, line: { color: "$teal" } },
     ],
-    layout: { title: { text: `${percent(found.figures.turnover, 0)} of ranks change from bar to bar<br>mean of ${length} bars; coverage is the share of instruments with a value` }, yaxis: { title: { text: "share" }, tickformat: ".0%", rangemode: "tozero" } },
+    layout: { title: { text: `${percent(found.figures.turnover, 0)} of ranks change a bar<br>mean of ${length} bars` }, yaxis: { title: { text: "share" }, tickformat: ".0%", rangemode: "tozero" } },
   };
 }
 
