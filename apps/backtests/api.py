@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Status
 
 from apps.backtests import charts, schemas, selectors, services
+from apps.backtests.selectors import sweeps
 from apps.core import clock, jobs
 from apps.core.doors import permission, signed_in
 from apps.core.errors import NotFound
@@ -241,11 +242,16 @@ def list_trials(
     sweep_id: UUID,
     paging: Query[Paging],
     status: str = "",
+    params: str = "",
     sort: str = "-score",
 ) -> Any:
-    """List combinations with their figures, sorted by a column (``-sharpe``: highest first)."""
+    """List combinations with their figures, sorted by a column (``-sharpe``: highest first).
+
+    ``params`` keeps those with these values: ``fast=10, slow=50``.
+    """
     sweep = selectors.get_sweep(sweep_id, signed_in(request).team)
-    rows, order = selectors.sorted_trials(selectors.list_trials(sweep, status=status), sort)
+    found = selectors.list_trials(sweep, status=status, params=params)
+    rows, order = selectors.sorted_trials(found, sort)
     return page(rows, request, limit=paging.limit, order=order, row=selectors.trial_row)
 
 
@@ -299,6 +305,13 @@ def run_trial(request: HttpRequest, sweep_id: UUID, number: int) -> Any:
         actor=signed_in(request), sweep_id=sweep_id, number=number, now=now
     )
     return Status(202, {"job": jobs.as_dict(job, now), "id": str(run.pk)})
+
+
+@router.get("/families", response=list[schemas.FamilyOut])
+@permission("team.read")
+def list_families(request: HttpRequest) -> Any:
+    """List how often the team has tried each strategy, the most tried first."""
+    return sweeps.list_families(team_id=signed_in(request).team)
 
 
 @router.get("/studies", response=Page[schemas.StudyOut])

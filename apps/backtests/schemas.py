@@ -80,7 +80,7 @@ class BacktestIn(Schema):
     orders: list[dict[str, Any]] | str | None = Field(
         None,
         description="orders played beside the strategy: objects or CSV with the same columns (ts, "
-        "symbol, size or side and quantity, kind, price, trail, time_in_force, bars, expires, "
+        "symbol, size or side and quantity, kind, price, limit, trail, time_in_force, bars, expires, "
         "reduce_only, stop_loss, take_profit, trailing_stop)",
     )
     targets: list[dict[str, Any]] | dict[str, Any] | str | None = Field(
@@ -183,6 +183,18 @@ class StudyIn(Schema):
     name: str = Field(max_length=80)
     title: str = Field("", max_length=200)
     note: str = Field("", max_length=4000)
+
+
+class FamilyOut(Schema):
+    """How often a strategy was tried: ``trials`` are its runs and the combinations of sweeps."""
+
+    strategy: str
+    runs: int
+    sweeps: int
+    combinations: int
+    trials: int
+    best_sharpe: float | None
+    last_at: datetime | None
 
 
 class StudyOut(Schema):

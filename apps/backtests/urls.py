@@ -10,6 +10,7 @@ urlpatterns = [
     path("new/", views.new, name="new"),
     path("compare/", views.compare, name="compare"),
     path("sweeps/", views.sweeps, name="sweeps"),
+    path("studies/", views.studies, name="studies"),
     path("sweeps/<uuid:sweep_id>/", views.sweep, name="sweep"),
     path("<uuid:run_id>/", views.run, name="run"),
 ]

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from apps.backtests import charts, forms, schemas, selectors
+from apps.backtests.selectors import sweeps as sweep_reads
 from apps.core.doors import permission, signed_in
 from apps.core.rest import page
 from apps.market.selectors import list_universes
@@ -107,9 +108,11 @@ def sweeps(request: HttpRequest) -> HttpResponse:
 def sweep(request: HttpRequest, sweep_id: UUID) -> HttpResponse:
     """Show a sweep: progress, its best combinations, pictures."""
     found = selectors.get_sweep(sweep_id, signed_in(request).team)
-    detail = selectors.sweep_detail(found)
-    sort = request.GET.get("sort", "-score")
-    rows, order = selectors.sorted_trials(selectors.list_trials(found), sort)
+    detail, asked = selectors.sweep_detail(found), request.GET
+    sort, status, params = (asked.get(n, "") for n in ("sort", "status", "params"))
+    sort = sort or "-score"
+    rows = selectors.list_trials(found, status=status, params=params)
+    rows, order = selectors.sorted_trials(rows, sort)
     trials = page(rows, request, limit=50, order=order, row=selectors.trial_row)
     context = {
         "sweep": detail,
@@ -117,5 +120,20 @@ def sweep(request: HttpRequest, sweep_id: UUID) -> HttpResponse:
         "trials": [forms.trial_cells(detail, row) for row in trials["items"]],
         "next": trials["next"],
         "swept": forms.swept(detail),
+        "asked": {"sort": sort, "status": status, "params": params},
     }
     return render(request, "backtests/sweep.html", context)
+
+
+@require_GET
+@permission("team.read")
+def studies(request: HttpRequest) -> HttpResponse:
+    """List the team's studies, and how often each strategy was tried."""
+    team = signed_in(request).team
+    found = page(selectors.list_studies(team_id=team), request, limit=50, row=selectors.study_row)
+    context = {
+        "studies": found["items"],
+        "next": found["next"],
+        "families": sweep_reads.list_families(team_id=team),
+    }
+    return render(request, "backtests/studies.html", context)

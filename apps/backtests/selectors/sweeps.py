@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, Max, QuerySet, Sum
 from numpy.typing import NDArray
 
 from apps.backtests.kernel.files import measure_file as measure_file
 from apps.backtests.kernel.trials import OBJECTIVES
-from apps.backtests.models import Sweep, Trial
+from apps.backtests.models import Run, Sweep, Trial
 from apps.backtests.selectors.runs import by_figure
 from apps.core.errors import Invalid, NotFound
 from apps.core.models import FINAL_STATES, Job
@@ -133,10 +134,35 @@ def sweep_detail(sweep: Sweep) -> dict[str, Any]:
     }
 
 
-def list_trials(sweep: Sweep, *, status: str = "") -> QuerySet[Trial]:
-    """Return the trials of a sweep."""
+def list_trials(sweep: Sweep, *, status: str = "", params: str = "") -> QuerySet[Trial]:
+    """Return the trials of a sweep, those with ``params`` (``fast=10, slow=50``) if given.
+
+    Raises ``Invalid`` (``trials.params``) for what is not swept.
+    """
     rows = Trial.objects.filter(sweep=sweep)
-    return rows.filter(status=status) if status else rows
+    rows = rows.filter(status=status) if status else rows
+    wanted = read_wanted(sweep, params)
+    return rows.filter(params__contains=wanted) if wanted else rows
+
+
+def read_wanted(sweep: Sweep, text: str) -> dict[str, Any]:
+    """Return the parameters asked for, read from ``fast=10, slow=50``."""
+    wanted: dict[str, Any] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, sign, value = (piece.strip() for piece in part.partition("="))
+        if not sign or name not in sweep.space:
+            known = ", ".join(f"{name}=…" for name in sweep.space)
+            message = f"{part!r} is no parameter of this sweep; write some of {known}."
+            raise Invalid(message, code="trials.params", details={"field": "params"})
+        wanted[name] = _value(value)
+    return wanted
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def sorted_trials(rows: QuerySet[Trial], sort: str) -> tuple[QuerySet[Trial], tuple[str, str]]:
@@ -206,3 +232,32 @@ def _places(values: list[Any]) -> dict[Any, int]:
 def _order(value: Any) -> tuple[str, Any]:
     numeric = isinstance(value, int | float)
     return ("number" if numeric else "text", value)
+
+
+def list_families(*, team_id: int) -> list[dict[str, Any]]:
+    """Return how often the team has tried each strategy: runs, sweeps and their combinations."""
+    runs = Run.objects.filter(team_id=team_id).values("strategy")
+    swept = Sweep.objects.filter(team_id=team_id).values("strategy")
+    found: dict[str, dict[str, Any]] = {}
+    for row in runs.annotate(n=Count("pk"), best=Max("sharpe"), last=Max("created_at")):
+        family = found.setdefault(row["strategy"], _family(row["strategy"]))
+        family |= {"runs": row["n"], "best_sharpe": row["best"], "last_at": row["last"]}
+    tried = F("done") + F("refused") + F("failed")
+    for row in swept.annotate(n=Count("pk"), tried=Sum(tried), last=Max("created_at")):
+        family = found.setdefault(row["strategy"], _family(row["strategy"]))
+        family |= {"sweeps": row["n"], "combinations": row["tried"]}
+        family["last_at"] = max(filter(None, (family["last_at"], row["last"])))
+    for family in found.values():
+        family["trials"] = family["runs"] + family["combinations"]
+    return sorted(found.values(), key=lambda one: (-one["trials"], one["strategy"]))
+
+
+def _family(strategy: str) -> dict[str, Any]:
+    return {
+        "strategy": strategy,
+        "runs": 0,
+        "sweeps": 0,
+        "combinations": 0,
+        "best_sharpe": None,
+        "last_at": None,
+    }
