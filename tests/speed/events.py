@@ -70,6 +70,19 @@ def in_python(bars):
     return once
 
 
+def compiled(bars):
+    from apps.backtests.kernel.compiled_gear import run_compiled
+    from apps.strategies.library.sma_crossover import SmaCrossover
+
+    strategy, params = SmaCrossover(), {"fast": FAST, "slow": SLOW, "short": False}
+
+    def once():
+        features = strategy.prepare(bars, params)
+        return run_compiled(bars, features, strategy.compiled(params), cash=CASH, units="whole")
+
+    return once
+
+
 @contextlib.contextmanager
 def nautilus(bars):
     """Start the peer; gives its fills, and a function that runs once and returns the seconds."""
@@ -132,3 +145,7 @@ def compared(name, make, goal, lab_bars):
 
 def event_gear_python():
     return compared("event_gear_python", in_python, 8.0, PEER_BARS)
+
+
+def event_gear_compiled():
+    return compared("event_gear_compiled", compiled, 500.0, LAB_BARS)

@@ -60,6 +60,9 @@ class Session:
         ``fill.comparison_only``, ``funding.missing``, ``fx.missing``, ``panel.mixed_price_modes``.
     """
 
+    panel: Panel
+    bar: int
+
     def __init__(
         self,
         panel: Panel,

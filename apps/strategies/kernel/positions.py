@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.strategies.kernel.compiled import Compiled
 from apps.strategies.kernel.interface import Features, Floats, View
 from apps.strategies.kernel.orders import Intents, Order
 from apps.strategies.kernel.windows import last_seen
@@ -30,6 +31,13 @@ def decide_on_change(view: View) -> Floats | None:
         return None
     view.memory["position"] = wanted.tolist()
     return np.where(changed, wanted / len(wanted), np.nan)
+
+
+def compiled_on_change() -> Compiled:
+    """Return the compiled twin of ``decide_on_change``."""
+    from apps.strategies.kernel import deciding_loops
+
+    return Compiled(("position",), deciding_loops.on_change)
 
 
 def targets_on_change(position: Floats) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.market.kernel.bars import Panel
 from apps.strategies.kernel.columns import Bars, by_column
+from apps.strategies.kernel.compiled import Compiled
 from apps.strategies.kernel.interface import (
     Component,
     Features,
@@ -21,6 +22,7 @@ from apps.strategies.kernel.interface import (
 )
 from apps.strategies.kernel.orders import Intents, Order
 from apps.strategies.kernel.positions import (
+    compiled_on_change,
     decide_on_change,
     guards_on_change,
     protect_on_change,
@@ -78,6 +80,10 @@ class SingleInstrument:
     def decide(self, view: View, params: Params) -> Floats | Intents | None:
         """Return new weights of the instruments whose position changes, NaN for the others."""
         return protect_on_change(view) if self.places_orders(params) else decide_on_change(view)
+
+    def compiled(self, params: Params) -> Compiled | None:
+        """Return the compiled twin of ``decide``; None where it answers with orders."""
+        return None if self.places_orders(params) else compiled_on_change()
 
     def targets(self, panel: Panel, params: Params) -> Floats:
         """Return the array twin of ``decide``."""

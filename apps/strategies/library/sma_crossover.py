@@ -6,7 +6,9 @@ import numpy as np
 
 from apps.core.errors import Invalid
 from apps.market.kernel.bars import Panel
+from apps.strategies.kernel.compiled import Compiled
 from apps.strategies.kernel.decisions import Decisions, crossovers
+from apps.strategies.kernel.positions import compiled_on_change
 from apps.strategies.kernel.windows import TIE, last_seen, of_own_bars, rolling_sum
 from apps.strategies.library.base import Features, Floats, Parameter, Params, Spec, View
 
@@ -73,6 +75,10 @@ class SmaCrossover:
             return None
         view.memory["position"] = wanted.tolist()
         return np.where(changed, wanted / len(wanted), np.nan)
+
+    def compiled(self, params: Params) -> Compiled:  # noqa: ARG002
+        """Return the compiled twin of ``decide``."""
+        return compiled_on_change()
 
     def targets(self, panel: Panel, params: Params) -> Floats:
         """Return the array twin of ``decide``."""

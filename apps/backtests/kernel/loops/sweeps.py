@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba.cpython.unsafe.numbers import trailing_zeros
+from numba.cpython.unsafe import numbers
 
 from apps.backtests.kernel.loops.compiled import compiled
 from apps.backtests.kernel.loops.plain import size_of
@@ -14,6 +14,7 @@ from apps.backtests.kernel.loops.steps import after_fill
 LANES, BITS = 8, 64
 # Times this, the lowest bits of eight bytes stand in the highest byte.
 BYTES_TO_BITS = np.uint64(0x0102040810204080)
+trailing_zeros: Any = numbers.trailing_zeros
 # Columns of the figures: final equity, fills, mean and deviation of returns, largest drawdown.
 N_FIGURES = 5
 

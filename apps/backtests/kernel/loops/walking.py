@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import carray, types
+from numba import types
+from numba.core.cgutils import voidptr_t
 from numba.extending import intrinsic
+from numba.np.numpy_support import carray
 
 from apps.backtests.kernel.loops.compiled import compiled
 from apps.backtests.kernel.loops.market import step_bar
@@ -37,14 +38,16 @@ N_SIZES = 9
 DONE, NO_ROOM, FAULTY = range(3)
 
 
-@intrinsic
-def _pointer(_context: Any, address: Any) -> Any:
+def _as_pointer(_context: Any, address: Any) -> Any:
     """Turn a number into a pointer."""
 
     def build(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        return builder.inttoptr(arguments[0], voidptr_t)
 
     return types.voidptr(address), build
+
+
+_pointer: Any = intrinsic(_as_pointer)
 
 
 @compiled
