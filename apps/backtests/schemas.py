@@ -80,8 +80,8 @@ class BacktestIn(Schema):
     orders: list[dict[str, Any]] | str | None = Field(
         None,
         description="orders played beside the strategy: objects or CSV with the same columns (ts, "
-        "symbol, size or side and quantity, kind, price, limit, trail, time_in_force, bars, expires, "
-        "reduce_only, stop_loss, take_profit, trailing_stop)",
+        "symbol, size or side and quantity, kind, price, limit, trail, time_in_force, bars, "
+        "expires, reduce_only, stop_loss, take_profit, trailing_stop)",
     )
     targets: list[dict[str, Any]] | dict[str, Any] | str | None = Field(
         None, description="target weights in place of a strategy: ts, symbol, weight"

@@ -18,7 +18,15 @@ Row = dict[str, Any]
 MOST = {"orders": 20_000, "targets": 200_000, "signals": 200_000}
 MOST_FAULTS = 20
 TIMES = ("gtc", "day")
-NUMBERS = ("size", "quantity", "price", "trail", "stop_loss", "take_profit", "trailing_stop")
+LEVELS = ("price", "limit", "trail", "stop_loss", "take_profit", "trailing_stop")
+NUMBERS = ("size", "quantity", *LEVELS)
+# The levels a kind of order needs; the others have no meaning for it.
+OWN_LEVELS = {
+    "limit": ("price",),
+    "stop": ("price",),
+    "stop_limit": ("price", "limit"),
+    "trailing": ("trail",),
+}
 ORDER_FIELDS = (
     "ts",
     "symbol",
@@ -300,10 +308,11 @@ def _order_kind(row: Row) -> Wrong:
     kind = row.get("kind") or "market"
     if kind not in KINDS:
         return "kind", "row.kind", f"kind = {kind!r}; one of {', '.join(KINDS)} is expected."
-    for name, kinds in (("price", ("limit", "stop")), ("trail", ("trailing",))):
-        if kind in kinds and row.get(name) is None:
+    needed = OWN_LEVELS.get(kind, ())
+    for name in ("price", "limit", "trail"):
+        if name in needed and row.get(name) is None:
             return name, "row.level", f"a {kind} order needs {name}."
-        if kind not in kinds and row.get(name) is not None:
+        if name not in needed and row.get(name) is not None:
             return name, "row.level", f"{name} has no meaning for a {kind} order; leave it out."
     if row.get("stop_loss") is not None and row.get("trailing_stop") is not None:
         return "trailing_stop", "bracket.two_stops", "stop_loss or trailing_stop, not both."

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.backtests.kernel.given import Fault, Given, Row, refuse
+from apps.backtests.kernel.given import LEVELS, Fault, Given, Row, refuse
 from apps.core.kernel.timeframes import seconds_of
 from apps.market.kernel.bars import Panel
 from apps.market.kernel.periods import micros, parse
@@ -19,7 +19,6 @@ from apps.strategies.kernel.orders import Order
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 DAY = 86_400_000_000
-LEVELS = ("price", "trail", "stop_loss", "take_profit", "trailing_stop")
 
 
 class _Axis:

@@ -13,7 +13,7 @@ from apps.backtests.kernel.results import Result
 from apps.backtests.kernel.sessions import FLOW_KINDS, ORDER_STATES
 from apps.market.kernel.bars import Panel
 from apps.strategies.kernel.decisions import Decisions
-from apps.strategies.kernel.orders import KINDS
+from apps.strategies.kernel.orders import ALL, KINDS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -72,11 +72,12 @@ def _plain(values: NDArray[Any]) -> Any:
 def _table(count: int, **columns: Any) -> dict[str, NDArray[Any]]:
     """Return the columns of ``count`` orders, what is not given being empty."""
     none = np.full(count, np.nan)
-    texts = {"kind": "", "state": ORDER_STATES[FILLED], "reason": ""}
+    texts = {"side": "", "kind": "", "state": ORDER_STATES[FILLED], "reason": ""}
+    amounts = ("size", "filled", "price", "limit", "trail", "average_price", "weight")
     found: dict[str, NDArray[Any]] = {
         "asset": np.zeros(count, np.int64),
         **{name: np.full(count, text, dtype=object) for name, text in texts.items()},
-        **dict.fromkeys(("size", "filled", "price", "trail", "average_price", "weight"), none),
+        **dict.fromkeys(amounts, none),
         "parent": np.zeros(count, np.int64),
         "reduce_only": np.zeros(count, np.bool_),
         "made_bar": np.full(count, NO_BAR),
@@ -93,22 +94,35 @@ def _placed(result: Result) -> dict[str, NDArray[Any]]:
     average = np.full(len(rows), np.nan)
     np.divide(rows[:, VALUE], did, out=average, where=did != 0.0)
     reasons = [_reason(rows, o) for o in range(len(rows))]
+    # A stop-limit that was not touched keeps its limit where a trailing stop keeps its distance.
+    stop_limit = rows[:, KIND] == KINDS.index("stop_limit")
+    # An order for all that is held has no size of its own until it is filled.
+    size = np.where(np.abs(rows[:, SIZE]) < ALL, rows[:, SIZE], np.where(did != 0.0, did, np.nan))
     return _table(
         len(rows),
         asset=rows[:, ASSET].astype(np.int64),
         kind=np.array([KINDS[int(k)] for k in rows[:, KIND]], dtype=object),
         state=np.array([ORDER_STATES[s] for s in state], dtype=object),
         reason=np.array(reasons, dtype=object),
-        size=rows[:, SIZE].copy(),
+        size=size,
+        side=_sides(rows[:, SIZE]),
         filled=did.copy(),
         price=rows[:, LEVEL].copy(),
-        trail=rows[:, TRAIL].copy(),
+        limit=np.where(stop_limit, rows[:, TRAIL], np.nan),
+        trail=np.where(stop_limit, np.nan, rows[:, TRAIL]),
         average_price=average,
         parent=rows[:, PARENT].astype(np.int64),
         reduce_only=rows[:, REDUCE] > 0.0,
         made_bar=rows[:, PLACED].astype(np.int64),
         ended_bar=np.where(state > WORKING, rows[:, DONE], NO_BAR).astype(np.int64),
     )
+
+
+def _sides(size: Floats) -> NDArray[Any]:
+    """Return buy or sell; nothing for a part of a bracket that was never woken."""
+    words = np.array(["sell", "", "buy"], dtype=object)
+    found: NDArray[Any] = words[np.sign(size).astype(np.int64) + 1]
+    return found
 
 
 def _reason(rows: Floats, o: int) -> str:
@@ -205,6 +219,7 @@ def _made_by_fills(
         asset=fills.asset[lead],
         kind=kinds[lead],
         size=total,
+        side=_sides(total),
         filled=total.copy(),
         average_price=average,
         weight=goal[lead],

@@ -150,6 +150,19 @@ def test_a_bracket_that_a_gap_has_passed_gets_the_price_there_was():
         assert report.result.equity[-1] == pytest.approx(100_000)
 
 
+def test_a_stop_limit_shows_both_its_levels():
+    row = {"ts": "2012-01-04", "symbol": "AAPL", "kind": "stop_limit"}
+    touched = row | {"size": 10, "price": 422, "limit": 425}
+    waits = row | {"size": 10, "price": 600, "limit": 601}
+    orders, fills = tables_of(report_of(orders=[touched, waits]))
+    assert orders["state"] == ["filled", "working"]
+    # On 01-06 the high of 422.75 touched the stop.
+    assert (fills["price"][0], orders["made_bar"][0], fills["bar"][0]) == (422.0, 1, 3)
+    assert (orders["kind"][1], orders["price"][1], orders["limit"][1]) == ("stop_limit", 600, 601)
+    assert np.isnan(orders["trail"]).all()
+    assert orders["side"] == ["buy", "buy"]
+
+
 def test_weights_and_signals_buy_what_they_say():
     weights = "ts,AAPL,MSFT\n2012-01-03,0.5,0.5\n2012-01-17,0,1\n"
     fills = report_of(targets=weights).result.fills
@@ -238,6 +251,7 @@ LIMIT = GOOD | {"kind": "limit", "price": 400}
         ({"side": "buy", "quantity": 3}, "size", "row.size"),
         ({"kind": "iceberg"}, "kind", "row.kind"),
         ({"kind": "limit"}, "price", "row.level"),
+        ({"kind": "stop_limit", "price": 500}, "limit", "row.level"),
         ({"price": 400}, "price", "row.level"),
         ({"kind": "trailing", "trail": 1.5}, "trail", "row.range"),
         ({"stop_loss": 420}, "stop_loss", "bracket.side"),
