@@ -11,6 +11,7 @@ from apps.core import clock, jobs
 from apps.core.doors import permission, signed_in
 from apps.core.rest import Page, Paging, page
 from apps.strategies import schemas, selectors, services
+from apps.strategies.kernel.own_template import TEMPLATE
 from apps.strategies.selectors import alerts
 from apps.strategies.selectors.signals import history_row, list_signal_history
 from apps.strategies.services import alert_targets, schedules
@@ -332,7 +333,7 @@ def list_alert_messages(
 @permission("team.read")
 def read_code_template(request: HttpRequest) -> Any:  # noqa: ARG001 a door takes the request
     """Show the text that a new Python strategy begins with."""
-    return {"text": selectors.TEMPLATE}
+    return {"text": TEMPLATE}
 
 
 @router.post("/code/check", response=schemas.CodeOut)

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import PHONE, keep
 from tests.browser.test_gallery import findings
 
+SOON = 30_000
 LONG = 150_000
 RUN = re.compile(r"/research/[0-9a-f-]{36}/")
 
@@ -31,6 +32,14 @@ def write(page, text):
     page.keyboard.press("Control+A")
     page.keyboard.press("Delete")
     page.keyboard.insert_text(text)
+
+
+@pytest.fixture(autouse=True)
+def patience():
+    """A busy machine takes longer than the five seconds that are usual."""
+    expect.set_options(timeout=SOON)
+    yield
+    expect.set_options(timeout=None)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Reads of strategies: the library, the inventory, versions and how they differ, scans."""
 
-from apps.strategies.selectors.editing import TEMPLATE as TEMPLATE
 from apps.strategies.selectors.editing import Draft as Draft
 from apps.strategies.selectors.editing import code_page as code_page
 from apps.strategies.selectors.editing import code_state as code_state
@@ -24,6 +23,9 @@ from apps.strategies.selectors.running import code_approval as code_approval
 from apps.strategies.selectors.running import get_strategy as get_strategy
 from apps.strategies.selectors.running import sandbox as sandbox
 from apps.strategies.selectors.running import sandbox_status as sandbox_status
+from apps.strategies.selectors.running import (
+    sandbox_status_if_made as sandbox_status_if_made,
+)
 from apps.strategies.selectors.scans import ScanView as ScanView
 from apps.strategies.selectors.scans import get_scan as get_scan
 from apps.strategies.selectors.scans import list_consensus as list_consensus
@@ -52,7 +54,6 @@ from apps.strategies.selectors.versions import view_of as view_of
 from apps.strategies.selectors.versions import views_of as views_of
 
 __all__ = [
-    "TEMPLATE",
     "Draft",
     "Recipe",
     "ScanView",
@@ -94,6 +95,7 @@ __all__ = [
     "recipe_of",
     "sandbox",
     "sandbox_status",
+    "sandbox_status_if_made",
     "scan_views",
     "scanner_page",
     "source_digest_of",

@@ -89,7 +89,8 @@ def newest_version(team_id: int, strategy: int | str) -> VersionView:
     row = None
     if str(strategy).isdecimal() and int(strategy) < 2**63:
         row = StrategyRow.objects.filter(team_id=team_id, pk=strategy).first()
-    newest = row and row.versions.select_related("strategy").order_by("-number").first()
+    rows = row.versions.select_related("strategy").order_by("-number") if row else None
+    newest = rows.first() if rows is not None else None
     if newest is None:
         message = f"There is no strategy {strategy} with a version in this team; see /strategies."
         raise NotFound(message, code="strategy.not_found")

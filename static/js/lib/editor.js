@@ -120,7 +120,7 @@ function handle(ace, area, box) {
       });
       ace.session.setAnnotations(findings);
       area.toggleAttribute("data-wrong", findings.some((one) => one.type === "error"));
-      box.dataset.findings = String(findings.length);
+      box.dataset.marks = String(findings.length);
     },
     goTo(row, column) {
       ace.gotoLine(row + 1, column, false);
