@@ -25,15 +25,13 @@ def forget_old() -> dict[str, int]:
     return {"answers": idempotency.forget_old(now=now), "sessions": sessions}
 
 
-class LimitedTask(Task):
+class LimitedTask(Task[Any, Any]):
     """A task of a job that the worker may kill at its hard limit: the job is then ended."""
 
-    def on_failure(
-        self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any
-    ) -> None:
+    def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Have the job ended by another process: this one is the parent of all that work here."""
         if isinstance(exc, TimeLimitExceeded):
-            end_late_job.apply_async(args=[args[0], float(exc.args[0])], queue="io", retry=False)
+            end_late_job.apply_async(args=(args[0], float(exc.args[0])), queue="io", retry=False)
         super().on_failure(exc, task_id, args, kwargs, einfo)
 
 

@@ -243,10 +243,10 @@ def list_families(*, team_id: int) -> list[dict[str, Any]]:
         family = found.setdefault(row["strategy"], _family(row["strategy"]))
         family |= {"runs": row["n"], "best_sharpe": row["best"], "last_at": row["last"]}
     tried = F("done") + F("refused") + F("failed")
-    for row in swept.annotate(n=Count("pk"), tried=Sum(tried), last=Max("created_at")):
-        family = found.setdefault(row["strategy"], _family(row["strategy"]))
-        family |= {"sweeps": row["n"], "combinations": row["tried"]}
-        family["last_at"] = max(filter(None, (family["last_at"], row["last"])))
+    for group in swept.annotate(n=Count("pk"), tried=Sum(tried), last=Max("created_at")):
+        family = found.setdefault(group["strategy"], _family(group["strategy"]))
+        family |= {"sweeps": group["n"], "combinations": group["tried"]}
+        family["last_at"] = max(filter(None, (family["last_at"], group["last"])))
     for family in found.values():
         family["trials"] = family["runs"] + family["combinations"]
     return sorted(found.values(), key=lambda one: (-one["trials"], one["strategy"]))
