@@ -86,6 +86,16 @@ def sparse_rows(targets: Floats) -> Decisions:
     return Decisions(bars, np.ascontiguousarray(targets[bars]))
 
 
+def sides(close: Floats, fast: int, slow: int) -> Floats:
+    """Return the sign of fast minus slow average by bar, NaN before there are both; no gaps."""
+    from apps.strategies.kernel import crossing_loops
+
+    side = crossing_loops.sides_1d(np.ascontiguousarray(close), fast, slow, TIE)
+    found = side.astype(np.float64)
+    found[: slow - 1] = np.nan
+    return found
+
+
 def crossovers(close: Floats, fast: int, slow: int, *, short: bool) -> Decisions:
     """Return where one instrument's fast average crosses its slow one, ``fast < slow``.
 

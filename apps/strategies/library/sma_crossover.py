@@ -7,7 +7,7 @@ import numpy as np
 from apps.core.errors import Invalid
 from apps.market.kernel.bars import Panel
 from apps.strategies.kernel.compiled import Compiled
-from apps.strategies.kernel.decisions import Decisions, crossovers
+from apps.strategies.kernel.decisions import Decisions, crossovers, sides
 from apps.strategies.kernel.positions import compiled_on_change
 from apps.strategies.kernel.windows import TIE, last_seen, of_own_bars, rolling_sum
 from apps.strategies.library.base import Features, Floats, Parameter, Params, Spec, View
@@ -61,8 +61,10 @@ class SmaCrossover:
         """Return the position wanted at each close: 1 long, 0 flat, -1 short; NaN before."""
         self.warmup(params)
         fast, slow = params["fast"], params["slow"]
-        side = of_own_bars(panel.close, lambda close: _side(close, fast, slow))
-        side = last_seen(side)
+        if panel.n_assets == 1 and np.isfinite(panel.close.sum()):
+            side = sides(panel.close[:, 0], fast, slow)[:, None]
+        else:
+            side = last_seen(of_own_bars(panel.close, lambda close: _side(close, fast, slow)))
         if params["short"]:
             return {"position": _from_first_crossing(side)}
         return {"position": np.where(side < 0, 0.0, side)}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from apps.backtests.kernel.loops.compiled import compiled
-from apps.backtests.kernel.loops.steps import ask_1d, mark_1d, trade_1d
+from apps.backtests.kernel.loops.steps import ask_1d, trade_1d
 
 # Rows of the desk of a decision: ``strategies.kernel.compiled``.
 HELD, DESIRED = 0, 1
@@ -104,8 +104,19 @@ def play_decided(
                     )
                     count = _log(i, quantity, paid, fees, count, key, value)
                     waiting = _has_any(wanted)
-                equity, gross, net = mark_1d(close[i], ones, marks, held, wanted, cash)
-                waiting = waiting or (equity <= 0.0 and gross > 0.0)
+                # ``mark_1d`` spelled out: its row and its tuple cost more than its sums.
+                gross, net = 0.0, 0.0
+                for a in range(n_assets):
+                    if close[i, a] == close[i, a]:
+                        marks[a] = close[i, a]
+                    if held[a] != 0.0:
+                        worth = held[a] * marks[a]
+                        net += worth
+                        gross += abs(worth)
+                equity = cash + net
+                if equity <= 0.0 and gross > 0.0:
+                    wanted[:] = 0.0
+                    waiting = True
                 curve[i, 0], curve[i, 1], curve[i, 2], curve[i, 3] = equity, cash, gross, net
             else:
                 _shares(held, marks, equity, shares)
