@@ -11,6 +11,9 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     LAB_HOME=/var/lib/quantsite \
     STATIC_ROOT=/srv/static
+# Python strategies of users run in bubblewrap: docs/SANDBOX.md
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends bubblewrap \
+ && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 quantsite \
  && useradd --uid 10001 --gid quantsite --no-create-home --home-dir /var/lib/quantsite quantsite \
  && install -d -o quantsite -g quantsite -m 0700 /var/lib/quantsite /var/lib/ledger \

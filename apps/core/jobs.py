@@ -199,7 +199,7 @@ def _run(
         connection.close()
         _put_back(job, Unavailable(DATABASE_AWAY, code="database.away"), now())
     except LabError as error:
-        status = Job.Status.BLOCKED if error.code == "blocked_no_isolation" else Job.Status.FAILED
+        status = Job.Status.BLOCKED if error.code == "sandbox.unavailable" else Job.Status.FAILED
         finish(job, status, now=now(), error=describe(error))
     except Exception as error:
         log.exception("job.crashed")

@@ -24,6 +24,7 @@ from apps.market import selectors as market
 from apps.market.selectors import storage
 from apps.ops.kernel.health import State, judge_lag, judge_processes, judge_served, worst
 from apps.ops.models import Alert, HealthSample
+from apps.strategies import selectors as strategies
 from apps.trading import selectors as trading
 
 MEND = {
@@ -202,6 +203,19 @@ def check_ai() -> State:
     return State("ai", "ok", f"keys: {', '.join(keyed)}")
 
 
+def check_sandbox() -> State:
+    """Tell whether users' Python can run; the lab does without."""
+    found = strategies.sandbox_status_if_made()
+    if found is None:
+        return State("sandbox", "ok", "not used yet: it is made and tried on first use")
+    if not found.holds:
+        advice = "Python strategies are refused until it holds; see docs/SANDBOX.md."
+        return State("sandbox", "ok", f"does not hold: {found.why}"[:300], advice)
+    words = f"tier {found.tier}: {len(found.checks)} attempts to break out failed"
+    detail = {"uid": found.uid, "guard": found.guard, **found.fences}
+    return State("sandbox", "ok", words, detail=detail)
+
+
 def check_risk() -> State:
     """Tell whether anything is halted."""
     try:
@@ -224,6 +238,7 @@ CHECKS: dict[str, Callable[[datetime], list[State]]] = {
     "data": lambda now: [check_data(now)],
     "storage": lambda _now: [check_storage()],
     "ai": lambda _now: [check_ai()],
+    "sandbox": lambda _now: [check_sandbox()],
     "risk": lambda _now: [check_risk()],
 }
 READY = ("database", "schema", "redis", "processes")

@@ -154,7 +154,7 @@ def test_the_same_version_twice_is_a_conflict(create, actor, now):
 @pytest.mark.parametrize(
     ("given", "code"),
     [
-        ({"kind": "python"}, "blocked_no_isolation"),
+        ({"kind": "python"}, "strategy.kind"),
         ({"kind": "magic"}, "strategy.kind"),
         ({"name": "sma_crossover"}, "strategy.name"),
         ({"name": "Bad Name"}, "strategy.name"),

@@ -80,7 +80,7 @@ def test_a_version_is_ensured_by_name(rest, db):
         ("/versions", {}, 422, "invalid.fields"),
         ("/versions", {"strategy": "sma_crossover", "params": {"fast": -1}}, 422,
          "params.out_of_range"),
-        ("/strategies", {**FORMULA, "kind": "python"}, 422, "blocked_no_isolation"),
+        ("/strategies", {**FORMULA, "kind": "python"}, 422, "strategy.kind"),
         ("/strategies", {**FORMULA, "name": "x" * 81}, 422, "invalid.fields"),
         ("/strategies/999/versions", {"params": {}}, 404, "strategy.not_found"),
         ("/expressions/check", {"expression": "rank("}, 422, "expression.syntax"),

@@ -87,6 +87,11 @@ class Session(Protocol):
 class Sandbox(Protocol):
     """A way to run what nobody should trust."""
 
+    @property
+    def is_made(self) -> bool:
+        """Whether what it needs on disk is there, or nothing can be made: trying it is quick."""
+        ...
+
     def status(self, *, fresh: bool = False) -> Status:
         """Return whether it holds, tried at most an hour ago, or just now."""
         ...

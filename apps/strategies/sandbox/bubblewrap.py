@@ -57,6 +57,11 @@ class Bubblewrap:
         self._found: tuple[float, Status] | None = None
         self._spare: tuple[int, Process] | None = None
 
+    @property
+    def is_made(self) -> bool:
+        """Whether what it needs on disk is there, or nothing can be made: trying it is quick."""
+        return shutil.which(self.program) is None or tree.place_of(self.home).is_dir()
+
     def status(self, *, fresh: bool = False) -> Status:
         """Return whether it holds, tried at most an hour ago, or just now."""
         if fresh or self._found is None or time.monotonic() - self._found[0] > HOUR:

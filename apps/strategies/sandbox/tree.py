@@ -13,6 +13,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +34,7 @@ VERSION = "1"
 PYTHON, CODE, LIBRARIES, STANDARD = "py/bin/python", "py/inside", "py/so", "py/lib"
 
 
+@cache
 def digest_of_tree() -> str:
     """Return the digest of what the tree is made from: versions, and every byte of ``inside``."""
     named = {**PACKAGES, **SINGLE}
@@ -43,9 +45,14 @@ def digest_of_tree() -> str:
     return sha.hexdigest()
 
 
+def place_of(home: Path) -> Path:
+    """Return where the tree of this interpreter and this lab lies below ``home``."""
+    return home / digest_of_tree()[:20]
+
+
 def build(home: Path) -> Path:
     """Return the tree below ``home``, made if it is not there. Raises ``OSError``."""
-    root = home / digest_of_tree()[:20]
+    root = place_of(home)
     if root.is_dir():
         return root
     home.mkdir(mode=0o755, parents=True, exist_ok=True)

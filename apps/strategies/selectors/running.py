@@ -60,6 +60,11 @@ def sandbox_status(*, fresh: bool = False) -> Status:
     return sandbox().status(fresh=fresh)
 
 
+def sandbox_status_if_made() -> Status | None:
+    """Return the same, None while its files have not been made: that takes some seconds."""
+    return sandbox_status() if sandbox().is_made else None
+
+
 def _check_approved(team_id: int, title: str, digest: str) -> None:
     if code_approval(team_id, digest) is None:
         message = (
