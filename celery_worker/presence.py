@@ -16,6 +16,8 @@ from apps.core import alive, clock, telemetry
 
 TELL_SECONDS = 5.0
 COLD_STOP_SECONDS = 5.0
+WARM_AFTER_SECONDS = 20
+WARM_WITHIN_SECONDS = 600
 _stop = threading.Event()
 
 
@@ -30,6 +32,10 @@ def tell_worker(sender: Any, **_: Any) -> None:
     """Tell from now on that this worker serves its queues."""
     queues = sorted(queue.name for queue in sender.task_consumer.queues)
     _keep_telling("worker", sender.hostname, queues=queues)
+    if "compute" in queues and settings.ENVIRONMENT != "test":
+        # Later, so that it takes nothing from the start itself; quick once it was done.
+        late = {"countdown": WARM_AFTER_SECONDS, "expires": WARM_WITHIN_SECONDS}
+        sender.app.send_task("backtests.warm", queue="compute", ignore_result=True, **late)
 
 
 @signals.beat_init.connect

@@ -7,6 +7,7 @@ from typing import Any
 from celery import shared_task
 
 from apps.backtests import services
+from apps.backtests.kernel.warming import warm as warm_loops
 from apps.core import jobs
 
 
@@ -32,3 +33,9 @@ def rerun_readers(self: Any, job_id: str) -> str:
 def sweep(self: Any, job_id: str) -> str:
     """Compute combinations of a sweep until none is left."""
     return jobs.execute(job_id, services.run_sweep, worker=self.request.hostname or "worker")
+
+
+@shared_task(name="backtests.warm")
+def warm() -> int:
+    """Compile the engine's loops, which are kept on disk, before the first run asks for them."""
+    return warm_loops()

@@ -32,7 +32,9 @@ class Template(SingleInstrument):
     -----
     Say what is computed from what, what happens at a tie, and every number that the source leaves
     open: each is a parameter with a range, a default and a unit. A strategy that looks across
-    instruments implements ``prepare``, ``decide`` and ``targets`` itself: see ``pairs``.
+    instruments implements ``prepare``, ``decide`` and ``targets`` itself: see ``pairs``. Stops and
+    take profits that are orders of their own come with a parameter ``protect``: see
+    ``donchian_breakout``; any other order is an ``Intents`` that ``decide`` answers with.
     """
 
     spec = Spec(
