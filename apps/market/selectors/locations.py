@@ -34,6 +34,7 @@ class Found:
     stamp: UUID
     kind: str = "equity"
     currency: str = "USD"
+    sector: str = ""
 
 
 def locate(
@@ -121,6 +122,7 @@ def _options(
         "stamp",
         "instrument__kind",
         "instrument__currency",
+        "instrument__sector",
         "instrument__dataset__name",
         "instrument__dataset__team_id",
     )
@@ -129,10 +131,10 @@ def _options(
     for symbol, place in wanted:
         places[symbol].add(place)
     for row in values:
-        item = Found(*row[:11])
-        rank = (row[12] is None, usable[item.timeframe], item.dataset_id)
+        item = Found(*row[:12])
+        rank = (row[13] is None, usable[item.timeframe], item.dataset_id)
         for place in places[item.symbol]:
-            if place in {"", row[11]}:
+            if place in {"", row[12]}:
                 options[item.symbol, place].append((rank, item))
     return {
         key: [item for _, item in sorted(found, key=lambda pair: pair[0])]

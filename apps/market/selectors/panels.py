@@ -48,7 +48,8 @@ Factors = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
 RATES = ("funding",)
 LEVELS = ("open_interest", "long_short_ratio")
 FIGURES = (*RATES, *LEVELS)
-INPUTS = (*FIGURES, *ACTIONS, RATES_TO_BASE)
+SECTOR = "sector"
+INPUTS = (*FIGURES, *ACTIONS, RATES_TO_BASE, SECTOR)
 NEIGHBOURS = 2 * 86_400 * MICROS
 # Part of the key of what is kept: another number when the same bars give another panel.
 LAYOUT = 2
@@ -88,6 +89,7 @@ class _Question:
                     way and [way.words, way.quote, *(str(stamp) for _, stamp in way.series)]
                     for way in self.ways
                 ],
+                "sectors": [item.sector for item in self.found] if SECTOR in self.extras else [],
             }
         )
 
@@ -136,8 +138,9 @@ def read_panel(
         the stretch for which rates are known. ``open_interest`` and ``long_short_ratio`` add the
         last one known within each bar, NaN where there is none. ``split`` and ``dividend`` add
         what happened at each bar's open, 0 where nothing did; ``fx`` what a unit of each
-        instrument's currency is worth at each close, when they are not all the same. Names of
-        price fields are ignored.
+        instrument's currency is worth at each close, when they are not all the same. ``sector``
+        adds a number per sector, NaN where it is not known; what is stored has no versions, so
+        it can't be asked ``as_of``. Names of price fields are ignored.
     dataset
         Read symbols from this dataset only.
     as_of
@@ -159,7 +162,7 @@ def read_panel(
     Invalid
         ``dates.reversed``, ``dates.unreadable``, ``panel.no_symbols``, ``panel.no_bars``,
         ``price_mode.unknown``, ``timeframe.unknown``, ``inputs.unknown``, ``fx.no_path``,
-        ``fx.missing``, ``panel.mixed_price_modes``.
+        ``fx.missing``, ``panel.mixed_price_modes``, ``inputs.no_versions``.
     """
     adjust.check_mode(price_mode)
     low, high = bounds(start, end)
@@ -178,6 +181,8 @@ def read_panel(
         dataset_id=universe.dataset_id if universe and not instruments else None,
     )
     known = known_at(as_of)
+    if known is not None and SECTOR in extras:
+        raise _no_versions()
     base = base_of(found, currency)
     ways: tuple[Way | None, ...] = ()
     if RATES_TO_BASE in extras:
@@ -367,7 +372,20 @@ def _extra(
             timeframe=asked.timeframe,
             as_of=asked.as_of,
         )
+    if kind == SECTOR:
+        return _sectors(asked.found, len(axis))
     return _figure(asked, kind, axis)
+
+
+def _sectors(found: Sequence[Found], n_bars: int) -> NDArray[np.float64]:
+    names = sorted({item.sector for item in found} - {""})
+    codes = [float(names.index(item.sector)) if item.sector else np.nan for item in found]
+    return np.tile(np.array(codes), (n_bars, 1))
+
+
+def _no_versions() -> Invalid:
+    message = "Sectors are stored as they are now: a formula that groups by them has no as_of."
+    return Invalid(message, code="inputs.no_versions", details={"field": "as_of"})
 
 
 def _figure(asked: _Question, kind: str, axis: NDArray[np.int64]) -> NDArray[np.float64]:

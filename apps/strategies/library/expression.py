@@ -50,7 +50,7 @@ class Expression:
 
     def reads(self, params: Params) -> tuple[str, ...]:
         """Return what the formula reads beyond the bars, such as ``funding``."""
-        return tuple(name for name in inputs_of(_node(params)) if name in EXTRAS)
+        return tuple(name for name in inputs_of(_node(params)) if name in {*EXTRAS, "sector"})
 
     def prepare(self, panel: Panel, params: Params) -> Features:
         """Return the formula's values where the instrument has a bar, and period numbers.
