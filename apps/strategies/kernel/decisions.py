@@ -91,7 +91,7 @@ def sides(close: Floats, fast: int, slow: int) -> Floats:
     from apps.strategies.kernel import crossing_loops
 
     side = crossing_loops.sides_1d(np.ascontiguousarray(close), fast, slow, TIE)
-    found = side.astype(np.float64)
+    found: Floats = side.astype(np.float64)
     found[: slow - 1] = np.nan
     return found
 

@@ -17,6 +17,8 @@ from apps.market.selectors import FeedState
 from apps.market.services import FeedBatch
 
 MAX_BARS = 6000
+# Bars read again, so that a share that was not traded for some of them misses no dividend.
+OVERLAP = 20
 NO_BARS = "panel.no_bars"
 
 
@@ -90,12 +92,32 @@ def _window(
         kept = _Kept(low, high, _read(feed, since, until, inputs), revised=revised)
         _KEPT[key] = kept
     elif kept.until < high:
-        after = datetime.fromtimestamp(0, tz=until.tzinfo) + timedelta(microseconds=kept.until + 1)
-        kept.panel = _joined(kept.panel, _read(feed, after, until, inputs))
+        kept.panel = _joined(kept.panel, _read_on(feed, kept, until, inputs))
         kept.until, kept.done = high, None
     if until == feed.position_at:
         kept.done = feed.bars_done
     return kept.panel
+
+
+def _read_on(
+    feed: FeedState, kept: _Kept, until: datetime, inputs: tuple[str, ...]
+) -> Panel | None:
+    """Return the bars after those kept.
+
+    Some are read again: what happened between two bars, a dividend or a split, is laid on the
+    second only when the first is read too.
+    """
+    start = kept.until + 1
+    if inputs and kept.panel is not None and kept.panel.n_bars:
+        start = int(kept.panel.ts[-min(OVERLAP, kept.panel.n_bars)])
+    since = datetime.fromtimestamp(0, tz=until.tzinfo) + timedelta(microseconds=start)
+    found = _read(feed, since, until, inputs)
+    if found is None:
+        return None
+    first = int(np.searchsorted(found.ts, kept.until, side="right"))
+    if first == 0:
+        return found
+    return found.rows(first, found.n_bars) if first < found.n_bars else None
 
 
 def _is_revised(kept: _Kept) -> bool:

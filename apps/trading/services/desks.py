@@ -27,9 +27,13 @@ class Desk:
     def check(self, ticket: Ticket, *, adds: bool = True) -> list[Refusal]:
         """Ask the guard; an order that passes counts from now on.
 
-        Without ``adds`` it counts as an order, and leads to nothing that others build on.
+        Without ``adds`` it can only reduce: it is judged as one that closes what is held, and
+        leads to nothing that others build on.
         """
-        refusals = check_order(ticket, self.book, self.limits)
+        book = self.book
+        if not adds:
+            book = replace(book, positions={ticket.symbol: -ticket.signed}, pending={})
+        refusals = check_order(ticket, book, self.limits)
         if not refusals:
             pending = dict(self.book.pending)
             if adds:

@@ -143,11 +143,12 @@ def _follow(actor: Actor, desk: Desk, sleeve: Sleeve, decision: Decision, bar: B
         return
     placing.take_back(desk, sleeve)
     _drop_replaced(desk, sleeve)
-    made = placing.place(desk, sleeve, bar)
+    made: list[Order] = []
     for intent in intents_of(sleeve.session, sleeve.row.symbols):
         order = _intend(desk, sleeve, intent, bar)
         if order is not None:
             made.append(order)
+    made += placing.place(desk, sleeve, bar)
     if made:
         Order.objects.bulk_create(made)
         _record_intents(actor, sleeve.row, made, bar, desk.now)
