@@ -20,6 +20,7 @@ ROWS = {
     "backtest_5k_bars": "backtest",
     "backtest_5k_bars_bt": "backtest",
     "backtest_rss": "backtest",
+    "backtest_cold": "cold",
     "sweep_1k": "sweeps",
     "sweep_10k": "sweeps",
     "sweep_1k_metrics": "sweeps",
@@ -39,8 +40,10 @@ ROWS = {
     "resample_10m": "longer_bars",
     "health_40k": "health",
     "indicators": "indicators",
+    "sandbox_start": "sandbox",
     "rolling_rank": "expressions",
     "alphas_50": "expressions",
+    "forge_eval": "forge",
 }
 LIMIT_SECONDS = 900
 

@@ -22,7 +22,7 @@ MOST_HEAD = 1 << 20
 MOST_STRAY = 1 << 16
 MOST_WEIGHT = 1000.0
 AT_ONCE = 1 << 20
-GRACE_SECONDS = 1.5
+GRACE_SECONDS = 3.0
 CODES = frozenset(
     f"strategy.{name}"
     for name in ("raised", "memory_limit", "output_limit", "bad_answer", "forbidden")
