@@ -170,5 +170,6 @@ def diff(request: HttpRequest, version_id: int, against: int) -> HttpResponse:
     team, asked = signed_in(request).team, request.GET
     found = selectors.diff_versions(against, version_id, team, whole=asked.get("lines") == "all")
     context = {"diff": found, "is_unified": asked.get("view") == "unified"}
-    context["others"] = selectors.list_versions(team_id=team, strategy_id=found.after.strategy_id)
+    rows = selectors.list_versions(team_id=team, strategy_id=found.after.strategy_id)
+    context["others"] = rows[:200]
     return render(request, "strategies/diff.html", context)

@@ -8,7 +8,7 @@ import { follow } from "../lib/jobs.js";
 const form = $("[data-code-page]");
 const area = form.elements.text;
 const field = (name) => form.elements[name];
-const key = `code:${form.dataset.strategy || "new"}`;
+let key = `code:${form.dataset.strategy || "new"}`;
 let saved = form.dataset.base ? area.value : null;
 const opened = area.value;
 
@@ -193,6 +193,7 @@ function keep(made, text) {
   const before = form.dataset.base;
   saved = text;
   keepDraft(key, null);
+  key = `code:${made.strategy_id}`;
   Object.assign(form.dataset, { base: made.id, strategy: made.strategy_id, number: made.number });
   field("note").value = "";
   $("[data-conflict]", form).hidden = true;

@@ -10,8 +10,8 @@ const form = $("[data-expression-page]");
 const area = form.elements.expression;
 const words = JSON.parse($("#words").textContent);
 const field = (name) => form.elements[name];
-const opened = area.value;
-const key = `expression:${form.dataset.base || "new"}:${new URLSearchParams(location.search).get("alpha") ?? ""}`;
+let opened = area.value;
+let key = `expression:${form.dataset.base || "new"}:${new URLSearchParams(location.search).get("alpha") ?? ""}`;
 
 const editor = mount(area, {
   language: { fields: words.fields, functions: words.functions.map((one) => one.name), groups: words.groups },
@@ -115,6 +115,12 @@ async function preview() {
 }
 
 const previewSoon = afterPause(preview, 400);
+
+function sayNoUniverse() {
+  const text = "There is no universe to look at yet; make one in the data room.";
+  shown.replaceChildren(el("div", { class: "empty" }, el("strong", { text: "Nothing to preview on" }), el("p", { text }), el("a", { class: "btn", href: "/data/", text: "Data room" })));
+  shown.removeAttribute("aria-busy");
+}
 
 function previewBody() {
   const values = formData(form);
@@ -248,6 +254,7 @@ async function tried(button, act, panel) {
       return await act();
     } catch (error) {
       markField(error);
+      if (error.code === "version.newer") newer = error.body.errors[0];
       if (error.body?.errors?.[0]?.column) refuse(error, editor.text);
       throw error;
     }
@@ -274,8 +281,11 @@ function backtest(button) {
   }, $("[data-run-error]", form));
 }
 
-function save(button) {
-  return tried(button, async () => {
+let newer = null;
+
+async function save(button) {
+  newer = null;
+  await tried(button, async () => {
     const values = formData(form);
     const note = values.note ?? "";
     const made = values.target
@@ -283,6 +293,18 @@ function save(button) {
       : await post("/strategies", { name: values.name ?? "", title: values.title ?? "", kind: "expression", params: params(), note });
     saved(made);
   }, $("[data-save-error]", form));
+  if (newer) offerBoth(newer);
+}
+
+/** Someone else saved since: nothing is lost, the person chooses. */
+function offerBoth({ version_id: id, number: count }) {
+  const mine = el("button", { type: "button", class: "btn", text: `Save mine after v${count}` });
+  mine.addEventListener("click", () => {
+    form.dataset.base = id;
+    save(mine);
+  });
+  const theirs = el("a", { class: "btn btn-quiet", href: `/strategies/versions/${id}/`, text: `See v${count}` });
+  $("[data-save-error]", form).append(el("div", { class: "row" }, mine, theirs));
 }
 
 /** The version this text began from, when it is saved to the same strategy. */
@@ -290,6 +312,9 @@ const baseFor = (target) => (target === form.dataset.strategy ? Number(form.data
 
 function saved(made) {
   keepDraft(key, null);
+  // The page's address is the version's from here on, and so is what is kept of it.
+  key = `expression:${made.id}:`;
+  opened = editor.text;
   form.dataset.base = made.id;
   form.dataset.strategy = made.strategy_id;
   if (!$(`option[value="${made.strategy_id}"]`, field("target"))) field("target").append(el("option", { value: made.strategy_id, text: made.title }));
@@ -351,4 +376,5 @@ addEventListener("online", () => checkSoon.now());
 pageKeys({ save: () => save($("[value=save]", form)), run: () => backtest($("[value=run]", form)) });
 showNames();
 restore();
+if (!field("universe").value) sayNoUniverse();
 check();
