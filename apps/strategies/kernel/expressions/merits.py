@@ -8,11 +8,21 @@ information coefficient; ranks after Spearman (1904).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.market.kernel.bars import Panel
-from apps.strategies.kernel.expressions.running import run_whole
+from apps.strategies.kernel.expressions.evaluation import Evaluator
+from apps.strategies.kernel.expressions.nodes import Node
+from apps.strategies.kernel.expressions.running import (
+    SORTED_ROWS,
+    deal,
+    key_bits,
+    run_whole,
+    sorted_keys,
+)
 
 Floats = NDArray[np.float64]
 # Instruments with a value and a return that a rank correlation takes at least.
@@ -34,20 +44,51 @@ def returns_ahead(panel: Panel, horizon: int = 1) -> Floats:
     return out
 
 
-def rank_ic(values: Floats, ahead: Floats, threads: int = 1) -> Floats:
-    """Return Spearman's correlation of each row of values with the returns ahead, ``(n_bars,)``.
+class Ahead:
+    """Returns ahead, sorted once for many formulas to be compared with."""
 
-    Over instruments that have both; NaN with fewer than three, or when either is all the same.
+    def __init__(self, returns: Floats, threads: int = 1) -> None:
+        self.returns, self.threads = np.ascontiguousarray(returns), threads
+        self.keys = sorted_keys(self.returns, threads)
+
+    def rank_ic(self, values: Floats) -> Floats:
+        """Return Spearman's correlation of each row of values with the returns, ``(n_bars,)``.
+
+        Over instruments that have both; NaN with fewer than three, or when either is all the same.
+        """
+        from apps.strategies.kernel import loops
+
+        x = np.ascontiguousarray(values)
+        bits, out = key_bits(x.shape[1]), np.empty(len(x))
+
+        def task(low: int, high: int) -> None:
+            for top in range(low, high, SORTED_ROWS):
+                stop = min(top + SORTED_ROWS, high)
+                keys = np.empty((stop - top, x.shape[1]))
+                loops.keys_2d(x, top, bits, keys)
+                keys.sort(axis=1)
+                others = self.keys[top:stop]
+                loops.rank_ic_2d(x, self.returns, top, bits, keys, others, FEWEST, out)
+
+        deal(task, len(x), self.threads)
+        return out
+
+
+def rank_ic(values: Floats, ahead: Floats, threads: int = 1) -> Floats:
+    """Return the rank correlation of each row of values with the returns ahead, ``(n_bars,)``."""
+    return Ahead(ahead, threads).rank_ic(values)
+
+
+def population_ic(nodes: Sequence[Node], panel: Panel, ahead: Ahead, memory: int) -> Floats:
+    """Return the rank correlations of many formulas, ``(n_formulas, n_bars)``.
+
+    What formulas share is computed once, in at most about ``memory`` bytes of remembered arrays.
     """
-    both = np.isfinite(values) & np.isfinite(ahead)
-    count = both.sum(axis=1)
-    one, other = (_middled(part, both, count, threads) for part in (values, ahead))
-    with np.errstate(all="ignore"):
-        spread = np.sqrt(_dot(one, one) * _dot(other, other))
-        found: Floats = np.where(
-            (spread > 0) & (count >= FEWEST), _dot(one, other) / spread, np.nan
-        )
-    return np.clip(found, -1.0, 1.0)
+    found = np.empty((len(nodes), panel.n_bars))
+    evaluator = Evaluator(panel, memory=memory, threads=ahead.threads)
+    for place, values in enumerate(evaluator.values(nodes)):
+        found[place] = ahead.rank_ic(values)
+    return found
 
 
 def book_of(values: Floats, threads: int = 1) -> Floats:
@@ -109,8 +150,3 @@ def _middled(values: Floats, there: NDArray[np.bool_], count: Floats, threads: i
     ranks = run_whole("rank", [np.where(there, values, np.nan)], (), threads)
     middle = (count[:, None] + 1.0) / (2.0 * np.maximum(count[:, None], 1))
     return np.where(there, ranks - middle, 0.0)
-
-
-def _dot(a: Floats, b: Floats) -> Floats:
-    found: Floats = np.einsum("ij,ij->i", a, b)
-    return found

@@ -94,11 +94,31 @@ def deal(task: Task, rows: int, threads: int) -> None:
         raise faults[0]
 
 
+def sorted_keys(x: Floats, threads: int = 1) -> Floats:
+    """Return each row's values in order, with their columns in the last bits."""
+    from apps.strategies.kernel import loops
+
+    keys = np.empty(x.shape)
+    bits = key_bits(x.shape[1])
+
+    def task(low: int, high: int) -> None:
+        loops.keys_2d(x, low, bits, keys[low:high])
+        keys[low:high].sort(axis=1)
+
+    deal(task, len(x), threads)
+    return keys
+
+
+def key_bits(columns: int) -> int:
+    """Return how many bits of a key tell its column."""
+    return max(columns - 1, 1).bit_length()
+
+
 def _rank(arrays: Sequence[Floats], literals: tuple[float, ...], out: Floats) -> Task:  # noqa: ARG001
     from apps.strategies.kernel import loops
 
     (x,), columns = arrays, out.shape[1]
-    bits = max(columns - 1, 1).bit_length()
+    bits = key_bits(columns)
 
     def task(low: int, high: int) -> None:
         keys = np.empty((SORTED_ROWS, columns))

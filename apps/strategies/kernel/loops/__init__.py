@@ -9,6 +9,7 @@ from apps.strategies.kernel.loops.associations import (
     covariance_2d,
     rank_correlation_2d,
 )
+from apps.strategies.kernel.loops.merits import rank_ic_2d
 from apps.strategies.kernel.loops.programs import program_1d
 from apps.strategies.kernel.loops.rows import (
     demean_2d,
@@ -49,6 +50,7 @@ __all__ = [
     "program_1d",
     "rank_2d",
     "rank_correlation_2d",
+    "rank_ic_2d",
     "rank_rows_2d",
     "ranks_2d",
     "scale_2d",

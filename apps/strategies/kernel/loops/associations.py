@@ -64,6 +64,8 @@ def _joint_2d(
                 both = 0.0 if both * both <= FLAT * vx * vy else both
                 if with_spread:
                     value = both / np.sqrt(vx * vy) if not flat else np.nan
+                    # Two points lie on a line: what rounding leaves would order sums of them.
+                    value = np.sign(value) if window == 2 else value
                     target[a] = min(max(value, -1.0), 1.0) if value == value else np.nan
                 else:
                     target[a] = 0.0 if flat else both / (window - 1)
