@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
 from apps.core.errors import Invalid
 from apps.market.kernel.bars import Panel
@@ -24,6 +25,7 @@ from apps.strategies.kernel.expressions import (
     parse,
 )
 from apps.strategies.kernel.expressions.inputs import refuse_missing
+from apps.strategies.kernel.expressions.merits import Ahead, population_ic, returns_ahead
 from apps.strategies.kernel.expressions.plans import CHAINED
 from apps.strategies.kernel.expressions.running import run_whole
 
@@ -267,3 +269,24 @@ def test_the_random_formulas_use_every_operator():
 
     draw()
     assert found == set(OPERATORS)
+
+
+def test_rank_correlations_with_returns_ahead_agree_with_scipy():
+    values = np.round(panel().extras["funding"] * 1e5) + (panel().close - panel().close)
+    ahead = returns_ahead(panel(), 2)
+    opens = panel().open
+    np.testing.assert_array_equal(ahead[5], opens[8] / opens[6] - 1.0)
+    assert np.isnan(ahead[-3:]).all()
+    found = Ahead(ahead).rank_ic(values)
+    for row, value in enumerate(found):
+        both = np.isfinite(values[row]) & np.isfinite(ahead[row])
+        if both.sum() < 3 or np.ptp(values[row][both]) == 0 or np.ptp(ahead[row][both]) == 0:
+            assert np.isnan(value)
+        else:
+            expected = spearmanr(values[row][both], ahead[row][both]).statistic
+            assert value == pytest.approx(expected, abs=1e-12)
+    formulas = [parse("-funding", EXTRAS), parse("returns / ts_std(returns, 5)")]
+    for found, node in zip(
+        population_ic(formulas, panel(), Ahead(ahead, 2), 2**20), formulas, strict=True
+    ):
+        np.testing.assert_array_equal(found, Ahead(ahead).rank_ic(evaluate(node, panel())))
