@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from django.conf import settings as django_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,15 +12,9 @@ from apps.backtests.kernel import engine
 from apps.backtests.kernel.costs import Costs, FeeTier
 from apps.backtests.kernel.execution import Execution
 from apps.backtests.kernel.limits import WeightLimits
-from apps.core.errors import Invalid
-from apps.market.kernel.bars import Panel
-from apps.strategies.kernel.decisions import decisions_of
-from apps.strategies.kernel.interface import check_panel, check_params
 from apps.strategies.kernel.orders import KINDS, Intents, Order
-from apps.strategies.selectors import get_strategy
 from tests.unit.backtests.panels import panel_of
 from tests.unit.backtests.test_gears import worlds
-from tests.unit.strategies.panels import crowded, sp500
 
 EVERYTHING = Costs(
     fee_bps=8,
@@ -172,43 +165,3 @@ def test_nothing_depends_on_bars_to_come(world, cut):
     until = whole.fills.bar < cut
     np.testing.assert_array_equal(part.fills.key, whole.fills.key[until])
     np.testing.assert_array_equal(part.fills.value, whole.fills.value[until])
-
-
-def real_bars(which):
-    """Twelve S&P names through 2008, with gaps; or three perpetuals by the hour, with funding."""
-    if which == "stocks":
-        return sp500(12, "2007-06-01", "2010-01-01")
-    panel = crowded()
-    return replace(panel, extras={n: panel.extras[n] for n in ("funding", "open_interest")})
-
-
-@pytest.mark.parametrize("name", sorted(django_settings.STRATEGY_LIBRARY))
-@pytest.mark.parametrize("which", ["stocks", "perpetuals"])
-@pytest.mark.parametrize("terms", [{"fee_bps": 5.0, "slippage_bps": 5.0}, {"costs": EVERYTHING}])
-def test_every_strategy_gives_the_same_in_both_gears(name, which, terms):
-    strategy = get_strategy(name)
-    panel = real_bars(which)
-    if strategy.spec.single_asset:
-        panel = first_column(panel)
-    params = check_params(strategy.spec, {})
-    try:
-        check_panel(strategy.spec, strategy.warmup(params), panel)
-    except Invalid as error:
-        pytest.skip(error.message)
-    decided = decisions_of(strategy, panel, params)
-    one = engine.run(panel, decided, cash=1e5, **terms)
-    features = strategy.prepare(panel, params)
-
-    def decide(view):
-        return strategy.decide(view, params)
-
-    two = engine.run_events(panel, features, decide, cash=1e5, **terms)
-    np.testing.assert_allclose(one.equity, two.equity, rtol=0, atol=0.005)
-    np.testing.assert_allclose(one.cash, two.cash, rtol=0, atol=0.005)
-    np.testing.assert_array_equal(one.fills.key, two.fills.key)
-    np.testing.assert_allclose(one.fills.quantity, two.fills.quantity, rtol=1e-9)
-
-
-def first_column(panel):
-    fields = {n: getattr(panel, n)[:, :1] for n in ("open", "high", "low", "close", "volume")}
-    return Panel(panel.symbols[:1], panel.ts, **fields, timeframe=panel.timeframe)
