@@ -1,4 +1,4 @@
-"""The scanner by clicking: refresh, progress, parts of a score, history, alerts; and studies."""
+"""The scanner by clicking: refresh, progress, parts of a score, history."""
 
 from tests.browser.conftest import PHONE
 from tests.browser.test_gallery import findings
@@ -18,7 +18,7 @@ def test_a_refresh_shows_progress_then_signals_with_the_parts_of_scores(page, co
     page.goto("/strategies/scanner/")
     page.select_option("#scan-form [name=universe]", "crypto-perps")
     page.click("#scan-form button[type=submit]")
-    page.wait_for_url("**/strategies/scanner/?scan=*", timeout=LONG)
+    page.wait_for_url(lambda url: "scan=" in url, timeout=LONG)
     page.wait_for_selector("[data-scan]", timeout=LONG)
     page.wait_for_selector("[data-scan][data-status=done]", timeout=LONG)
     look(page, shot, "scanner-1440")
@@ -60,41 +60,4 @@ def test_parts_fit_on_a_phone(page_as, complaints, shot):
     box = parts.bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= PHONE["width"]
-    assert complaints == []
-
-
-def test_a_scan_is_made_to_start_by_itself_and_removed(page, complaints):
-    page.goto("/strategies/scanner/")
-    page.click("summary:has-text('New one')")
-    page.select_option("#schedule_universe", "crypto-perps")
-    page.select_option("#schedule_every", "hour")
-    page.fill("#schedule_at", "00:20")
-    page.click("#schedule-form button[type=submit]")
-    page.wait_for_selector("text=every hour at minute 20", timeout=LONG)
-    page.click("[data-schedule-delete]")
-    page.wait_for_selector("text=None yet: scans start", timeout=LONG)
-    assert complaints == []
-
-
-def test_a_target_and_a_rule_are_made_and_the_address_is_gone(page_as, complaints, shot):
-    page = page_as("admin")
-    page.goto("/strategies/scanner/alerts/")
-    page.fill("#target_name", "hook")
-    page.fill("#target_address", "json://127.0.0.1:9/hooks/S3cretPath")
-    page.click("#target-form button[type=submit]")
-    page.wait_for_selector("th:has-text('hook')", timeout=LONG)
-    assert "S3cretPath" not in page.content()
-    page = page_as("researcher")
-    page.goto("/strategies/scanner/alerts/")
-    look(page, shot, "scanner-alerts-1440")
-    page.fill("#rule_name", "strong")
-    page.fill("#rule_score", "70")
-    page.click("#rule-form button[type=submit]")
-    page.wait_for_selector("th:has-text('strong')", timeout=LONG)
-    page.click("[data-delete='rules/strong']")
-    page.wait_for_selector("text=No rule yet", timeout=LONG)
-    page = page_as("admin")
-    page.goto("/strategies/scanner/alerts/")
-    page.click("[data-delete='targets/hook']")
-    page.wait_for_selector("text=No target yet", timeout=LONG)
     assert complaints == []
