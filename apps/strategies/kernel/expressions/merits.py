@@ -96,7 +96,8 @@ def book_of(values: Floats, threads: int = 1) -> Floats:
     there = np.isfinite(values)
     weights = _middled(values, there, there.sum(axis=1), threads)
     size = np.abs(weights).sum(axis=1, keepdims=True)
-    return np.divide(weights, size, out=np.zeros_like(weights), where=size > 0)
+    book: Floats = np.divide(weights, size, out=np.zeros_like(weights), where=size > 0)
+    return book
 
 
 def turnover(values: Floats, threads: int = 1) -> Floats:
