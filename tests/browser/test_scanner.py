@@ -56,7 +56,6 @@ def test_parts_fit_on_a_phone(page_as, complaints, shot):
     score.click()
     parts = page.locator(f"#{score.get_attribute('popovertarget')}")
     parts.wait_for(state="visible")
-    shot(page, "scanner-parts-390", full_page=False)
     box = parts.bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= PHONE["width"]

@@ -67,8 +67,11 @@ for (const button of $$("[data-parts]")) {
     byHover = false;
   });
   button.addEventListener("click", (event) => {
-    // What hovering showed, a click keeps.
-    if (byHover) event.preventDefault();
+    // What hovering showed, a click keeps: pressing the button may have closed it.
+    if (byHover) {
+      event.preventDefault();
+      if (!parts.matches(":popover-open")) parts.showPopover();
+    }
     byHover = false;
   });
 }
