@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from apps.backtests.kernel import engine
+from apps.backtests.kernel.feeding import fed, inputs_of
 from apps.core.actors import system
 from apps.market import services as market
 from apps.market.kernel.periods import micros
@@ -15,7 +16,9 @@ from apps.strategies.selectors import get_strategy
 from apps.trading import selectors, services, store
 from apps.trading.kernel.sleeves import part_of
 from apps.trading.models import Account, Deployment, Fill, Order, Position
+from apps.trading.selectors import windows
 from apps.trading.services import stepping
+from apps.trading.services.bars import terms_of
 from tests.factories import trading
 
 pytestmark = [pytest.mark.django_db, pytest.mark.store]
@@ -28,9 +31,9 @@ def feed(sample, db, now):
     return trading.make_feed(now)
 
 
-def deploy(team, now, strategy, params, **options):
+def deploy(team, now, strategy, params, *, terms=None, **options):
     version = trading.make_version(team, now, strategy, params)
-    account = trading.make_account(team, now)
+    account = trading.make_account(team, now, **(terms or {}))
     return services.deploy(
         actor=system("tests", team.pk),
         version_id=version.id,
@@ -44,6 +47,8 @@ def deploy(team, now, strategy, params, **options):
 def backtest(deployment, first, last):
     """Play the same decisions through the engine's event gear, all at once."""
     feed = feed_state(deployment.feed)
+    account = deployment.account
+    terms = terms_of(account)
     panel = read_panel(
         team_id=None,
         timeframe=feed.timeframe,
@@ -52,21 +57,22 @@ def backtest(deployment, first, last):
         instruments=feed.symbols,
         price_mode=feed.price_mode,
         dataset=feed.dataset,
+        inputs=inputs_of(feed.price_mode, funding=terms.costs.funding),
     )
-    seen = part_of(panel, deployment.symbols, micros(deployment.history_from))
+    seen = part_of(fed(panel), deployment.symbols, micros(deployment.history_from))
     start = int(np.searchsorted(seen.ts, micros(first), side="right"))
     plug = get_strategy(deployment.strategy)
     features = plug.prepare(seen, deployment.params)
     cut = {name: array[start:] for name, array in features.items()}
-    account = deployment.account
     result = engine.run_events(
         seen.rows(start, seen.n_bars),
         cut,
         lambda view: plug.decide(view, deployment.params),
         cash=float(deployment.allocation),
-        fee_bps=account.fee_bps,
-        slippage_bps=account.slippage_bps,
+        costs=terms.costs,
+        execution=terms.execution,
         units=account.units,
+        full=True,
     )
     return seen.rows(start, seen.n_bars), result
 
@@ -87,16 +93,83 @@ def test_a_replayed_deployment_equals_a_backtest_to_the_cent(
     feed, team, now, strategy, params, options
 ):
     deployment = deploy(team, now, strategy, params, **options)
+    compare(deployment, feed, now, BARS)
+
+
+STOCK_TERMS = {
+    "costs": {
+        "per_unit": 0.005,
+        "spread_bps": 4.0,
+        "impact_bps": 30.0,
+        "borrow_bps": 300.0,
+        "interest_bps": 500.0,
+        "schedule": [{"start": "2009-01-01", "fee_bps": 4.0, "maker_bps": 1.0}],
+    },
+    "execution": {"participation": 0.01, "trailing_stop": 0.08, "lot": 1.0, "tick": 0.01},
+}
+SIX = ["AAPL", "AMZN", "GE", "JPM", "MSFT", "XOM"]
+
+
+def test_costs_orders_and_protection_are_those_of_a_backtest_to_the_cent(feed, team, now):
+    params = {"entry": 4, "exit": 3, "atr_period": 5, "stop": 1.0, "protect": True}
+    deployment = deploy(team, now, "donchian_breakout", params, terms=STOCK_TERMS, symbols=SIX)
+    compare(deployment, feed, now, 60)
+    orders = Order.objects.filter(deployment=deployment)
+    kinds = dict.fromkeys(orders.filter(state="filled").values_list("kind", flat=True))
+    assert {"target", "stop", "trailing"} <= kinds.keys()
+    assert "borrowing" in deployment.state["accrued"]
+    ended = orders.filter(kind="stop", state="cancelled")
+    codes = {order.reasons[-1]["code"] for order in ended}
+    assert "order.cancelled" in codes <= {"order.cancelled", "order.taken_off"}
+
+
+def test_perpetuals_pay_funding_as_in_a_backtest_to_the_cent(sample, db, team, now):
+    feed = trading.make_feed(now, universe="crypto-perps", skip=200)
+    terms = {"costs": {"funding": True, "spread_bps": 2.0}, "execution": {"leverage": 2.0}}
+    symbols = ["BTC", "ETH", "SOL"]
+    names = [name for name in feed_state(feed.name).symbols if name in symbols]
+    deployment = deploy(
+        team, now, "donchian_breakout", {"entry": 8, "exit": 4}, terms=terms, symbols=names
+    )
+    compare(deployment, feed, now, 40)
+    assert deployment.state["accrued"]["funding"] != 0.0
+
+
+def test_a_session_taken_up_by_another_process_goes_on_to_the_cent(feed, team, now):
+    """Nothing is kept in memory between bars; steps that are cut off leave nothing."""
+    params = {"entry": 4, "exit": 3, "atr_period": 5, "stop": 1.0, "protect": True}
+    deployment = deploy(team, now, "donchian_breakout", params, terms=STOCK_TERMS, symbols=SIX)
     first = feed.position_at
-    trading.advance(feed, now, bars=BARS)
+    for bar in range(24):
+        batch = market.advance_feed(session_id=feed.pk, now=now)
+        if bar % 3 == 0:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(store, "add_points", _die)
+                with pytest.raises(KeyboardInterrupt):
+                    services.step_deployments(batch=batch, now=now)
+            windows._KEPT.clear()
+    feed.refresh_from_db()
+    services.catch_up(feed_name=feed.name, now=now)
+    compare(deployment, feed, now, 24, first=first)
+
+
+def _die(*_):
+    raise KeyboardInterrupt
+
+
+def compare(deployment, feed, now, bars, first=None):
+    """Hand out the bars, unless it was done, and hold all that came of it against a backtest."""
+    if first is None:
+        first = feed.position_at
+        trading.advance(feed, now, bars=bars)
     feed.refresh_from_db()
     deployment.refresh_from_db()
     panel, result = backtest(deployment, first, feed.position_at)
     curve = store.read_points(deployment.account_id, 1, deployment_id=deployment.pk)
-    assert len(curve) == len(result.equity) == BARS
+    assert len(curve) == len(result.equity) == bars
     assert np.abs(curve.equity - result.equity).max() < CENT
     assert np.abs(curve.cash - result.cash).max() < CENT
-    mine = Fill.objects.filter(deployment=deployment).order_by("bar_at", "symbol")
+    mine = Fill.objects.filter(deployment=deployment).order_by("bar_at", "symbol", "quantity")
     theirs = sorted(
         (trading.moment(panel.ts[bar]), panel.symbols[asset], q, p, f)
         for bar, asset, q, p, f in zip(
