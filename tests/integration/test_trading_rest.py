@@ -88,7 +88,7 @@ def test_a_version_whose_code_has_changed_is_not_deployed(account, team, now, ap
     from apps.trading.selectors import deployable
 
     version = trading.make_version(team, now, "buy_and_hold")
-    monkeypatch.setattr(deployable.strategies, "source_of", lambda _name: ("", "f" * 64))
+    monkeypatch.setattr(deployable.strategies, "source_digest_of", lambda *_: "f" * 64)
     body = {"version_id": version.id, "account_id": account.pk, "allocation": "1000"}
     answer = post(api_as("trader"), "/deployments", body)
     assert (answer.status_code, answer.json()["code"]) == (409, "deploy.changed")
