@@ -7,6 +7,8 @@ PYTHON ?= python3
 PORT ?= 8000
 LAB_HOME ?= .lab
 ROWS ?=
+# Processes the tests are shared out to; each has a PostgreSQL and a Redis of its own.
+TEST_PROCESSES ?= 2
 export PORT LAB_HOME
 
 VENV := .venv
@@ -47,8 +49,8 @@ restore: setup
 
 # The store tests once more on TimescaleDB; pytest's 5 means that this machine has none.
 test: setup-dev
-	@$(PY) -m pytest tests
-	@$(PY) -m pytest tests --timescale || test $$? = 5
+	@$(PY) -m pytest tests -n $(TEST_PROCESSES) --dist loadfile
+	@$(PY) -m pytest tests -n $(TEST_PROCESSES) --dist loadfile --timescale || test $$? = 5
 
 check: setup-dev
 	@exec $(PY) tools/run_checks.py

@@ -85,6 +85,12 @@ def test_targets_come_back_to_the_bit(sandbox, panel):
     assert found.tobytes() == wanted.tobytes()
 
 
+def test_every_process_goes_through_words_in_one_order(sandbox, panel):
+    body = "    return np.full(panel.close.shape, float(hash('words') % 997) / 1e3)\n"
+    first, second = (own(sandbox, HEAD + body + "#" * k).targets(panel, {}) for k in range(2))
+    assert first.tobytes() == second.tobytes()
+
+
 def test_both_gears_agree_and_memory_is_kept(sandbox, panel):
     text = (
         "import numpy as np\n"

@@ -27,6 +27,8 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "OPENBLAS_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
+    # The same text gives the same bytes: sets of words are gone through in one order.
+    "PYTHONHASHSEED": "0",
 }
 # What bubblewrap and Python set by themselves.
 BESIDES = ("PWD", "LC_CTYPE")
@@ -162,7 +164,7 @@ class Bubblewrap:
         as_root = os.geteuid() == 0
         try:
             popen = subprocess.Popen(  # noqa: S603 no word of it comes from a user
-                [program, *_walls(root), f"/{tree.PYTHON}", "-I", "-S", f"{CODE}/runner.py",
+                [program, *_walls(root), f"/{tree.PYTHON}", "-P", "-s", "-S", f"{CODE}/runner.py",
                  json.dumps(config)],
                 stdin=asked, stdout=strayed, stderr=strayed, pass_fds=(answered, fault),
                 env={}, cwd="/", start_new_session=True,

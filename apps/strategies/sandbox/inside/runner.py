@@ -1,6 +1,6 @@
 """The process that runs a user's text: fences first, then one message after another.
 
-``python -I -S runner.py CONFIG``: messages come on descriptor 0, answers go to ``answers``, the
+``python -P -s -S runner.py CONFIG``: messages come on descriptor 0, answers go to ``answers``, the
 trace of a process that hangs or crashes to ``faults``.
 """
 
