@@ -64,7 +64,7 @@ def test_funding_is_read_where_the_universe_has_it(run, expression):
         ("rank(returns) - rank(ts_mean(funding, 24))", STOCKS, 30),
         ("delta(open_interest, 5)", COINS, 7),
         ("returns * long_short_ratio", COINS, 11),
-        ("indneutralize(returns, sector)", STOCKS, 24),
+        ("indneutralize(returns, industry)", STOCKS, 24),
     ],
 )
 def test_a_field_the_universe_lacks_is_pointed_at(run, expression, where, column):
@@ -79,4 +79,4 @@ def test_what_a_formula_needs_is_told():
     assert inputs_of(node) == ("funding", "open_interest")
     strategy = get_strategy("expression")
     assert strategy.reads({"expression": "-funding"}) == ("funding",)
-    assert strategy.reads({"expression": "indneutralize(vwap, sector)"}) == ()
+    assert strategy.reads({"expression": "indneutralize(vwap, sector)"}) == ("sector",)

@@ -270,7 +270,7 @@ def test_other_decisions_move_nothing(ensure, team, now, change):
 def test_a_version_of_older_code_says_so(ensure, team, monkeypatch):
     version = ensure()
     assert version.is_current
-    for place in (selectors, selectors.versions):
+    for place in (selectors, selectors.versions, selectors.recipes):
         monkeypatch.setattr(place, "source_of", lambda _name: ("changed", "0" * 64))
     stale = selectors.get_version(version.id, team.pk)
     assert not stale.is_current

@@ -21,6 +21,7 @@ ROWS = {
     "backtest_5k_bars_bt": "backtest",
     "backtest_rss": "backtest",
     "backtest_cold": "cold",
+    "backtest_request": "requested",
     "sweep_1k": "sweeps",
     "sweep_10k": "sweeps",
     "sweep_1k_metrics": "sweeps",

@@ -190,7 +190,8 @@ class Session:
                 "NaN for 'as is'."
             )
             raise Invalid(message, code="targets.shape")
-        self._row = limited(row, self.limits)
+        # The row is written to when it is filled; the strategy's own array stays as it is.
+        self._row = np.array(limited(row, self.limits))
 
     def place(self, order: Order, bar: int | None = None) -> int:
         """Take an order at the last close (or at ``bar``) and return its number."""

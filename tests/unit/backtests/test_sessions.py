@@ -478,3 +478,11 @@ def test_an_order_that_is_none_can_not_be_taken_back():
     with pytest.raises(Invalid) as refusal:
         engine.run_events(flat(1, 1, 1), {}, lambda _: Intents(cancel=(7,)), cash=10.0, full=True)
     assert refusal.value.code == "order.unknown"
+
+
+def test_the_row_a_strategy_answers_with_stays_its_own():
+    panel = flat(50, 50, 50, 50)
+    wanted = np.array([[0.5], [np.nan], [0.0], [np.nan]])
+    before = wanted.copy()
+    engine.run_events(panel, {}, lambda view: wanted[view.i], full=True, cash=1000.0)
+    np.testing.assert_array_equal(wanted, before)
