@@ -1,0 +1,57 @@
+"""Questions about agreement: proposals, who waits for whom, approvals in force, settings."""
+
+from apps.approvals.selectors.proposals import Ability as Ability
+from apps.approvals.selectors.proposals import ApprovalView as ApprovalView
+from apps.approvals.selectors.proposals import ability as ability
+from apps.approvals.selectors.proposals import blocking_gates as blocking_gates
+from apps.approvals.selectors.proposals import count_waiting as count_waiting
+from apps.approvals.selectors.proposals import find_approval as find_approval
+from apps.approvals.selectors.proposals import find_proposals as find_proposals
+from apps.approvals.selectors.proposals import get_proposal as get_proposal
+from apps.approvals.selectors.proposals import list_decisions as list_decisions
+from apps.approvals.selectors.proposals import list_proposals as list_proposals
+from apps.approvals.selectors.proposals import list_waiting as list_waiting
+from apps.approvals.selectors.proposals import slots_of as slots_of
+from apps.approvals.selectors.proposals import still_needed as still_needed
+from apps.approvals.selectors.proposals import votes_of as votes_of
+from apps.approvals.selectors.reading import Step as Step
+from apps.approvals.selectors.reading import arrange_evidence as arrange_evidence
+from apps.approvals.selectors.reading import evidence_pack as evidence_pack
+from apps.approvals.selectors.reading import labels_of as labels_of
+from apps.approvals.selectors.reading import timeline as timeline
+from apps.approvals.selectors.settings import SettingView as SettingView
+from apps.approvals.selectors.settings import get_setting as get_setting
+from apps.approvals.selectors.settings import get_setting_view as get_setting_view
+from apps.approvals.selectors.settings import get_spec as get_spec
+from apps.approvals.selectors.settings import list_recent_versions as list_recent_versions
+from apps.approvals.selectors.settings import list_setting_versions as list_setting_versions
+from apps.approvals.selectors.settings import list_settings as list_settings
+
+__all__ = [
+    "Ability",
+    "ApprovalView",
+    "SettingView",
+    "Step",
+    "ability",
+    "arrange_evidence",
+    "blocking_gates",
+    "count_waiting",
+    "evidence_pack",
+    "find_approval",
+    "find_proposals",
+    "get_proposal",
+    "get_setting",
+    "get_setting_view",
+    "get_spec",
+    "labels_of",
+    "list_decisions",
+    "list_proposals",
+    "list_recent_versions",
+    "list_setting_versions",
+    "list_settings",
+    "list_waiting",
+    "slots_of",
+    "still_needed",
+    "timeline",
+    "votes_of",
+]
