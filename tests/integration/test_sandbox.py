@@ -335,17 +335,17 @@ def test_text_that_nobody_approved_is_sent_nowhere(sandbox, panel):
 
 def test_missing_bubblewrap_and_a_canary_that_came_through_are_refused(sandbox, monkeypatch):
     home = str(sandbox.home)
-    without = Bubblewrap(home=home, program="no-such-bwrap")
+    without = Bubblewrap(home=home, program="no-such-bwrap", tiers=("A",))
     assert "not installed" in without.status().why
     with pytest.raises(Exception, match="does not hold") as found:
         without.open()
     assert found.value.code == "sandbox.unavailable"
-    leaky = Bubblewrap(home=home, keep_ready=False)
+    leaky = Bubblewrap(home=home, keep_ready=False, tiers=("A",))
     monkeypatch.setattr(
         "apps.strategies.sandbox.canary.TEXT",
         "import numpy as np\ndef targets(panel, params):\n"
         "    found = np.ones(panel.close.shape)\n    found[3] = 0.0\n    return found\n",
     )
-    assert leaky.status().why == f"the canary came through: {NAMES[3]}"
+    assert leaky.status().why == f"A: the canary came through: {NAMES[3]}"
     with pytest.raises(Exception, match="came through"):
         leaky.open()

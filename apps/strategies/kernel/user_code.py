@@ -81,6 +81,7 @@ class Declared:
     spec: Spec
     warmup: str
     entries: tuple[str, ...]
+    places_orders: bool = False
 
     def warmup_bars(self, params: Params) -> int:
         """Return how many bars must have closed. Raises ``Invalid``."""
@@ -120,6 +121,16 @@ def read(name: str, text: str) -> Declared:
     return declared
 
 
+def line_of(text: str, entry: str) -> int | None:
+    """Return where a function returns, if it does so in one place; else where it begins."""
+    tree, _ = _parse(text)
+    for node in tree.body if tree else ():
+        if isinstance(node, ast.FunctionDef) and node.name == entry:
+            returns = [one.lineno for one in ast.walk(node) if isinstance(one, ast.Return)]
+            return returns[0] if len(returns) == 1 else node.lineno
+    return None
+
+
 def _parse(text: str) -> tuple[ast.Module | None, list[Finding]]:
     size = len(text.encode(errors="replace"))
     if size > MOST_BYTES:
@@ -152,9 +163,10 @@ def _declared(name: str, tree: ast.Module) -> tuple[Declared | None, list[Findin
     warmup = str(reader.literal("WARMUP", (int, str), 0))
     reader.check_warmup(warmup, {one.name: one.default for one in parameters})
     entries = reader.entries()
+    orders = reader.places_orders(entries)
     reader.check_asked({one.name for one in parameters})
     wrong = any(one.level == "error" for one in reader.found)
-    return (None if wrong else Declared(spec, warmup, entries)), reader.found
+    return (None if wrong else Declared(spec, warmup, entries, orders)), reader.found
 
 
 class _Reader:
@@ -177,6 +189,19 @@ class _Reader:
         """Keep a finding at a node's place."""
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
         self.found.append(Finding(line, column, code, message, level))
+
+    def places_orders(self, entries: tuple[str, ...]) -> bool:
+        """Return whether ``decide`` may answer with orders, which the text has to say."""
+        node = self.constants.get("PLACES_ORDERS")
+        if node is None:
+            return False
+        if not (isinstance(node, ast.Constant) and isinstance(node.value, bool)):
+            self.say(node, "code.literal", "PLACES_ORDERS is True or False")
+            return False
+        if node.value and ("targets" in entries or "decide" not in entries):
+            words = "orders rest on what was filled: define decide(view, params), not targets"
+            self.say(node, "code.orders", words)
+        return node.value
 
     def literal(self, name: str, kinds: Any, default: Any) -> Any:
         """Return a constant's value; what is not written out plainly is a finding."""

@@ -19,8 +19,8 @@ Arrays = Mapping[str, NDArray[Any]]
 class Status:
     """What the sandbox found when it last tried to break out of itself.
 
-    ``tier`` is A where all fences stand and else empty, ``why`` then says what is missing;
-    ``guard`` is the digest of all that lies within.
+    ``tier`` is A where all fences stand, B where all but namespaces do, and else empty; ``why``
+    says what is missing. ``guard`` is the digest of all that lies within.
     """
 
     tier: str
@@ -74,9 +74,24 @@ class Session(Protocol):
         """Send a message and return what came back, checked. Raises ``Stopped``."""
         ...
 
+    cpu_seconds: float
+    peak_memory: int
+    output: str
+    stderr: str
+
+    @property
+    def stray_words(self) -> str:
+        """What was written past Python's own streams, or before it was stopped."""
+        ...
+
     @property
     def is_spent(self) -> bool:
         """Whether it has worked so long, or has ended, that another should be opened."""
+        ...
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended, and what it used is known."""
         ...
 
     def close(self) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import selectors
+import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ MOST_STRAY = 1 << 16
 MOST_WEIGHT = 1000.0
 AT_ONCE = 1 << 20
 GRACE_SECONDS = 3.0
+# While it is silent: how often to look what it uses, since one that is killed can't be asked.
+LOOK_SECONDS = 0.25
+TICKS = os.sysconf("SC_CLK_TCK")
 CODES = frozenset(
     f"strategy.{name}"
     for name in ("raised", "memory_limit", "output_limit", "bad_answer", "forbidden")
@@ -34,19 +38,38 @@ class Ended(Exception):
     """The process closed its end before it had answered."""
 
 
+class Child(subprocess.Popen[bytes]):
+    """A child that tells, once it has ended by itself, how long it and its children worked."""
+
+    cpu_seconds = 0.0
+
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        try:
+            pid, status, used = os.wait4(self.pid, wait_flags)
+        except ChildProcessError:
+            return self.pid, 0
+        if pid:
+            self.cpu_seconds = used.ru_utime + used.ru_stime
+        return pid, status
+
+
 class Process:
     """A process behind the fences, and the pipes to it."""
 
     def __init__(
-        self, popen: subprocess.Popen[bytes], asks: int, answers: int, faults: int, stray: int,
-        seconds: float,
+        self, popen: Child, asks: int, answers: int, faults: int, stray: int,
+        seconds: float, ended: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
         self.popen, self.asks, self.answers, self.seconds = popen, asks, answers, seconds
+        self._ended = ended
         self.faults, self.stray = faults, stray
         self.worked = 0.0
         self.is_closed = False
         self.kept = {faults: bytearray(), stray: bytearray()}
         self.incoming = bytearray()
+        self.cpu_seconds, self.peak_memory = 0.0, 0
+        self.output = self.stderr = ""
+        self._polls: dict[int, select.poll] = {}
         for fd in (asks, answers, faults, stray):
             os.set_blocking(fd, False)
 
@@ -54,6 +77,11 @@ class Process:
     def is_spent(self) -> bool:
         """Whether another should be opened: it is closed, or half its time is used up."""
         return self.is_closed or self.worked > self.seconds / 2
+
+    @property
+    def stray_words(self) -> str:
+        """What was written past Python's own streams, or before it was stopped."""
+        return bytes(self.kept[self.stray]).decode(errors="replace")
 
     @property
     def is_alive(self) -> bool:
@@ -97,6 +125,7 @@ class Process:
             raise
         finally:
             self.worked += time.monotonic() - began
+        self.output, self.stderr = _words(found, "output"), _words(found, "stderr")
         if found.get("error"):
             self.close()
             raise _told(found["error"])
@@ -108,10 +137,21 @@ class Process:
             return
         self.is_closed = True
         if self.popen.poll() is None:
+            self._account(*used_by(self.popen.pid))
             self.popen.send_signal(signal.SIGKILL)
         self.popen.wait()
+        self._account(self.popen.cpu_seconds, 0)
+        with suppress(Stopped):
+            while self._keep(self.stray):
+                pass
         for fd in (self.asks, self.answers, self.faults, self.stray):
             os.close(fd)
+        if self._ended is not None:
+            self._ended()
+
+    def _account(self, cpu_seconds: float, memory: int) -> None:
+        self.cpu_seconds = max(self.cpu_seconds, cpu_seconds)
+        self.peak_memory = max(self.peak_memory, memory)
 
     def _send(self, do: str, given: Arrays, head: dict[str, Any], deadline: float) -> None:
         named = [[name, one.dtype.str, list(one.shape)] for name, one in given.items()]
@@ -125,11 +165,10 @@ class Process:
         for part in parts:
             left = part
             while len(left):
-                self._wait(self.asks, selectors.EVENT_WRITE, deadline)
                 try:
                     left = left[os.write(self.asks, left[:AT_ONCE]) :]
                 except BlockingIOError:
-                    continue
+                    self._wait(self.asks, select.POLLOUT, deadline)
                 except BrokenPipeError:
                     raise Ended from None
 
@@ -155,7 +194,7 @@ class Process:
     def _take(self, count: int, deadline: float) -> bytes:
         """Return exactly ``count`` bytes of the answer."""
         while len(self.incoming) < count:
-            self._wait(self.answers, selectors.EVENT_READ, deadline)
+            self._wait(self.answers, select.POLLIN, deadline)
             try:
                 got = os.read(self.answers, max(AT_ONCE, count - len(self.incoming)))
             except BlockingIOError:
@@ -173,11 +212,9 @@ class Process:
             left = deadline - time.monotonic()
             if left <= 0.0:
                 raise TimeoutError
-            with selectors.DefaultSelector() as waiting:
-                waiting.register(fd, event)
-                for side in self.kept:
-                    waiting.register(side, selectors.EVENT_READ)
-                ready = {key.fd for key, _ in waiting.select(left)}
+            ready = {side for side, _ in self._poll(fd, event).poll(min(left, LOOK_SECONDS) * 1e3)}
+            if not ready:
+                self._account(*used_by(self.popen.pid))
             ended = [side for side in self.kept if side in ready and not self._keep(side)]
             if fd in ready:
                 return
@@ -185,12 +222,22 @@ class Process:
                 # Its side pipes are closed: it is gone, or will not be heard of again.
                 raise Ended
 
+    def _poll(self, fd: int, event: int) -> select.poll:
+        """Return what waits for ``fd`` and the side pipes, made once."""
+        found = self._polls.get(fd)
+        if found is None:
+            found = self._polls[fd] = select.poll()
+            found.register(fd, event)
+            for side in self.kept:
+                found.register(side, select.POLLIN)
+        return found
+
     def _keep(self, side: int) -> bool:
         """Keep what came on a side pipe; False at its end. Raises ``Stopped`` for a flood."""
         try:
             got = os.read(side, AT_ONCE)
         except BlockingIOError:
-            return True
+            return not self.is_closed
         self.kept[side] += got
         if len(self.kept[side]) > MOST_STRAY:
             raise stopped("strategy.output_limit", f"more than {MOST_STRAY} bytes were written")
@@ -222,6 +269,11 @@ class Process:
 
     def _late(self) -> str:
         return f"it was not done after {self.seconds:g} seconds; it was ended"
+
+
+def _words(head: dict[str, Any], name: str) -> str:
+    """Return what was printed while a message was answered."""
+    return str(head.get(name) or "")[:MOST_STRAY]
 
 
 def _read_head(content: bytes) -> dict[str, Any]:
@@ -261,3 +313,21 @@ def _told(error: object) -> Stopped:
 
 def _bad(words: str) -> Stopped:
     return stopped("strategy.bad_answer", words)
+
+
+def used_by(pid: int) -> tuple[float, int]:
+    """Return processor seconds and peak memory of a process and all below it, as far as known.
+
+    Read from outside: what a process says of itself need not be so.
+    """
+    seconds, memory = 0.0, 0
+    with suppress(OSError, ValueError, IndexError):
+        place = Path(f"/proc/{pid}")
+        fields = (place / "stat").read_text().rpartition(")")[2].split()
+        seconds = (int(fields[11]) + int(fields[12])) / TICKS
+        found = re.search(r"VmHWM:\s+(\d+)", (place / "status").read_text())
+        memory = int(found[1]) * 1024 if found else 0
+        for child in (place / "task" / str(pid) / "children").read_text().split():
+            more, at_most = used_by(int(child))
+            seconds, memory = seconds + more, max(memory, at_most)
+    return seconds, memory

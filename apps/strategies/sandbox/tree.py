@@ -6,6 +6,7 @@ nothing else of the machine needs to be seen then: no shell, no settings, no lab
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import os
 import shutil
@@ -17,6 +18,7 @@ from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 INSIDE = Path(__file__).parent / "inside"
 PACKAGES = {"numpy": "numpy", "pandas": "pandas", "talib": "ta-lib", "dateutil": "python-dateutil"}
@@ -30,7 +32,7 @@ LEFT_OUT = shutil.ignore_patterns(
     "*.a", "*.c", "*.pyi", "*.pyx", "*.pxi",
 )
 # fmt: on
-VERSION = "1"
+VERSION = "2"
 PYTHON, CODE, LIBRARIES, STANDARD = "py/bin/python", "py/inside", "py/so", "py/lib"
 
 
@@ -85,6 +87,10 @@ def _fill(root: Path) -> None:
     python.parent.mkdir(parents=True)
     shutil.copy2(os.path.realpath(sys.executable), python)
     shutil.copytree(INSIDE, root / CODE, ignore=shutil.ignore_patterns("__pycache__"))
+    # Nothing can be written there later, so what starts each time is compiled now.
+    compileall.compile_dir(
+        root / CODE, quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
+    )
     _copy_libraries(root)
     for path in root.rglob("*"):
         path.chmod(0o755 if path.is_dir() or path == python or ".so" in path.name else 0o644)

@@ -12,9 +12,17 @@ import os
 import resource
 import struct
 
+from calls import (  # type: ignore[import-not-found]  # beside this file
+    ALLOWED,
+    DEADLY,
+    OWN,
+    SOME,
+    numbers,
+)
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_NO_NEW_PRIVS = 38
-X86_64 = 0xC000003E
+ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 LEAST_LANDLOCK = 3
 MIB = 1 << 20
 
@@ -23,31 +31,13 @@ MIB = 1 << 20
 EVERY_FILE_RIGHT = {1: 13, 2: 14, 3: 15, 4: 15}
 READ_FILE, READ_DIR = 1 << 2, 1 << 3
 
-# x86_64. What Python and numpy need to compute, read the tree and answer on open pipes.
-# fmt: off
-ALLOWED = (
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18,
-    19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 32, 33, 35, 36, 37, 38, 39, 60,
-    63, 72, 79, 89, 96, 97, 98, 99, 100, 102, 104, 107, 108, 110, 111, 121, 124, 131,
-    186, 201, 202, 204, 217, 218, 219, 221, 228, 229, 230, 231, 257, 262, 267, 269, 270, 271,
-    273, 292, 293, 309, 318, 324, 332, 334, 439,
-)
-# No strategy has a reason to try: other processes' memory, mounts, namespaces, kernel modules,
-# keys, bpf, perf, userfaultfd, io_uring, clocks, raw ports.
-DEADLY = (
-    101, 103, 153, 154, 155, 159, 161, 163, 164, 165, 166, 167, 168, 169, 170, 171, 172, 173,
-    174, 175, 176, 177, 178, 179, 180, 212, 227, 246, 248, 249, 250, 272, 298, 303, 304, 305,
-    308, 310, 311, 312, 313, 320, 321, 323, 425, 426, 427, 428, 429, 430, 431, 432, 433, 442,
-)
-# fmt: on
-CLONE, CLONE3, IOCTL, PRLIMIT, KILL, TGKILL, MMAP = 56, 435, 16, 302, 62, 234, 9
 CLONE_THREAD, CLONE_NEW = 0x10000, 0x7E020000
 IOCTLS = (0x5401, 0x5451, 0x5421, 0x5413)
 ALLOW, DIE = 0x7FFF0000, 0x80000000
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 NUMBER, ARCH = 0, 4
 SET_MODE_FILTER, TSYNC = 1, 1
-SECCOMP, LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 317, 444, 445, 446
+X32 = 0x40000000
 
 
 Instruction = tuple[int, int, int, int]
@@ -57,13 +47,22 @@ class Missing(Exception):
     """A fence that this machine does not have."""
 
 
-def close_fences(limits: dict[str, int]) -> dict[str, int]:
-    """Put up every fence for good; return what was found. Raises ``Missing``."""
+def close_fences(limits: dict[str, int], readable: list[str]) -> dict[str, int]:
+    """Put up every fence for good; return what was found. Raises ``Missing``.
+
+    Parameters
+    ----------
+    readable
+        The folders and files that may be read, and nothing else: the tree.
+    """
+    machine = os.uname().machine
+    if machine not in ARCHITECTURES:
+        raise Missing(f"no list of system calls for {machine}")
     set_limits(limits)
     if LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise Missing("no_new_privs")
-    abi = landlock()
-    return {"landlock": abi, "seccomp": seccomp()}
+    abi = landlock(readable, machine)
+    return {"landlock": abi, "seccomp": seccomp(machine)}
 
 
 def set_limits(limits: dict[str, int]) -> None:
@@ -89,71 +88,75 @@ def set_limits(limits: dict[str, int]) -> None:
             raise Missing(f"limit {name}: {error}") from None
 
 
-def landlock() -> int:
-    """Allow reading below ``/`` (the tree) and nothing else; return the version of Landlock."""
-    abi = _call(LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
+def landlock(readable: list[str], machine: str) -> int:
+    """Allow reading below some paths and nothing else; return the version of Landlock."""
+    own = numbers(OWN, machine)
+    make = own["landlock_create_ruleset"]
+    abi = _call(make, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
     if abi < LEAST_LANDLOCK:
         raise Missing(f"Landlock {abi}, at least {LEAST_LANDLOCK} is needed")
     attributes = struct.pack("<Q", (1 << EVERY_FILE_RIGHT.get(abi, 16)) - 1)
     attributes += struct.pack("<Q", 0b11) if abi >= 4 else b""  # binding and connecting by TCP
     attributes += struct.pack("<Q", 0b11) if abi >= 6 else b""  # abstract sockets, signals
-    rules = _call(
-        LANDLOCK_CREATE, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0)
-    )
-    root = os.open("/", os.O_PATH | os.O_CLOEXEC)
-    _call(LANDLOCK_ADD, rules, 1, struct.pack("<Qi", READ_FILE | READ_DIR, root), 0)
-    _call(LANDLOCK_RESTRICT, rules, 0)
-    os.close(root)
+    rules = _call(make, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
+    for path in readable:
+        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        rights = READ_FILE | READ_DIR if os.path.isdir(path) else READ_FILE  # noqa: PTH112 light
+        _call(own["landlock_add_rule"], rules, 1, struct.pack("<Qi", rights, place), 0)
+        os.close(place)
+    _call(own["landlock_restrict_self"], rules, 0)
     os.close(rules)
     return abi
 
 
-def seccomp() -> int:
+def seccomp(machine: str) -> int:
     """Allow the system calls of the list; return how many instructions the filter has."""
-    if os.uname().machine != "x86_64":
-        raise Missing(f"no list of system calls for {os.uname().machine}")
-    program = _filter(os.getpid())
+    program = instructions(os.getpid(), machine)
     code = b"".join(struct.pack("<HBBI", *one) for one in program)
     held = ctypes.create_string_buffer(code, len(code))
     head = ctypes.create_string_buffer(
         struct.pack("<HxxxxxxQ", len(program), ctypes.addressof(held))
     )
-    _call(SECCOMP, ctypes.c_uint(SET_MODE_FILTER), ctypes.c_uint(TSYNC), head)
+    number = numbers(OWN, machine)["seccomp"]
+    _call(number, ctypes.c_uint(SET_MODE_FILTER), ctypes.c_uint(TSYNC), head)
     return len(program)
 
 
-def _filter(me: int) -> list[Instruction]:
+def instructions(me: int, machine: str) -> list[Instruction]:
     """Return the filter; after each block that ends in a return, the number is still loaded."""
     refuse, unknown = 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
+    some = numbers(SOME, machine)
     out: list[Instruction] = [
         (LOAD, 0, 0, ARCH),
-        (EQUAL, 1, 0, X86_64),
+        (EQUAL, 1, 0, ARCHITECTURES[machine]),
         (RETURN, 0, 0, DIE),
         (LOAD, 0, 0, NUMBER),
-        (AT_LEAST, 0, 1, 0x40000000),  # the x32 calls
-        (RETURN, 0, 0, DIE),
     ]
-    for numbers, answer in ((ALLOWED, ALLOW), (DEADLY, DIE), ((CLONE3,), unknown)):
-        # Without clone3 glibc falls back to clone, whose flags a filter can read.
-        for number in numbers:
+    if machine == "x86_64":
+        out += [(AT_LEAST, 0, 1, X32), (RETURN, 0, 0, DIE)]
+    allowed, deadly = (numbers(table, machine).values() for table in (ALLOWED, DEADLY))
+    # Without clone3 glibc falls back to clone, whose flags a filter can read.
+    for block, answer in ((allowed, ALLOW), (deadly, DIE), ((some["clone3"],), unknown)):
+        for number in block:
             out += [(EQUAL, 0, 1, number), (RETURN, 0, 0, answer)]
     # Threads, and nothing that is a process or a namespace of its own.
     out += [
-        (EQUAL, 0, 5, CLONE),
+        (EQUAL, 0, 5, some["clone"]),
         (LOAD, 0, 0, argument(0)),
         (ANY_BIT, 2, 0, CLONE_NEW),
         (ANY_BIT, 0, 1, CLONE_THREAD),
         (RETURN, 0, 0, ALLOW),
         (RETURN, 0, 0, refuse),
     ]
-    out += [(EQUAL, 0, 2 * len(IOCTLS) + 2, IOCTL), (LOAD, 0, 0, argument(1))]
+    out += [(EQUAL, 0, 2 * len(IOCTLS) + 2, some["ioctl"]), (LOAD, 0, 0, argument(1))]
     for request in IOCTLS:
         out += [(EQUAL, 0, 1, request), (RETURN, 0, 0, ALLOW)]
     out += [(RETURN, 0, 0, refuse)]
     # Reading one's own limits; signals to oneself.
-    out += only(PRLIMIT, refuse, {argument(0): 0, argument(2): 0, argument(2) + 4: 0})
-    out += only(KILL, refuse, {argument(0): me})
-    out += only(TGKILL, refuse, {argument(0): me})
+    own_limits = {argument(0): 0, argument(2): 0, argument(2) + 4: 0}
+    out += only(some["prlimit64"], refuse, own_limits)
+    out += only(some["kill"], refuse, {argument(0): me})
+    out += only(some["tgkill"], refuse, {argument(0): me})
     return [*out, (RETURN, 0, 0, refuse)]
 
 

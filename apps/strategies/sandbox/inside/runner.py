@@ -1,7 +1,7 @@
 """The process that runs a user's text: fences first, then one message after another.
 
-``python -P -s -S runner.py CONFIG``: messages come on descriptor 0, answers go to ``answers``, the
-trace of a process that hangs or crashes to ``faults``.
+Messages come on descriptor 0, answers go to ``answers``, the trace of a process that hangs or
+crashes to ``faults``. It holds no bar that it was not sent: what is not known yet can't be read.
 """
 
 # ruff: noqa: BLE001 whatever a user's text raises is told
@@ -17,20 +17,21 @@ import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-CONFIG = json.loads(sys.argv[1])
-sys.path[:] = [*CONFIG["path"], *[one for one in sys.path if one]]
-
-import numpy as np  # noqa: E402 from the path above
-from frames import (  # type: ignore[import-not-found]  # noqa: E402 beside this file
+import numpy as np
+from frames import (  # type: ignore[import-not-found]  # beside this file
     HEAD,
     read_exactly,
     write_frame,
 )
-from guard import Missing, close_fences  # type: ignore[import-not-found]  # noqa: E402
+from guard import LIBC, Missing, close_fences  # type: ignore[import-not-found]
 
 TEXT = "<strategy>"
 FIELDS = ("open", "high", "low", "close", "volume")
+WANTED = ("weights", "orders", "cancel")
+FIGURES = ("weights", "positions", "prices")
 MOST_WORDS = 400
+ROOM = 256
+PR_SET_PDEATHSIG, SIGKILL = 1, 9
 
 
 class OutputLimit(BaseException):
@@ -44,9 +45,10 @@ class BadAnswer(Exception):
 class Printed(io.TextIOBase):
     """Keeps what is printed, up to a limit."""
 
-    def __init__(self, most: int) -> None:
-        self.most, self.size = most, 0
+    def __init__(self, most: int, fd: int) -> None:
+        self.most, self.size, self.fd = most, 0, fd
         self.parts: list[str] = []
+        self.is_echoed = False
 
     def writable(self) -> bool:
         """Say yes."""
@@ -58,6 +60,8 @@ class Printed(io.TextIOBase):
         if self.size > self.most:
             raise OutputLimit(f"more than {self.most} characters were printed")
         self.parts.append(str(text))
+        if self.is_echoed:
+            os.write(self.fd, text.encode(errors="replace"))
         return len(text)
 
     def take(self) -> str:
@@ -67,67 +71,128 @@ class Printed(io.TextIOBase):
         return text
 
 
+class Bars:
+    """The bars that were sent so far; arrays grow as more come."""
+
+    def __init__(self, meta: dict[str, Any], n_assets: int, extras: list[str]) -> None:
+        self.meta, self.n_assets, self.count = meta, n_assets, 0
+        self.names = [*FIELDS, *(f"x_{name}" for name in extras)]
+        self.arrays = {name: np.empty((0, n_assets)) for name in self.names}
+        self.ts = np.empty(0, np.int64)
+
+    def add(self, arrays: dict[str, Any]) -> None:
+        """Take further bars."""
+        stop = self.count + len(arrays["ts"])
+        if stop > len(self.ts):
+            room = max(stop, 2 * len(self.ts), ROOM) if self.count else stop
+            self.ts = grown(self.ts, room, self.count)
+            for name in self.names:
+                self.arrays[name] = grown(self.arrays[name], room, self.count)
+        self.ts[self.count : stop] = arrays["ts"]
+        for name in self.names:
+            self.arrays[name][self.count : stop] = arrays[name]
+        self.count = stop
+
+    def panel(self) -> Any:
+        """Return all bars so far as a strategy sees them."""
+        seen = {name: only_read(array[: self.count]) for name, array in self.arrays.items()}
+        return SimpleNamespace(
+            **self.meta,
+            **{name: seen[name] for name in FIELDS},
+            ts=only_read(self.ts[: self.count]),
+            extras={name[2:]: array for name, array in seen.items() if name.startswith("x_")},
+            n_bars=self.count,
+            n_assets=self.n_assets,
+        )
+
+
 class Held:
-    """What the process holds between messages: the user's module, a panel, its features."""
+    """What the process holds between messages: the user's code and module, the bars so far."""
 
     def __init__(self) -> None:
-        self.module = ModuleType("strategy")
-        self.panel: Any = None
-        self.features: dict[str, Any] = {}
+        self.module, self.code = ModuleType("strategy"), compile("", TEXT, "exec")
+        self.bars = Bars({}, 0, [])
 
     def load(self, head: dict[str, Any], arrays: dict[str, Any]) -> Any:  # noqa: ARG002
-        """Run the text's top level in a module of its own, with the same chances each time."""
-        text = head["text"]
-        self.module = ModuleType("strategy")
-        random.seed(0)
-        np.random.seed(0)  # noqa: NPY002, TID251 what a text that asks numpy so draws from
-        self.module.__dict__["__builtins__"] = builtins
-        exec(compile(text, TEXT, "exec", dont_inherit=True), self.module.__dict__)  # noqa: S102
+        """Take a text, and run its top level."""
+        self.code = compile(head["text"], TEXT, "exec", dont_inherit=True)
+        self._begin(0)
         return {}, {}
 
-    def take_panel(self, head: dict[str, Any], arrays: dict[str, Any]) -> Any:
-        """Keep the bars."""
-        fields = {name: arrays[name] for name in FIELDS}
-        extras = {name[2:]: array for name, array in arrays.items() if name.startswith("x_")}
-        n_bars, n_assets = fields["close"].shape
-        self.panel = SimpleNamespace(
-            **head["meta"],
-            **fields,
-            ts=arrays["ts"],
-            extras=extras,
-            n_bars=n_bars,
-            n_assets=n_assets,
+    def begin(self, head: dict[str, Any], arrays: dict[str, Any]) -> Any:  # noqa: ARG002
+        """Hold no bars, and say of what they will be."""
+        self.bars = Bars(head["meta"], head["n_assets"], head["extras"])
+        return {}, {}
+
+    def take_bars(self, head: dict[str, Any], arrays: dict[str, Any]) -> Any:  # noqa: ARG002
+        """Take further bars."""
+        self.bars.add(arrays)
+        return {}, {}
+
+    def targets(self, head: dict[str, Any], arrays: dict[str, Any]) -> Any:
+        """Return target weights at the bars so far, or at the last of them alone."""
+        if arrays:
+            self.bars.add(arrays)
+        self._begin(0)
+        panel = self.bars.panel()
+        shape = (panel.n_bars, panel.n_assets)
+        found = floats(self.module.targets(panel, head["params"]), shape, "targets")
+        return {}, {"targets": found[-1:] if head.get("last") else found}
+
+    def decide(self, head: dict[str, Any], arrays: dict[str, Any]) -> Any:
+        """Return what is wanted at the last bar so far, and the memory after it."""
+        if "ts" in arrays:
+            self.bars.add(arrays)
+        panel, memory, params = self.bars.panel(), head["memory"], head["params"]
+        self._begin(panel.n_bars - 1)
+        if not hasattr(self.module, "decide"):
+            shape = (panel.n_bars, panel.n_assets)
+            row = floats(self.module.targets(panel, params), shape, "targets")[-1]
+            return {"memory": memory}, {"weights": row}
+        view = SimpleNamespace(
+            i=panel.n_bars - 1,
+            ts=int(panel.ts[-1]),
+            features=self._features(panel, params),
+            tradable=arrays["tradable"],
+            memory=memory,
         )
-        return {}, {}
+        if "equity" in head:
+            view.equity = head["equity"]
+            view.orders = [SimpleNamespace(**one) for one in head["orders"]]
+            for name in FIGURES:
+                setattr(view, name, arrays[f"held_{name}"])
+        reply, weights = wanted(self.module.decide(view, params), panel)
+        return {**reply, "memory": view.memory}, {"weights": weights}
 
-    def targets(self, head: dict[str, Any], arrays: dict[str, Any]) -> Any:  # noqa: ARG002
-        """Return the target weights of every bar of the panel, or of its first ``rows``."""
-        panel = self.panel if head.get("rows") is None else cut(self.panel, head["rows"])
-        params, shape = head["params"], (panel.n_bars, panel.n_assets)
-        if hasattr(self.module, "targets"):
-            return {}, {"targets": floats(self.module.targets(panel, params), shape, "targets")}
-        features = self._prepared(panel, params)
-        out = np.full(shape, np.nan)
-        memory: dict[str, Any] = {}
-        there = np.isfinite(panel.close)
-        for i in range(panel.n_bars):
-            view = see(i, panel.ts[i], features, there[i], memory)
-            out[i] = row(self.module.decide(view, params), panel.n_assets)
-        return {}, {"targets": out}
+    def run_script(self, head: dict[str, Any], arrays: dict[str, Any]) -> Any:
+        """Run a text as a program, with ``data`` and ``sys.argv``."""
+        sys.argv[:] = head["argv"]
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, Printed):
+                stream.is_echoed = True  # what was printed is known then, if it has to be ended
+        self.module = ModuleType("__main__")
+        self.module.__dict__.update(__builtins__=builtins, data={**head["data"], **arrays})
+        sys.modules["__main__"] = self.module
+        try:
+            exec(compile(head["text"], TEXT, "exec", dont_inherit=True), self.module.__dict__)  # noqa: S102
+        except SystemExit as error:
+            return {
+                "exit": error.code if isinstance(error.code, int) else int(bool(error.code))
+            }, {}
+        return {"exit": 0}, {}
 
-    def prepare(self, head: dict[str, Any], arrays: dict[str, Any]) -> Any:  # noqa: ARG002
-        """Keep the features of the panel for decisions to come."""
-        if hasattr(self.module, "decide"):
-            self.features = self._prepared(self.panel, head["params"])
-        else:
-            _, found = self.targets(head, {})
-            self.features = found
-        return {}, {}
+    def _begin(self, chance: int) -> None:
+        """Run the text's top level in a module of its own, with the same chances each time."""
+        self.module = ModuleType("strategy")
+        random.seed(chance)
+        np.random.seed(chance)  # noqa: NPY002, TID251 what a text that asks numpy so draws from
+        self.module.__dict__["__builtins__"] = builtins
+        exec(self.code, self.module.__dict__)  # noqa: S102
 
-    def _prepared(self, panel: Any, params: dict[str, Any]) -> dict[str, Any]:
+    def _features(self, panel: Any, params: dict[str, Any]) -> dict[str, Any]:
         if not hasattr(self.module, "prepare"):
-            return {name: getattr(panel, name) for name in FIELDS}
-        found = self.module.prepare(panel, params)
+            return {**{name: getattr(panel, name) for name in FIELDS}, **panel.extras}
+        found: Any = self.module.prepare(panel, params)
         if not isinstance(found, dict):
             raise BadAnswer(f"prepare returned {type(found).__name__}; a dict of arrays is needed")
         return {
@@ -135,29 +200,50 @@ class Held:
             for name, values in found.items()
         }
 
-    def decide(self, head: dict[str, Any], arrays: dict[str, Any]) -> Any:
-        """Return the weights wanted at a bar, and the memory after it."""
-        i, memory, n_assets = head["i"], head["memory"], self.panel.n_assets
-        if hasattr(self.module, "decide"):
-            view = see(i, head["ts"], self.features, arrays["tradable"], memory)
-            found = self.module.decide(view, head["params"])
-        else:
-            found = self.features["targets"][i]
-        weights = row(found, n_assets)
-        return {"memory": memory}, {"weights": weights}
+
+def only_read(values: Any) -> Any:
+    """Return a view of an array that can't be written to."""
+    values.flags.writeable = False
+    return values
 
 
-def see(i: int, ts: int, features: dict[str, Any], tradable: Any, memory: dict[str, Any]) -> Any:
-    """Return what may be seen at a close: rows up to it and no further."""
-    seen = {name: values[: i + 1] for name, values in features.items()}
-    return SimpleNamespace(i=i, ts=int(ts), features=seen, tradable=tradable, memory=memory)
+def grown(values: Any, room: int, count: int) -> Any:
+    """Return an array with more room, and nothing known of what is beyond ``count``."""
+    out = np.zeros((room, *values.shape[1:]), values.dtype)
+    out[:count] = values[:count]
+    return out
 
 
-def cut(panel: Any, rows: int) -> Any:
-    """Return the first ``rows`` bars."""
-    fields = {name: getattr(panel, name)[:rows].copy() for name in (*FIELDS, "ts")}
-    extras = {name: array[:rows].copy() for name, array in panel.extras.items()}
-    return SimpleNamespace(**{**vars(panel), **fields, "extras": extras, "n_bars": rows})
+def wanted(found: Any, panel: Any) -> tuple[dict[str, Any], Any]:
+    """Return a decision as JSON and a row of weights; NaN leaves an asset be."""
+    shape = (panel.n_assets,)
+    if not isinstance(found, dict):
+        row = np.full(shape, np.nan) if found is None else floats(found, shape, "decide")
+        return {}, row
+    unknown = [str(name) for name in found if name not in WANTED]
+    if unknown:
+        raise BadAnswer(f"decide answers with {', '.join(WANTED)}, not {unknown[0][:40]!r}")
+    weights = found.get("weights")
+    row = np.full(shape, np.nan) if weights is None else floats(weights, shape, "weights")
+    orders = [told_order(one, panel) for one in found.get("orders") or ()]
+    return {"orders": orders, "cancel": [int(one) for one in found.get("cancel") or ()]}, row
+
+
+def told_order(order: Any, panel: Any) -> dict[str, Any]:
+    """Return an order as plain JSON; an asset may be named by its symbol."""
+    if not isinstance(order, dict):
+        raise BadAnswer(f"an order is a dict, not {type(order).__name__}")
+    out = {str(name): plain(value) for name, value in order.items()}
+    if isinstance(out.get("asset"), str):
+        if out["asset"] not in panel.symbols:
+            raise BadAnswer(f"no instrument {out['asset'][:40]!r} is traded here")
+        out["asset"] = list(panel.symbols).index(out["asset"])
+    return out
+
+
+def plain(value: Any) -> Any:
+    """Return a number of numpy's as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def floats(values: Any, shape: tuple[int, ...], what: str) -> Any:
@@ -169,11 +255,6 @@ def floats(values: Any, shape: tuple[int, ...], what: str) -> Any:
     if found.shape != shape:
         raise BadAnswer(f"{what} has the shape {found.shape}; {shape} is needed")
     return found
-
-
-def row(values: Any, n_assets: int) -> Any:
-    """Return a decision as weights; none is a row of NaN."""
-    return np.full(n_assets, np.nan) if values is None else floats(values, (n_assets,), "decide")
 
 
 def code_of(error: BaseException) -> str:
@@ -214,7 +295,7 @@ def read_frame() -> tuple[dict[str, Any], dict[str, Any]]:
     return head, arrays
 
 
-def answer(held: Held, printed: Printed, answers: int, faults: Any) -> None:
+def answer(held: Held, printed: tuple[Printed, ...], answers: int, faults: Any) -> None:
     """Take one message and answer it."""
     head, arrays = read_frame()
     seconds, reserve = head["seconds"], bytearray(1 << 20)
@@ -222,27 +303,35 @@ def answer(held: Held, printed: Printed, answers: int, faults: Any) -> None:
     found: dict[str, Any] = {}
     try:
         reply, out = getattr(held, head["do"])(head, arrays)
-        json.dumps(reply)
+        json.dumps(reply, allow_nan=False)
     except BaseException as error:
         del reserve
         found, reply, out = told(error), {}, {}
         error.__traceback__ = None
     faulthandler.cancel_dump_traceback_later()
     reply = {**reply, "error": found} if found else reply
-    write_frame(answers, {**reply, "output": printed.take()}, out)
+    words = {"output": printed[0].take(), "stderr": printed[1].take()}
+    write_frame(answers, {**reply, **words}, out)
 
 
 def main() -> None:
     """Put up the fences, say so, and serve until the lab closes the pipe."""
-    answers, faults = CONFIG["answers"], CONFIG["faults"]
-    held, printed = Held(), Printed(CONFIG["output"])
+    config = json.loads(sys.argv[1])
+    if config["parent"]:
+        # Without a namespace to end with: end with the lab, also when it ended just now.
+        LIBC.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+        if os.getppid() != config["parent"]:
+            os._exit(121)
+    answers, faults = config["answers"], config["faults"]
+    held = Held()
+    printed = tuple(Printed(config["output"], fd) for fd in (1, 2))
     try:
-        report = close_fences(CONFIG["limits"])
+        report = close_fences(config["limits"], config["readable"])
     except (Missing, OSError) as error:
         write_frame(answers, {"missing": str(error)})
         os._exit(120)
     faulthandler.enable(file=faults, all_threads=False)
-    sys.stdout = sys.stderr = printed
+    sys.stdout, sys.stderr = printed
     write_frame(answers, {"ready": report})
     while True:
         try:
