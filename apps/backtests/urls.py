@@ -8,6 +8,7 @@ app_name = "backtests"
 urlpatterns = [
     path("", views.runs, name="runs"),
     path("new/", views.new, name="new"),
+    path("new/parameters/", views.parameters, name="parameters"),
     path("compare/", views.compare, name="compare"),
     path("sweeps/", views.sweeps, name="sweeps"),
     path("studies/", views.studies, name="studies"),

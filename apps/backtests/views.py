@@ -14,6 +14,7 @@ from apps.core.doors import permission, signed_in
 from apps.core.rest import page
 from apps.market.selectors import list_universes
 from apps.strategies.selectors import list_strategies
+from apps.strategies.selectors.own import get_runnable, list_own
 
 
 @require_GET
@@ -45,8 +46,18 @@ def new(request: HttpRequest) -> HttpResponse:
     asked = selectors.request_to_begin(
         team_id=team, strategy=request.GET.get("strategy", ""), run_id=request.GET.get("from", "")
     )
-    context = forms.new_run(list_strategies(), list_universes(team_id=team), asked)
+    places = list_universes(team_id=team)
+    context = forms.new_run(list_strategies(), list_own(team), places, asked)
     return render(request, "backtests/new.html", context)
+
+
+@require_GET
+@permission("research.write")
+def parameters(request: HttpRequest) -> HttpResponse:
+    """Give the part of the form that holds the parameters of a strategy of the team's own."""
+    found = get_runnable(request.GET.get("strategy", ""), signed_in(request).team)
+    context = {"entry": forms.own_entry(found)}
+    return render(request, "backtests/_parameters.html", context)
 
 
 @require_GET

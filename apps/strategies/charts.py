@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 COLOURS = ("$accent", "$teal", "$amber", "$violet", "$rose", "$sky", "$lime")
+NARROW = timedelta(hours=1)
 
 
 def score_figure(symbol: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -34,10 +36,22 @@ def score_figure(symbol: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, An
                 "text": f"Score of {symbol}, scan by scan",
                 "subtitle": {"text": "triangle up: long, down: short, circle: nothing wanted"},
             },
-            "xaxis": {"title": {"text": "time of the scan, UTC"}, "type": "date"},
+            "xaxis": {"title": {"text": "time of the scan, UTC"}, "type": "date", **_span(rows)},
             "yaxis": {"title": {"text": "score, points of 100"}, "range": [0, 105]},
             "showlegend": len(names) > 1,
         },
+    }
+
+
+def _span(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return ticks that stay level; scans of one hour stand in the middle of two."""
+    ticks: dict[str, Any] = {"nticks": 5, "tickangle": 0}
+    times = [row["scanned_at"] for row in rows]
+    if not times or max(times) - min(times) > NARROW:
+        return ticks
+    return {
+        **ticks,
+        "range": [(min(times) - NARROW).isoformat(), (max(times) + NARROW).isoformat()],
     }
 
 

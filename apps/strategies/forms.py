@@ -26,6 +26,7 @@ TYPES = {
     "choice": "select",
     "text": "textarea",
 }
+WIDE = {"text", "bool"}
 
 
 def fields_of(spec: Spec, values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -38,6 +39,7 @@ def _field(parameter: Parameter, values: dict[str, Any]) -> dict[str, Any]:
         "name": parameter.name,
         "label": parameter.name.replace("_", " ").capitalize(),
         "type": TYPES[parameter.kind],
+        "is_wide": parameter.kind in WIDE,
         "value": values.get(parameter.name, parameter.default),
         "min": "" if parameter.low is None else f"{parameter.low:g}",
         "max": "" if parameter.high is None else f"{parameter.high:g}",
@@ -46,6 +48,18 @@ def _field(parameter: Parameter, values: dict[str, Any]) -> dict[str, Any]:
         "help": f"{parameter.about}." if parameter.about else "",
         "options": [(choice, choice.capitalize()) for choice in parameter.choices],
     }
+
+
+# An expression has an editor; what comes with a request is no strategy to keep.
+NOT_TO_MAKE = {"expression", "given"}
+
+
+def library_form(plug: str) -> dict[str, Any]:
+    """Return the page of a new strategy with the fields of a member of the library."""
+    specs = [spec for spec in list_strategies() if spec.name not in NOT_TO_MAKE]
+    spec = next((one for one in specs if one.name == plug), None)
+    spec = spec or next(one for one in specs if one.parameters)
+    return {"specs": specs, "spec": spec, "fields": fields_of(spec, {})}
 
 
 def expression_form(page: dict[str, Any]) -> dict[str, Any]:

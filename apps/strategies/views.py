@@ -79,10 +79,11 @@ def signal_alerts(request: HttpRequest) -> HttpResponse:
 @require_GET
 @permission("research.write")
 def new(request: HttpRequest) -> HttpResponse:
-    """Show the form for a strategy of the team's own."""
-    spec = selectors.get_strategy(request.GET.get("plug", "expression")).spec
-    context = {"spec": spec, "fields": forms.fields_of(spec, {}), "language": forms.language()}
-    return render(request, "strategies/new.html", context)
+    """Show the ways to a strategy of the team's own, and the form of one of the library."""
+    plug = request.GET.get("plug", "")
+    if plug == "expression":
+        return redirect("strategies:expressions")
+    return render(request, "strategies/new.html", forms.library_form(plug))
 
 
 @require_GET

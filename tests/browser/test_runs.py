@@ -29,7 +29,7 @@ def ask(page):
     page.fill("[name='costs.maker_bps']", "2")
     page.fill("[name='costs.schedule']", "2013-01-02, , 3, 1")
     page.fill("[name='execution.stop_loss']", "150")
-    page.fill("[name=rows]", BAD)
+    page.fill("[name=orders]", BAD)
 
 
 def see_errors(page, send, shot):
@@ -41,9 +41,9 @@ def see_errors(page, send, shot):
     assert stop.input_value() == "150"
     stop.fill("7")
     send.click()
-    expect(page.locator("[name=rows]")).to_have_attribute("aria-invalid", "true")
-    expect(page.locator("#id_rows-error")).to_contain_text("Row 2, ts: there is no 1d bar at")
-    assert page.locator("[name=rows]").input_value() == BAD
+    expect(page.locator("[name=orders]")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#id_orders-error")).to_contain_text("Row 2, ts: there is no 1d bar at")
+    assert page.locator("[name=orders]").input_value() == BAD
     expect(stop).not_to_have_attribute("aria-invalid", "true")
     shot(page, "new_run-terms-1440")
     assert findings(page) == []
@@ -80,7 +80,7 @@ def begin_again(page):
     assert page.locator("[name='costs.spread_bps']").input_value() == "4"
     assert page.locator("[name='execution.stop_loss']").input_value() == "7"
     assert page.locator("[name='costs.schedule']").input_value().startswith("2013-01-02, , 3")
-    assert "2012-01-24,AAPL" in page.locator("[name=rows]").input_value()
+    assert "2012-01-24,AAPL" in page.locator("[name=orders]").input_value()
 
 
 def test_a_run_with_costs_a_stop_and_orders(page, page_as, complaints, shot):
@@ -88,7 +88,7 @@ def test_a_run_with_costs_a_stop_and_orders(page, page_as, complaints, shot):
     ask(page)
     send = page.get_by_role("button", name="Run the backtest")
     see_errors(page, send, shot)
-    page.fill("[name=rows]", ROWS)
+    page.fill("[name=orders]", ROWS)
     send.click()
     page.wait_for_selector("#trades", timeout=LONG)
     address = page.url.split("?")[0]

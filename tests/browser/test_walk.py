@@ -139,7 +139,7 @@ def ask_for_a_run(walk, *, top, fee):
     page.goto("/research/new/")
     page.select_option("[name=strategy]", "momentum_12_1")
     parameters = page.locator("[data-params=momentum_12_1]")
-    parameters.locator("[name=top]").fill(str(top))
+    parameters.locator("[name='params.top']").fill(str(top))
     page.select_option("[name=universe]", "sp500-sample")
     page.fill("[name=start]", "2010-01-01")
     page.fill("[name=end]", "2019-12-31")

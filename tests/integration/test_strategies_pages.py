@@ -95,10 +95,39 @@ def test_the_library_names_its_sources(client_as, db):
     assert "Jegadeesh and Titman (1993)" in shown(client_as("viewer"), "/strategies/library/")
 
 
-def test_the_form_for_an_expression_lists_the_language(client_as, db):
-    text = shown(client_as("researcher"), "/strategies/new/")
-    assert "correlation(x, y, d)" in text
-    assert 'name="expression"' in text
+def test_new_strategies_begin_at_one_page(client_as, db):
+    client = client_as("researcher")
+    text = shown(client, "/strategies/new/?plug=donchian_breakout")
+    assert 'data-plug="donchian_breakout"' in text
+    assert 'name="entry"' in text
+    for door in ("/strategies/expressions/", "/strategies/code/"):
+        assert f'href="{door}"' in text
+    assert (
+        client.get("/strategies/new/?plug=expression")
+        .headers["Location"]
+        .endswith("/strategies/expressions/")
+    )
+    assert "correlation(x, y, d)" in shown(client, "/strategies/expressions/")
+    assert 'href="/strategies/new/"' in shown(client, "/strategies/")
+    assert 'href="/strategies/new/"' not in shown(client_as("viewer"), "/strategies/")
+
+
+def test_a_run_begins_from_any_version_of_the_teams_own(formulas, client_as, other_team):
+    client = client_as("researcher")
+    first, second = formulas
+    text = shown(client, "/research/new/")
+    assert f'<option value="{second.id}"' in text
+    assert f'<option value="{first.id}"' not in text
+    text = shown(client, f"/research/new/?strategy={first.id}")
+    assert f'data-params="{first.id}"' in text
+    assert "rank(delta(close, 5))" in text
+    part = shown(client, f"/research/new/parameters/?strategy={second.id}")
+    assert f'data-params="{second.id}" hidden disabled' in part
+    assert "rank(delta(close, 20))" in part
+    assert 'name="params.expression"' in part
+    stranger = client_as("researcher", other_team)
+    shown(stranger, f"/research/new/parameters/?strategy={second.id}", 404)
+    shown(client_as("viewer"), f"/research/new/parameters/?strategy={second.id}", 403)
 
 
 def test_pages_keep_other_teams_and_roles_out(versions, client_as, other_team):

@@ -1,13 +1,12 @@
 """Fields and rows of the pages of backtests."""
 
+from apps.backtests.forms.asking import new_run, own_entry
 from apps.backtests.forms.pages import (
     STATUSES,
     columns,
     comparison_rows,
     headlines,
     metric_rows,
-    new_run,
-    parameter_fields,
     swept,
     tail_rows,
     trial_cells,
@@ -22,7 +21,7 @@ __all__ = [
     "headlines",
     "metric_rows",
     "new_run",
-    "parameter_fields",
+    "own_entry",
     "run_table",
     "swept",
     "table_cells",

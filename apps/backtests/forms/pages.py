@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from apps.backtests.forms.terms import (
-    COST_FIELDS,
-    EXECUTION_FIELDS,
-    ROW_OPTIONS,
-    STOP_FIELDS,
-    kept_terms,
-    term_fields,
-)
-from apps.backtests.kernel.fills import FILLS, UNITS
 from apps.backtests.kernel.metrics import METRICS, Metric
 from apps.backtests.kernel.reports import RUN_METRICS
-from apps.backtests.kernel.requests import BENCHMARKS
-from apps.backtests.kernel.spaces import METHODS
 from apps.backtests.kernel.trials import OBJECTIVES
-from apps.core.kernel.timeframes import SECONDS
-from apps.market.kernel.bars import PRICE_MODES
-from apps.strategies.kernel.interface import Parameter, Spec
 
-SWEEP_HINTS = {"int": "5, 10 or 5:50:5", "float": "0.5, 1 or 0:2:0.1", "bool": "true, false"}
-TYPES = {"int": "number", "float": "number", "bool": "checkbox", "choice": "select"}
 HEADLINES = ("total_return", "cagr", "sharpe", "max_drawdown", "volatility", "win_rate")
 STATUSES = ("queued", "running", "done", "failed", "cancelled", "lost")
 COLUMNS = (
@@ -39,87 +23,6 @@ COLUMNS = (
     ("created_at", "Made", True),
 )
 UNSORTED = {"strategy", "status"}
-
-
-def parameter_fields(spec: Spec, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one field per declared parameter, with value, unit and range."""
-    return [_field(spec, parameter, values) for parameter in spec.parameters]
-
-
-def _field(spec: Spec, parameter: Parameter, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "name": parameter.name,
-        "id": f"id_{spec.name}_{parameter.name}",
-        "label": parameter.name.replace("_", " ").capitalize(),
-        "type": TYPES.get(parameter.kind, "text"),
-        "value": values.get(parameter.name, parameter.default),
-        "min": "" if parameter.low is None else f"{parameter.low:g}",
-        "max": "" if parameter.high is None else f"{parameter.high:g}",
-        "step": "1" if parameter.kind == "int" else "any",
-        "unit": parameter.unit,
-        "help": f"{parameter.about}." if parameter.about else "",
-        "options": [(choice, choice.capitalize()) for choice in parameter.choices],
-        "sweep_name": f"sweep.{parameter.name}",
-        "sweep_id": f"id_{spec.name}_sweep_{parameter.name}",
-        "sweep_hint": SWEEP_HINTS.get(parameter.kind, ", ".join(parameter.choices)),
-    }
-
-
-def new_run(
-    specs: Iterable[Spec], universes: Iterable[Any], asked: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return what the form of a new run shows; ``asked`` is a request to begin from."""
-    chosen, given = str(asked.get("strategy") or ""), asked.get("params") or {}
-    known, places = list(specs), list(universes)
-    daily = next((u.name for u in places if u.timeframe == "1d"), "")
-    plug = str(asked.get("plug") or chosen)
-    if plug not in {spec.name for spec in known}:
-        plug = known[0].name
-    costs, execution = asked.get("costs") or {}, asked.get("execution") or {}
-    return {
-        "cost_fields": term_fields("costs", COST_FIELDS, costs),
-        "execution_fields": term_fields("execution", EXECUTION_FIELDS, execution),
-        "stop_fields": term_fields("execution", STOP_FIELDS, execution),
-        "kept": kept_terms(execution),
-        "row_options": list(ROW_OPTIONS.items()),
-        "rows": asked.get("rows") or {"kind": "orders", "text": "", "note": ""},
-        "strategies": [
-            {"spec": spec, "fields": parameter_fields(spec, given if spec.name == plug else {})}
-            for spec in known
-        ],
-        "strategy_options": [(spec.name, spec.title) for spec in known],
-        "chosen": plug,
-        "version": chosen if chosen.isdecimal() else "",
-        "universe_options": [
-            *((u.name, f"{u.title} ({len(u.symbols)}, {u.timeframe})") for u in places),
-            ("", "Instruments by symbol"),
-        ],
-        "asked": {
-            "universe": "" if asked.get("instruments") else daily,
-            "cash": 100_000,
-            "fill": "next_open",
-            "units": "fractional",
-            "benchmark": "equal_weight",
-            "price_mode": "total_return",
-            "timeframe": "",
-            **{name: value for name, value in asked.items() if value is not None},
-            "instruments": ", ".join(asked.get("instruments") or []),
-            "labels": ", ".join(asked.get("labels") or []),
-            "fee_bps": costs.get("fee_bps", 5),
-            "slippage_bps": costs.get("slippage_bps", 5),
-        },
-        "fill_options": [(rule.name, rule.says.capitalize()) for rule in FILLS.values()],
-        "unit_options": [(unit, unit.capitalize()) for unit in UNITS],
-        "benchmark_options": list(
-            zip(BENCHMARKS, ("Equal weights, bought and held", "SPY", "None"), strict=True)
-        ),
-        "price_options": [(mode, mode.replace("_", " ").capitalize()) for mode in PRICE_MODES],
-        "method_options": [
-            (name, f"{name.capitalize()}: {says}") for name, says in METHODS.items()
-        ],
-        "objective_options": [(name, title_of_figure(name)) for name in OBJECTIVES],
-        "timeframe_options": [("", "As the universe"), *((name, name) for name in SECONDS)],
-    }
 
 
 def columns(sort: str) -> list[dict[str, Any]]:
@@ -247,7 +150,7 @@ def trial_columns(detail: Mapping[str, Any], sort: str) -> list[dict[str, Any]]:
             "name": name,
             "label": "No." if name == "number" else _labelled(name),
             "sorts": _turned(name, sort),
-            "state": {name: "ascending", f"-{name}": "descending"}.get(sort, ""),
+            "state": _state_of(name, sort, detail["objective"]),
         }
         for name in names
     ]
@@ -255,6 +158,15 @@ def trial_columns(detail: Mapping[str, Any], sort: str) -> list[dict[str, Any]]:
         {"name": name, "label": name.replace("_", " "), "sorts": ""} for name in detail["space"]
     ]
     return [figures[0], *swept, *figures[1:]]
+
+
+def _state_of(name: str, sort: str, objective: str) -> str:
+    """Return how a column is sorted; the order of the sweep's own score is its objective's."""
+    if sort in {"score", "-score"} and name == objective:
+        best_first = "descending" if OBJECTIVES[objective] else "ascending"
+        worst_first = "ascending" if OBJECTIVES[objective] else "descending"
+        return best_first if sort == "-score" else worst_first
+    return {name: "ascending", f"-{name}": "descending"}.get(sort, "")
 
 
 def _labelled(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Fields of costs, execution and given rows in the form of a new run."""
+"""Fields of costs, execution, limits and given rows in the form of a new run."""
 
 from __future__ import annotations
 
@@ -65,12 +65,46 @@ STOP_FIELDS: tuple[Term, ...] = (
     ("take_profit", "Take profit", "%", "0", "10000", "From the average price paid."),
     ("trailing_stop", "Trailing stop", "%", "0", "100", "From the best price since entry."),
 )
+LIMIT_FIELDS: tuple[Term, ...] = (
+    (
+        "max_position_share",
+        "Largest position",
+        "%",
+        "0",
+        "10000",
+        "Of equity, either way; a larger weight is cut to it.",
+    ),
+    (
+        "max_exposure",
+        "Largest exposure",
+        "%",
+        "0",
+        "10000",
+        "Sum of weights, signs aside; above it all are scaled down alike.",
+    ),
+    ("max_leverage", "Largest leverage", "times", "0", "100", "The same sum, as a multiple."),
+)
 KINDS_OF_FIELD = {"funding": "checkbox", "schedule": "textarea", "venues": "textarea"}
-ROW_OPTIONS = {
-    "orders": "Orders: ts, symbol, side, quantity, kind, price, stop_loss, take_profit, …",
-    "targets": "Target weights: ts, then one column per symbol",
-    "signals": "Signals -1, 0, 1: ts, then one column per symbol",
-}
+# name, label, what a row holds.
+ROW_KINDS = (
+    (
+        "orders",
+        "Orders",
+        "ts, symbol, side, quantity, kind, price, limit, trail, bars, stop_loss, take_profit, …",
+    ),
+    ("targets", "Target weights", "ts, then one column per symbol; or ts, symbol, weight"),
+    ("signals", "Signals -1, 0, 1", "ts, then one column per symbol; or ts, symbol, signal"),
+)
+
+
+def row_fields(given: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Return a field for each kind of rows that may come with a run."""
+    found = []
+    for name, label, words in ROW_KINDS:
+        rows = given.get(name) or {}
+        note = rows.get("note") or f"Columns: {words}"
+        found.append({"name": name, "label": label, "value": rows.get("text", ""), "help": note})
+    return found
 
 
 def term_fields(
@@ -101,7 +135,12 @@ def _term_value(value: Any, unit: str) -> Any:
         return "\n".join(f"{name}, {one}" for name, one in value.items()) if texts else ""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "" if value is None else value
-    return f"{100 * value:.10g}" if unit == "%" else f"{value:.10g}"
+    return percent_of(value) if unit == "%" else f"{value:.10g}"
+
+
+def percent_of(fraction: float | None) -> str:
+    """Return a fraction as the percent that is typed, nothing for none."""
+    return "" if fraction is None else f"{100 * fraction:.10g}"
 
 
 def kept_terms(execution: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,18 +13,48 @@ from apps.market.kernel.bars import Panel
 
 Floats = NDArray[np.float64]
 PRICES = ("open", "high", "low", "close")
-NAMES = {"date": "ts", "datetime": "ts", "time": "ts", "timestamp": "ts", "index": "ts"}
+NAMES = {
+    "date": "ts",
+    "datetime": "ts",
+    "time": "ts",
+    "timestamp": "ts",
+    "index": "ts",
+    "dividends": "dividend",
+    "splits": "split",
+    "stock splits": "split",
+}
+# What a file may hold beside bars. No action on a day is 0 or empty; the others are unknown then.
+ACTIONS = ("split", "dividend")
+INPUTS = ("fx", "funding", "open_interest", "long_short_ratio")
+NEVER_NEGATIVE = {*ACTIONS, "fx", "open_interest", "long_short_ratio"}
 DAY = 86_400_000_000
 WEEKEND = 5
 
 
-def read_panel_file(content: bytes, name: str, *, timeframe: str = "1d") -> Panel:
+def read_panel_file(
+    content: bytes,
+    name: str,
+    *,
+    timeframe: str = "1d",
+    price_mode: str = "raw",
+    currency: str = "",
+) -> Panel:
     """Return the panel of a CSV or Parquet file (symbol, ts, open, high, low, close, volume).
+
+    Further columns it may have: ``dividend`` (a share, on its ex-day), ``split`` (new shares for
+    one, on its first day), ``fx`` (what the currency is worth in the account's), ``funding``,
+    ``open_interest``, ``long_short_ratio``. Others are left out.
+
+    Parameters
+    ----------
+    price_mode
+        What the prices hold: ``raw`` prices hold neither splits nor dividends.
 
     Raises
     ------
     Invalid
-        For missing columns, times that repeat, prices that are missing or not positive.
+        For missing columns, times that repeat, prices that are missing or not positive, values
+        that are no numbers.
     """
     frame = read_frame(content, name)
     frame.columns = [NAMES.get(str(c).strip().lower(), str(c).strip().lower()) for c in frame]
@@ -36,6 +66,8 @@ def read_panel_file(content: bytes, name: str, *, timeframe: str = "1d") -> Pane
         for field in (*PRICES, "volume")
     }
     close = wide["close"]
+    more = [field for field in (*ACTIONS, *INPUTS) if field in frame]
+    extras = {field: _beside(frame, field, close) for field in more}
     ts = close.index.as_unit("us").to_numpy("datetime64[us]").astype(np.int64)
     columns: dict[str, Any] = {
         field: np.ascontiguousarray(table.to_numpy(dtype=np.float64))
@@ -47,13 +79,27 @@ def read_panel_file(content: bytes, name: str, *, timeframe: str = "1d") -> Pane
         ts=ts,
         **columns,
         timeframe=timeframe,
-        price_mode="raw",
+        price_mode=price_mode,
         continuous=bool(np.mean(weekday >= WEEKEND) > 0.1),
         survivorship=f"Instruments as given in {name}; nothing is known of those left out.",
+        extras=extras,
+        currency=currency,
     )
 
 
+def _beside(frame: Any, field: str, close: Any) -> Floats:
+    """Return a column beside bars in the panel's shape."""
+    table = frame.pivot(index="ts", columns="symbol", values=field)
+    table = table.reindex(index=close.index, columns=close.columns)
+    found = np.ascontiguousarray(table.to_numpy(dtype=np.float64))
+    return np.nan_to_num(found, nan=0.0) if field in ACTIONS else found
+
+
 def _complete(frame: Any, name: str) -> Any:
+    twice = sorted({str(c) for c in frame.columns[frame.columns.duplicated()]})
+    if twice:
+        message = f"{name} has more than one column for {', '.join(twice)}; keep one of each."
+        raise Invalid(message, code="panel.columns")
     if "symbol" not in frame:
         frame["symbol"] = "ASSET"
     if "volume" not in frame:
@@ -65,7 +111,8 @@ def _complete(frame: Any, name: str) -> Any:
             f"high, low, close, volume (found {', '.join(map(str, frame.columns))})."
         )
         raise Invalid(message, code="panel.columns")
-    return frame[["symbol", "ts", *PRICES, "volume"]].copy()
+    more = [field for field in (*ACTIONS, *INPUTS) if field in frame]
+    return frame[["symbol", "ts", *PRICES, "volume", *more]].copy()
 
 
 def _utc(column: Any, name: str) -> Any:
@@ -98,11 +145,31 @@ def _check(frame: Any, name: str) -> None:
             )
             raise Invalid(message, code="panel.bad_value")
         frame[field] = numbers
+    for field in (one for one in (*ACTIONS, *INPUTS) if one in frame):
+        _check_beside(frame, field, name)
     twice = frame.duplicated(["symbol", "ts"])
     if twice.any():
         row = frame[twice].iloc[0]
         message = f"{name} has {row['symbol']} at {row['ts']} twice; keep one bar per time."
         raise Invalid(message, code="panel.duplicate")
+
+
+def _check_beside(frame: Any, field: str, name: str) -> None:
+    import pandas as pd
+
+    numbers = pd.to_numeric(frame[field], errors="coerce").to_numpy(dtype=np.float64)
+    wrong = np.isinf(numbers) | (np.isnan(numbers) & frame[field].notna().to_numpy())
+    if field in NEVER_NEGATIVE:
+        wrong |= numbers < 0
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        kind = "numbers from 0 on" if field in NEVER_NEGATIVE else "numbers"
+        message = (
+            f"{name}: {field} of {frame['symbol'].iloc[row]} is {frame[field].iloc[row]!r} in "
+            f"row {row + 1}; {kind} are expected, empty where there is none."
+        )
+        raise Invalid(message, code="panel.bad_value")
+    frame[field] = numbers
 
 
 def between(panel: Panel, low: int, high: int) -> Panel:

@@ -95,3 +95,23 @@ EXECUTION_WORDS: dict[str, Any] = {
     "tick": lambda v: _by_symbol(v, "Prices in ticks of"),
     "venues": lambda v: "Venues: " + ", ".join(f"{s} at {n}" for s, n in v.items()) + ".",
 }
+
+
+def limits_in_words(limits: Terms) -> list[str]:
+    """Return a sentence for each limit on target weights that was asked for."""
+    return [
+        words.format(_limit(name, limits[name]))
+        for name, words in LIMIT_WORDS.items()
+        if limits.get(name)
+    ]
+
+
+def _limit(name: str, value: float) -> float:
+    return value if name == "max_leverage" else 100.0 * value
+
+
+LIMIT_WORDS = {
+    "max_position_share": "No target above {:.4g} % of equity, either way.",
+    "max_exposure": "Targets add up to {:.4g} % of equity at most, signs aside.",
+    "max_leverage": "Targets add up to {:g} times the equity at most, signs aside.",
+}

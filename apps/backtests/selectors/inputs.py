@@ -22,6 +22,7 @@ from apps.market.kernel.periods import bounds
 from apps.market.selectors.locations import check_symbols
 from apps.strategies.kernel.interface import check_params, inputs_of
 from apps.strategies.selectors import VersionView, get_strategy, get_version
+from apps.strategies.selectors.own import Runnable, get_runnable
 
 SPY_DATASET = "long-history"
 MOST_ROWS_SHOWN = 2000
@@ -113,7 +114,11 @@ def simulate(
         raise Invalid(message, code="request.as_of", details={"field": "as_of"})
     if name:
         timeframe = asked.timeframe or "1d"
-        panel = read_panel_file(content, name, timeframe=timeframe)
+        # Prices of a file are what was traded unless it is told what they hold.
+        mode = asked.price_mode if body.get("price_mode") else "raw"
+        panel = read_panel_file(
+            content, name, timeframe=timeframe, price_mode=mode, currency=asked.currency
+        )
         panel = between(panel, *bounds(asked.start, asked.end))
         benchmark = None
     else:
@@ -124,28 +129,43 @@ def simulate(
 
 
 def request_to_begin(*, team_id: int, strategy: str = "", run_id: str = "") -> dict[str, Any]:
-    """Return a request that a new run may begin from: a run's, a version's, or a strategy's."""
+    """Return a request that a new run may begin from: a run's, a version's, or a strategy's.
+
+    ``own`` is the version to run (``strategies.selectors.Runnable``) when it is the team's own.
+    """
     if run_id:
         run = get_run(run_id, team_id)
         version = get_version(run.version_id, team_id)
-        named = strategy_of(version)
-        begun = {**run.request, "params": run.params, "strategy": named, "plug": version.name}
-        return {**begun, "rows": rows_to_begin(run)}
+        begun = {**run.request, "params": run.params, "strategy": strategy_of(version)}
+        return {**begun, "rows": rows_to_begin(run), "own": own_of(version)}
     if strategy.isdecimal():
         version = get_version(strategy, team_id)
-        return {"strategy": strategy, "plug": version.name, "params": version.params}
-    return {"strategy": strategy}
+        begun = {"strategy": strategy_of(version), "params": version.params}
+        return {**begun, "own": own_of(version)}
+    return {"strategy": strategy, "own": None}
 
 
-def rows_to_begin(run: Run) -> dict[str, str]:
-    """Return the rows that came with a run as CSV text; of very many only how many there are."""
-    for name, told in run.request.get("given", {}).items():
-        if told["rows"] > MOST_ROWS_SHOWN:
-            note = f"The run had {told['rows']} rows of {name}; choose their file again."
-            return {"kind": name, "text": "", "note": note}
-        content, _, _ = export_of(run, "csv", f"given_{name}")
-        return {"kind": name, "text": content.decode(), "note": ""}
-    return {"kind": "orders", "text": "", "note": ""}
+def own_of(version: VersionView) -> Runnable | None:
+    """Return a version of the team's own strategy to run; None for a member of the library."""
+    if strategy_of(version) == version.name:
+        return None
+    return get_runnable(version.id, version.team_id)
+
+
+def rows_to_begin(run: Run) -> dict[str, dict[str, str]]:
+    """Return the rows that came with a run as CSV text by kind; of very many only how many."""
+    return {
+        name: _rows_of(run, name, told["rows"])
+        for name, told in run.request.get("given", {}).items()
+    }
+
+
+def _rows_of(run: Run, name: str, count: int) -> dict[str, str]:
+    if count > MOST_ROWS_SHOWN:
+        note = f"The run had {count} rows of {name}; choose their file again."
+        return {"text": "", "note": note}
+    content, _, _ = export_of(run, "csv", f"given_{name}")
+    return {"text": content.decode(), "note": ""}
 
 
 def strategy_of(version: VersionView) -> str:

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 
 from apps.backtests.kernel import fills as fill_rules
 from apps.backtests.kernel.files import measure_file as measure_file
-from apps.backtests.kernel.wording import costs_in_words, execution_in_words
+from apps.backtests.kernel.wording import costs_in_words, execution_in_words, limits_in_words
 from apps.backtests.models import Run, Study, Trial
 from apps.core.errors import Conflict, Invalid, NotFound
 
@@ -146,6 +146,7 @@ RESULT_DEFAULTS: dict[str, Any] = {
     "funding": "",
     "flows": {},
     "cash_final": None,
+    "sandbox": None,
 }
 
 
@@ -158,6 +159,7 @@ def run_detail(run: Run) -> dict[str, Any]:
         "request": run.request,
         "costs_say": costs_in_words(run.request.get("costs", {})),
         "execution_says": execution_in_words(run.request.get("execution") or {}),
+        "limits_say": limits_in_words(run.request.get("limits") or {}),
         "engine_version": run.engine_version,
         "fill_says": fill_rules.get_fill_rule(run.fill).says,
         "first": run.result.get("first"),

@@ -30,6 +30,7 @@ from apps.market.kernel.periods import known_at
 from apps.market.services import register_reader
 from apps.strategies.kernel.interface import inputs_of
 from apps.strategies.selectors import VersionView, check_runnable, get_strategy, get_version
+from apps.strategies.selectors.own import held_in
 from apps.strategies.services import ensure_version
 
 PROMOTION = "promotion"
@@ -185,7 +186,8 @@ def _compute(run: Run, progress: jobs.Progress) -> tuple[Report, Request]:
 
 def _store(run: Run, report: Report, asked: Request, now: datetime) -> None:
     figures, panel, result = report.figures, report.panel, report.result
-    run.result = summary(report, asked, run.params)
+    held = held_in(get_version(run.version_id, run.team_id))
+    run.result = summary(report, asked, run.params) | ({"sandbox": held} if held else {})
     run.digest, run.data_digest = report.digest, panel.digest
     run.engine_version = engine.ENGINE_VERSION
     run.equity_final = float(result.equity[-1])

@@ -111,7 +111,7 @@ async function draw(node, figure) {
     if (!figure.plot) build(node, figure);
     const json = figure.json;
     if (!hasData(json)) return empty(node, figure);
-    const layout = merged(json.layout ?? {}, node.clientWidth);
+    const layout = merged(json.layout ?? {}, node.clientWidth, json.data ?? []);
     await plotly.react(figure.plot, painted(json.data ?? []), layout, { ...CONFIG, ...(json.config ?? {}) });
     node.dataset.state = "drawn";
     describe(node, json);
@@ -223,11 +223,18 @@ function colour(text) {
   return value + Math.round((Number(share) / 100) * 255).toString(16).padStart(2, "0");
 }
 
-function merged(layout, width) {
+const KEY = 36; // the line and the space before a name of the legend, px
+const LETTER = 6.2;
+const LEGEND_LINE = 19;
+
+function merged(layout, width, data) {
   const given = painted(layout);
   const narrow = innerWidth <= 760;
   const title = titled(given.title, width);
   const lines = title ? (title.text.match(/<br>/g) ?? []).length + (title.subtitle?.text?.match(/<br>/g) ?? []).length : 0;
+  const named = legendNames(given, data);
+  const above = !narrow && (given.legend?.y ?? 1) >= 1 && crowds(title?.subtitle?.text, named, width) ? LEGEND_LINE : 0;
+  const below = narrow ? LEGEND_LINE * Math.ceil(named.length / 2) : 0;
   return {
     ...given,
     template: template(),
@@ -235,9 +242,22 @@ function merged(layout, width) {
     autosize: true,
     width: undefined,
     height: undefined,
-    legend: narrow ? { ...(given.legend ?? {}), x: 0, xanchor: "left", y: -0.16, yanchor: "top" } : given.legend,
-    margin: { l: narrow ? 44 : 56, r: narrow ? 12 : 20, t: title ? 52 + 15 * lines : 14, b: narrow ? 56 : 36, ...(given.margin ?? {}) },
+    legend: narrow ? { ...(given.legend ?? {}), x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom" } : given.legend,
+    margin: { l: narrow ? 44 : 56, r: narrow ? 12 : 20, t: title ? 52 + 15 * lines + above : 14, b: narrow ? 40 + below : 36, ...(given.margin ?? {}) },
   };
+}
+
+/** What the legend names; plotly shows none for a single series unless it is asked to. */
+function legendNames(given, data) {
+  const names = data.filter((trace) => trace.showlegend !== false && trace.name).map((trace) => String(trace.name));
+  return given.showlegend === false || (names.length < 2 && !given.showlegend) ? [] : names;
+}
+
+/** Whether the legend, which stands above the plot on the right, would lie on the subtitle. */
+function crowds(subtitle, names, width) {
+  if (!subtitle || !names.length) return false;
+  const last = subtitle.split("<br>").at(-1).length * LETTER;
+  return last + names.reduce((sum, name) => sum + KEY + name.length * LETTER, 0) > width - 76;
 }
 
 /** The finding in the first line; what follows a line break is the subtitle. Both wrap. */

@@ -5,16 +5,28 @@ import { $, $$, el } from "../lib/dom.js";
 
 const form = $("[data-new-run]");
 const field = (name) => form.elements[name];
-let version = form.dataset.version;
-const first = field("strategy").value;
+const partOf = () => $(`[data-params="${CSS.escape(field("strategy").value)}"]`, form);
 
-function showParameters() {
+/** The fields of the chosen strategy whose names begin so. */
+function inputs(prefix) {
+  const part = partOf();
+  return part ? $$(`[name^="${prefix}"]`, part) : [];
+}
+
+/** Show the parameters of the chosen strategy; those of the team's own are fetched when needed. */
+async function showParameters() {
+  const choice = field("strategy");
+  if (!partOf()) {
+    const href = `${choice.dataset.parametersHref}?strategy=${encodeURIComponent(choice.value)}`;
+    await window.htmx.ajax("GET", href, { target: $("[data-all-params]", form), swap: "beforeend" });
+  }
+  $("#id_strategy-error").textContent = partOf() ? "" : "Its parameters could not be read; it runs with those it was saved with.";
   for (const part of $$("[data-params]", form)) {
-    const chosen = part.dataset.params === field("strategy").value;
+    const chosen = part.dataset.params === choice.value;
     part.hidden = !chosen;
     part.disabled = !chosen;
   }
-  version = field("strategy").value === first ? form.dataset.version : "";
+  showSweep();
 }
 
 function showSymbols() {
@@ -27,9 +39,8 @@ const valueOf = (input) => {
 };
 
 function parameters() {
-  const part = $(`[data-params="${CSS.escape(field("strategy").value)}"]`, form);
-  const given = $$("input, select, textarea", part).filter((input) => !input.name.startsWith("sweep.") && (input.type === "checkbox" || input.value !== ""));
-  return Object.fromEntries(given.map((input) => [input.name, valueOf(input)]));
+  const given = inputs("params.").filter((input) => input.type === "checkbox" || input.value !== "");
+  return Object.fromEntries(given.map((input) => [input.name.slice("params.".length), valueOf(input)]));
 }
 
 const numeric = (text) => (text !== "" && Number.isFinite(Number(text)) ? Number(text) : { true: true, false: false }[text] ?? text);
@@ -43,8 +54,7 @@ function axis(text) {
 }
 
 function space() {
-  const part = $(`[data-params="${CSS.escape(field("strategy").value)}"]`, form);
-  const axes = $$("[name^='sweep.']", part).map((input) => [input.name.slice("sweep.".length), axis(input.value)]);
+  const axes = inputs("sweep.").map((input) => [input.name.slice("sweep.".length), axis(input.value)]);
   return Object.fromEntries(axes.filter(([, values]) => values !== null));
 }
 
@@ -58,7 +68,7 @@ const words = (text) => text.split(/[\s,]+/).filter(Boolean);
 
 function body() {
   const asked = {
-    strategy: version || field("strategy").value,
+    strategy: field("strategy").value,
     params: parameters(),
     cash: Number(field("cash").value),
     costs: { fee_bps: Number(field("fee_bps").value), slippage_bps: Number(field("slippage_bps").value) },
@@ -68,17 +78,21 @@ function body() {
   // Lots and ticks by symbol of the run begun from: no field shows them.
   const execution = { ...JSON.parse($("#kept-terms").textContent), ...group("execution") };
   if (Object.keys(execution).length) asked.execution = execution;
+  const limits = group("limits");
+  if (Object.keys(limits).length) asked.limits = limits;
+  if (field("seed").value) asked.seed = Number(field("seed").value);
+  if (field("finalize").checked) asked.finalize = true;
   Object.assign(asked, rows());
   if (field("universe").value) asked.universe = field("universe").value;
   else asked.instruments = words(field("instruments").value);
-  for (const name of ["start", "end", "as_of", "timeframe", "price_mode", "benchmark", "units", "fill", "title", "study"]) {
+  for (const name of ["start", "end", "as_of", "timeframe", "price_mode", "benchmark", "units", "fill", "currency", "title", "study"]) {
     const text = field(name).value.trim();
     if (text) asked[name] = text;
   }
   return asked;
 }
 
-/** The terms of a group (costs, execution) that were filled in; percent becomes a fraction. */
+/** The terms of a group (costs, execution, limits) that were filled in; percent becomes a fraction. */
 function group(name) {
   const found = {};
   for (const input of $$(`[name^="${name}."]`, form)) {
@@ -113,34 +127,33 @@ function schedule(text) {
   });
 }
 
-/** The rows that were typed or chosen, under the name of their kind. */
+const ROW_KINDS = ["orders", "targets", "signals"];
+
+/** The rows that were typed or chosen, under the names of their kinds. */
 function rows() {
-  const text = field("rows").value.trim();
-  if (!text) return {};
-  const kind = field("rows_kind").value;
-  const found = { [kind]: text };
-  if (kind === "signals" && field("signal_weight").value) found.signal_weight = fraction(field("signal_weight"));
+  const typed = ROW_KINDS.map((kind) => [kind, field(kind).value.trim()]).filter(([, text]) => text);
+  const found = Object.fromEntries(typed);
+  if (field("signal_weight").value) found.signal_weight = fraction(field("signal_weight"));
   return found;
 }
-
-const ROW_KINDS = ["orders", "targets", "signals"];
 
 /** The name of the field that an error speaks of. */
 function nameOf(full) {
   const [first, ...rest] = full.split(".");
   if (first === "space" && rest.length) return `sweep.${rest[0]}`;
-  if (ROW_KINDS.includes(first)) return "rows";
-  const dotted = [full, `${first}.${rest[0]}`].find((name) => $$(`[name="${CSS.escape(name)}"]`, form).length);
+  if (ROW_KINDS.includes(first)) return first;
+  const dotted = [full, `${first}.${rest[0]}`, `params.${full}`].find((name) => $$(`[name="${CSS.escape(name)}"]`, form).length);
   return dotted ?? rest.at(-1) ?? first;
 }
 
-/** Refuse a term outside the range beside its field, in the unit that was typed. */
-function checkTerms() {
-  const terms = $$("[data-terms] input[type=number], [data-signal-weight] input", form);
-  const wrong = terms.find((input) => input.validity.badInput || input.validity.rangeUnderflow || input.validity.rangeOverflow);
+/** Refuse what is no number, and a term outside its range, beside its field in the unit typed. */
+function checkNumbers() {
+  const shown = $$("input[type=number]", form).filter((input) => !input.closest("[hidden], :disabled"));
+  const isTerm = (input) => input.closest("[data-terms], [data-signal-weight]");
+  const wrong = shown.find(({ validity }) => validity.badInput) ?? shown.find((input) => isTerm(input) && (input.validity.rangeUnderflow || input.validity.rangeOverflow));
   if (!wrong) return;
   const unit = wrong.parentElement.querySelector(".unit")?.textContent ?? "";
-  const detail = `${wrong.value || "This"} is outside ${wrong.min} to ${wrong.max} ${unit}`.trim();
+  const detail = wrong.validity.badInput ? "This is no number" : `${wrong.value} is outside ${wrong.min} to ${wrong.max} ${unit}`.trim();
   throw new Problem(422, { detail: `${detail}.`, code: "request.invalid", errors: [{ field: wrong.name }] });
 }
 
@@ -158,7 +171,9 @@ function mark(error) {
     input.removeAttribute("aria-invalid");
     document.getElementById(`${input.id}-error`)?.replaceChildren();
   }
-  const full = String(error.body?.details?.field ?? error.body?.errors?.[0]?.field ?? "");
+  const told = String(error.body?.details?.field ?? error.body?.errors?.[0]?.field ?? "");
+  // Who may run what is a matter of the strategy.
+  const full = told || (/^(strategy|sandbox)\./.test(error.code ?? "") ? "strategy" : "");
   const name = full && nameOf(full);
   const found = name && $$(`[name="${CSS.escape(name)}"]`, form).find((input) => !input.closest("[hidden]"));
   if (!found) return;
@@ -169,13 +184,16 @@ function mark(error) {
 }
 
 /** Rows of a chosen file go into the text, where they can be seen and changed. */
-async function readRows() {
-  const [file] = $("#id_rows_file").files;
-  if (file) field("rows").value = await file.text();
+async function readRows({ target }) {
+  const [file] = target.files;
+  if (!file) return;
+  field(target.dataset.fileOf).value = await file.text();
+  showRows();
 }
 
+/** What a signal stands for is asked for when there are signals. */
 function showRows() {
-  $("[data-signal-weight]", form).hidden = field("rows_kind").value !== "signals";
+  $("[data-signal-weight]", form).hidden = !field("signals").value.trim() && !field("signal_weight").value;
 }
 
 function sweepBody() {
@@ -185,7 +203,7 @@ function sweepBody() {
 
 async function send(kind) {
   try {
-    checkTerms();
+    checkNumbers();
     const made = kind === "sweep" ? await post("/sweeps", sweepBody()) : await post("/backtests", body());
     location.assign(kind === "sweep" ? `/research/sweeps/${made.id}/` : `/research/${made.id}/`);
   } catch (error) {
@@ -200,10 +218,9 @@ form.addEventListener("submit", (event) => {
 });
 form.addEventListener("input", showSweep);
 field("strategy").addEventListener("change", showParameters);
-field("strategy").addEventListener("change", showSweep);
 field("universe").addEventListener("change", showSymbols);
-field("rows_kind").addEventListener("change", showRows);
-$("#id_rows_file").addEventListener("change", readRows);
+field("signals").addEventListener("input", showRows);
+for (const input of $$("[data-file-of]", form)) input.addEventListener("change", readRows);
+showParameters();
 showSymbols();
-showSweep();
 showRows();

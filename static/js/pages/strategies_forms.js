@@ -1,27 +1,30 @@
-// New strategies and versions, with the formula read while it is typed.
+// New strategies of the library and new versions: parameters checked by the server, told at fields.
 
-import { formData, post, run } from "../lib/api.js";
-import { $ } from "../lib/dom.js";
+import { formData, post, Problem, run } from "../lib/api.js";
+import { $, $$ } from "../lib/dom.js";
 
 const form = $("[data-new-strategy], [data-new-version]");
 const OWN = new Set(["name", "title", "note"]);
+
+// Another member of the library has other parameters: the server shows them.
+$("[data-go]")?.addEventListener("change", ({ target }) => target.form.requestSubmit());
 
 function paramsOf(values) {
   return Object.fromEntries(Object.entries(values).filter(([name]) => !OWN.has(name)));
 }
 
 async function send() {
+  checkNumbers();
   const values = formData(form);
   const params = paramsOf(values);
   const note = values.note ?? "";
   const id = form.dataset.newVersion;
-  const kind = form.dataset.plug === "expression" ? "expression" : "library";
   const made = id
     ? await post(`/strategies/${id}/versions`, { params, note })
     : await post("/strategies", {
         name: values.name ?? "",
         title: values.title ?? "",
-        kind,
+        kind: "library",
         plug: form.dataset.plug,
         params,
         note,
@@ -29,9 +32,44 @@ async function send() {
   location.assign(`/strategies/versions/${made.id}/`);
 }
 
+/** What is no number is no value at all to the page: it would be left out unsaid. */
+function checkNumbers() {
+  const wrong = $$("input[type=number]", form).find((input) => input.validity.badInput);
+  if (wrong) throw new Problem(422, { detail: "This is no number.", code: "request.invalid", errors: [{ field: wrong.name }] });
+}
+
+/** Put the message at the field at fault, if the answer names one; what was typed stays. */
+function mark(error) {
+  for (const input of $$("[aria-invalid]", form)) clear(input);
+  const name = String(error.body?.errors?.[0]?.field ?? "").split(".").at(-1);
+  const input = name && form.elements[name];
+  if (!input?.setAttribute) return;
+  input.setAttribute("aria-invalid", "true");
+  document.getElementById(`${input.id}-error`).textContent = error.message;
+  input.focus();
+}
+
+function clear(input) {
+  input.removeAttribute("aria-invalid");
+  document.getElementById(`${input.id}-error`)?.replaceChildren();
+}
+
+form?.addEventListener("input", ({ target }) => target.matches("[aria-invalid]") && clear(target));
+
 form?.addEventListener("submit", (event) => {
   event.preventDefault();
-  run(event.submitter, send, $("[data-error]", form));
+  run(
+    event.submitter,
+    async () => {
+      try {
+        await send();
+      } catch (error) {
+        mark(error);
+        throw error;
+      }
+    },
+    $("[data-error]", form),
+  );
 });
 
 const formula = form && $("[name=expression]", form);

@@ -107,6 +107,25 @@ def test_orders_and_weights_come_from_files_beside_the_specification(spec, tmp_p
     )
 
 
+def test_dividends_and_splits_of_a_file_are_paid_and_never_twice(spec, tmp_path):
+    """Ten units at 100; 2 a unit is paid on one day; then two new units of 50 for one of 100."""
+    price = np.repeat([100.0, 50.0], [8, 4])
+    bars = pd.DataFrame({"ts": pd.bdate_range("2020-01-01", periods=12), "symbol": "X"})
+    bars = bars.assign(open=price, high=price, low=price, close=price, volume=1e6)
+    bars = bars.assign(dividend=0.0, split=0.0)
+    bars.loc[5, "dividend"], bars.loc[8, "split"] = 2.0, 2.0
+    bars.to_csv(tmp_path / "bars.csv", index=False)
+    (tmp_path / "orders.csv").write_text("ts,symbol,side,quantity\n2020-01-01,X,buy,10\n")
+    asked = {"strategy": None, "params": {}, "orders_file": "orders.csv"}
+    found, _ = call("backtest", spec(**asked))
+    assert found["equity_final"] == pytest.approx(10_020)
+    assert found["flows"] == {"split": 1, "dividend": pytest.approx(20)}
+    assert found["price_mode"] == "raw"
+    with pytest.raises(CommandError, match=r"panel\.mixed_price_modes") as error:
+        call("backtest", spec(**asked, price_mode="total_return"))
+    assert error.value.returncode == 2
+
+
 def test_limits_hold_in_a_backtest(spec):
     free, _ = call("backtest", spec())
     half, _ = call("backtest", spec(limits={"max_exposure": 0.5}))

@@ -90,6 +90,17 @@ def test_panel_is_read_from_a_tidy_file():
     assert str(panel.ts[0].astype("datetime64[us]"))[:10] == "2020-01-02"
 
 
+def test_columns_beside_bars_are_read():
+    head = "symbol,ts,open,high,low,close,volume,Dividends,Stock Splits,funding,colour\n"
+    rows = "A,2020-01-02,1,2,1,2,5,0.5,,0.01,red\nB,2020-01-03,3,4,3,4,6,,2,,blue\n"
+    panel = read_panel_file((head + rows).encode(), "p.csv", price_mode="split")
+    assert set(panel.extras) == {"dividend", "split", "funding"}
+    assert panel.price_mode == "split"
+    np.testing.assert_array_equal(panel.extras["dividend"], [[0.5, 0], [0, 0]])
+    np.testing.assert_array_equal(panel.extras["split"], [[0, 0], [0, 2]])
+    np.testing.assert_array_equal(panel.extras["funding"], [[0.01, np.nan], [np.nan, np.nan]])
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -99,6 +110,9 @@ def test_panel_is_read_from_a_tidy_file():
         (BARS + "A,2020-01-02,1,2,1,2,5\nA,2020-01-02,1,2,1,2,5\n", "twice"),
         (BARS, "no bars"),
         ("ts,open\n2020-01-02,1\n", "lacks the column"),
+        (f"{BARS[:-1]},dividend\nA,2020-01-02,1,2,1,2,5,-0.1\n", "numbers from 0 on"),
+        (f"{BARS[:-1]},funding\nA,2020-01-02,1,2,1,2,5,much\n", "funding of A"),
+        (f"{BARS[:-1]},split,splits\nA,2020-01-02,1,2,1,2,5,2,2\n", "more than one column"),
     ],
 )
 def test_bad_panels_are_refused(text, words):
