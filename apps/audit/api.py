@@ -32,6 +32,16 @@ def read_head(request: HttpRequest) -> Any:  # noqa: ARG001 a door takes the req
     return selectors.head()
 
 
+@router.get("/audit/consistency", response=schemas.ConsistencyOut)
+@permission("audit.read")
+def read_consistency(
+    request: HttpRequest,  # noqa: ARG001 a door takes the request
+    asked: Query[schemas.ConsistencyFilter],
+) -> Any:
+    """Return the proof that a signed head extends an older one; witnesses ask for it."""
+    return selectors.get_consistency(asked.old, asked.new)
+
+
 @router.get("/audit/verify", response=schemas.VerifyOut)
 @permission("audit.read")
 def verify_event(request: HttpRequest, event: UUID) -> Any:

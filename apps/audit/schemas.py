@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from ninja import Schema
+from ninja import Field, Schema
 
 from apps.audit import selectors
 from apps.audit.models import AuditEvent
@@ -60,7 +60,10 @@ class EventDetail(EventOut):
 
 
 class HeadOut(Schema):
-    """The newest signed tree head (C2SP checkpoint), and the key to check it with."""
+    """The newest signed tree head (C2SP checkpoint), and the key to check it with.
+
+    ``public_keys`` is the published file: that key, and how it followed those before it.
+    """
 
     origin: str
     size: int
@@ -68,7 +71,26 @@ class HeadOut(Schema):
     at: datetime | None
     note: str
     public_key: str
+    public_keys: str
     pending_seconds: float | None
+
+
+class ConsistencyFilter(Schema):
+    """From which signed head to which; to the newest without ``new``."""
+
+    old: int = Field(ge=1)
+    new: int | None = Field(default=None, ge=1)
+
+
+class ConsistencyOut(Schema):
+    """Shows that a signed tree extends an older one: the hashes of RFC 9162, as hex."""
+
+    old_size: int
+    old_root: str
+    new_size: int
+    new_root: str
+    path: list[str]
+    checkpoint: str
 
 
 class CheckOut(Schema):

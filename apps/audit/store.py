@@ -7,6 +7,7 @@ Django's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -41,6 +42,11 @@ ORPHANS = """
     WHERE NOT EXISTS (SELECT 1 FROM audit.audit_leaf l WHERE l.event_id = e.id)
       AND NOT EXISTS (SELECT 1 FROM audit.audit_queue q WHERE q.id = e.id)
 """
+RECONCILED = """
+    SELECT EXISTS (SELECT 1 FROM audit.audit_event
+    WHERE action = 'ledger.reconciled' AND subject = %s AND team_id IS NULL)
+"""
+SEE_ALL = "SELECT set_config('quantsite.scope', 'lab', true)"
 LAG = """
     SELECT extract(epoch FROM clock_timestamp() - min(e.at))::float8
     FROM audit.audit_queue q JOIN audit.audit_event e USING (id)
@@ -96,6 +102,33 @@ def find_head(connection: Connection, size: int) -> Head | None:
     return Head(row[0], bytes(row[1]), row[2]) if row else None
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key of the log: signs heads above ``after``; ``note`` hands over to it."""
+
+    after: int
+    line: str
+    note: str
+
+
+def read_keys(connection: Connection) -> list[KeyRow]:
+    """Return the keys of the log, the oldest first."""
+    query = "SELECT after, line, note FROM audit.audit_key ORDER BY after"
+    return [KeyRow(*row) for row in connection.execute(query).fetchall()]
+
+
+def add_key(connection: Connection, after: int, line: str, note: str) -> None:
+    """Add a key."""
+    query = "INSERT INTO audit.audit_key (after, line, note) VALUES (%s, %s, %s)"
+    connection.execute(query, [after, line, note])
+
+
+def is_reconciled(connection: Connection, subject: str) -> bool:
+    """Tell whether somebody gave a kept head up, with a reason."""
+    row = connection.execute(RECONCILED, [subject]).fetchone()
+    return bool(row and row[0])
+
+
 def read_hashes(connection: Connection) -> Iterator[tuple[int, bytes]]:
     """Yield (seq, leaf hash) in order, within the caller's transaction."""
     query = "SELECT seq, leaf_hash FROM audit.audit_leaf ORDER BY seq"
@@ -108,6 +141,7 @@ def read_hashes(connection: Connection) -> Iterator[tuple[int, bytes]]:
 def freeze(connection: Connection) -> None:
     """Let the caller's transaction, just begun, see one state of the ledger."""
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    connection.execute(SEE_ALL)
 
 
 def read_leaves(connection: Connection) -> Iterator[LeafRow]:

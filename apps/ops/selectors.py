@@ -145,11 +145,14 @@ def check_queues(now: datetime) -> State:
 
 
 def check_ledger(now: datetime) -> State:
-    """Look at how long the oldest event waits for its place in the tree."""
+    """Look at how long the oldest event waits for its place, and that no event was lost."""
     try:
-        lag = audit.lag_seconds(now=now)
+        lag, lost = audit.lag_seconds(now=now), audit.find_rollback()
     except DatabaseError:
         return State("ledger", "unknown", "the database does not answer", "Start PostgreSQL.")
+    if lost is not None:
+        advice = "Reconcile on the Audit page, or manage.py reconcile_ledger; trading is halted."
+        return State("ledger", "down", lost.says, advice)
     return judge_lag(
         "ledger",
         lag,

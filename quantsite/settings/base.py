@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 from pathlib import Path
 
 from quantsite import env
@@ -25,6 +26,10 @@ ENVIRONMENT = "lab"
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 AUDIT_ORIGIN = env.text("AUDIT_ORIGIN", "quantsite/audit")
 AUDIT_KEY_FILE = env.text("AUDIT_KEY_FILE", str(LAB_HOME / "secrets" / "audit_signing_key"))
+# The key as PEM, in place of the file; and the one before it, which hands over at the next start.
+# env.text is not asked: AUDIT_KEY_FILE names a file that the sequencer makes.
+AUDIT_KEY = os.environ.get("AUDIT_KEY", "")
+AUDIT_KEY_BEFORE = os.environ.get("AUDIT_KEY_BEFORE", "")
 AUDIT_PUBLIC_KEY_FILE = LAB_HOME / "audit_public_key"
 AUDIT_WITNESS_FILE = LAB_HOME / "audit_checkpoint"
 SAMPLE_DATA = BASE_DIR / "data" / "sample"
@@ -68,6 +73,7 @@ INSTALLED_APPS = [
     # Its pages of documentation; a process that answers no REST starts faster without.
     *(() if env.text("WITHOUT_REST") else ("ninja",)),
     *(f"apps.{app}" for app in APPS),
+    "quantsite",
 ]
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",

@@ -20,3 +20,7 @@ UPLOAD_ROOT = Path(tempfile.gettempdir()) / "quantsite-test-uploads"
 STATIC_ROOT = LAB_HOME / "static" if env.text("LAB_HOME") else BASE_DIR / "data"
 # Tests that are about kept panels choose a folder of their own.
 PANEL_CACHE_MB = env.number("PANEL_CACHE_MB", 2048 if env.text("LAB_HOME") else 0)
+# A lab that lies in the tree for trials has a ledger of its own; tests don't meet it.
+if not env.text("LAB_HOME"):
+    AUDIT_PUBLIC_KEY_FILE = Path(tempfile.gettempdir()) / "quantsite-tests" / "audit_public_key"
+    AUDIT_WITNESS_FILE = Path(tempfile.gettempdir()) / "quantsite-tests" / "audit_checkpoint"

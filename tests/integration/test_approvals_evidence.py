@@ -15,6 +15,7 @@ from apps.audit.kernel import chain
 from apps.audit.services import Paths
 from apps.audit.services import sequencer as sequencing
 from apps.core.errors import Unavailable
+from tests.factories import signing
 
 ROOT = Path(__file__).parents[2]
 WHY = "It held out of sample and survives the costs."
@@ -43,21 +44,14 @@ def proposal(live_db, actor, team, now):
         subject="version:1",
         title="Momentum to paper",
         digest="a" * 64,
-        evidence={"metrics": {"sharpe": 1.4, "volume": 1e22}, "run": "r1"},
+        evidence={"metrics": {"sharpe": 1.4, "trades": 120, "volume": 1e22}, "run": "r1"},
         rationale=WHY,
         target_stage="paper",
         tier=2,
         now=now,
     )
     for role in ("validator", "risk_manager"):
-        services.decide(
-            actor=actor(role),
-            proposal_id=made.pk,
-            decision="approve",
-            rationale=WHY,
-            seen_digest=made.digest,
-            now=now,
-        )
+        signing.decide(actor(role), made, now)
     return selectors.get_proposal(made.pk, team.pk)
 
 

@@ -131,10 +131,10 @@ def test_a_proof_leads_from_the_event_to_the_signed_head(live_db, sequence, acto
     assert selectors.lag_seconds(now=now) > 0
     sequence()
     assert selectors.lag_seconds(now=now) is None
-    name, key = selectors.public_key()
+    ring = selectors.key_ring()
     for event_id in events:
         proof = selectors.get_proof(event_id)
-        checkpoint = chain.open_note(proof.checkpoint, name, key)
+        checkpoint = ring.open(proof.checkpoint)
         path = [bytes.fromhex(text) for text in proof.path]
         leaf = merkle.leaf_hash(selectors.leaf_data_of(AuditEvent.objects.get(pk=event_id)))
         assert merkle.verify_inclusion(

@@ -64,14 +64,14 @@ class Ledger:
             return sequencing.keep_witness(sequencer, self.paths.witness)
 
     def verify(self, *, witness=False):
-        name, key = selectors.public_key(self.paths.public_key)
-        kept = selectors.read_witness(self.paths.witness, name, key) if witness else None
+        ring = selectors.key_ring(self.paths.public_key)
+        kept = selectors.read_witness(self.paths.witness, ring) if witness else None
         with self.connect("app") as connection:
-            return selectors.verify_ledger(connection, name, key, kept)
+            return selectors.verify_ledger(connection, ring, kept)
 
     def tamper(self, *statements):
         """Act as a superuser who switches the triggers off."""
-        tables = ("audit_event", "audit_leaf", "audit_tile", "audit_checkpoint")
+        tables = ("audit_event", "audit_leaf", "audit_tile", "audit_checkpoint", "audit_key")
         with self.connect() as connection, connection.transaction():
             for table in tables:
                 connection.execute(f"ALTER TABLE audit.{table} DISABLE TRIGGER ALL")
@@ -136,12 +136,53 @@ def test_an_untouched_ledger_is_intact(original):
     assert report["first_bad_leaf"] is None
 
 
+def test_every_table_of_the_ledger_denies_changes_always(original):
+    """A = also while session_replication_role says that triggers don't fire."""
+    query = """
+        SELECT c.relname, t.tgname, t.tgenabled FROM pg_trigger t
+        JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'audit' AND NOT t.tgisinternal
+    """
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'audit'"
+    owner = "SELECT rolcanlogin, rolsuper FROM pg_roles WHERE rolname = 'audit_owner'"
+    members = "SELECT count(*) FROM pg_auth_members WHERE roleid = 'audit_owner'::regrole"
+    owned = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'audit'"
+    rights = """
+        SELECT table_name, privilege_type FROM information_schema.role_table_grants
+        WHERE table_schema = 'audit' AND grantee IN ('app', 'migrate', 'owner', 'PUBLIC')
+          AND privilege_type <> 'SELECT'
+    """
+    with original.connect() as connection:
+        found = connection.execute(query).fetchall()
+        kept = {row[0] for row in connection.execute(tables)} - {"audit_queue"}
+        assert connection.execute(owner).fetchone() == (False, False)
+        assert connection.execute(members).fetchone() == (0,)
+        assert connection.execute(owned).fetchall() == [("audit_owner",)]
+        assert connection.execute(rights).fetchall() == []
+    assert set(found) == {
+        (table, name, "A") for table in kept for name in ("deny_change", "deny_truncate")
+    }
+
+
+def test_the_site_sees_the_events_of_one_team(empty):
+    with empty.connect("app") as connection:
+        for team in (1, 2, None):
+            connection.execute(APPEND, [team, "run:1"])
+        count = "SELECT count(*) FROM audit.audit_event"
+        assert connection.execute(count).fetchone() == (0,)
+        for scope, rows in (("1", 1), ("2", 1), ("3", 0), ("lab", 3), ("", 0)):
+            connection.execute("SELECT set_config('quantsite.scope', %s, false)", [scope])
+            assert connection.execute(count).fetchone() == (rows,), scope
+
+
 STATEMENTS = [
     "UPDATE audit.audit_event SET actor = 'user:9'",
     "UPDATE audit.audit_leaf SET seq = seq + 1",
     "UPDATE audit.audit_checkpoint SET size = 1",
     "DELETE FROM audit.audit_event",
     "DELETE FROM audit.audit_leaf",
+    "UPDATE audit.audit_key SET line = 'mine'",
+    "TRUNCATE audit.audit_key",
     "TRUNCATE audit.audit_event CASCADE",
     "TRUNCATE audit.audit_checkpoint",
     "INSERT INTO audit.audit_event SELECT * FROM audit.audit_event LIMIT 1",
@@ -282,6 +323,7 @@ def rewrite(ledger, paths):
     """Make the whole tree anew over changed events."""
     ledger.tamper(
         "DELETE FROM audit.audit_checkpoint",
+        "DELETE FROM audit.audit_key",
         "DELETE FROM audit.audit_tile",
         "DELETE FROM audit.audit_leaf",
         "UPDATE audit.audit_event SET actor = 'user:9' WHERE subject = 'run:5'",
@@ -338,6 +380,16 @@ def test_the_sequencer_refuses_a_ledger_that_disagrees_with_its_head(ledger):
 def test_the_sequencer_refuses_a_gap(ledger):
     ledger.tamper("DELETE FROM audit.audit_leaf WHERE seq = 5")
     with ledger.connect("sequencer") as connection, pytest.raises(LedgerDamaged, match="leaf 5"):
+        ledger.open(connection)
+
+
+def test_the_sequencer_refuses_a_ledger_without_the_heads_it_signed(ledger):
+    ledger.tamper(
+        "DELETE FROM audit.audit_checkpoint",
+        "DELETE FROM audit.audit_leaf",
+        "DELETE FROM audit.audit_tile",
+    )
+    with ledger.connect("sequencer") as connection, pytest.raises(LedgerDamaged, match="no head"):
         ledger.open(connection)
 
 
@@ -525,7 +577,7 @@ def test_a_restored_backup_is_explained(ledger, monkeypatch):
     )
     status, _, err = verify_in_process(ledger, monkeypatch, *key)
     assert status == 1
-    assert "If an older backup was restored on purpose, move that file aside" in err
+    assert "If an older backup was restored on purpose, accept the loss" in err
 
 
 def test_verify_audit_reads_the_database_it_is_given(ledger):

@@ -94,9 +94,13 @@ def key_id(name: str, public: bytes) -> bytes:
 def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
     """Return the signed note of a checkpoint; the key goes by the name of the log."""
     text = checkpoint.text()
-    public = raw_public(key.public_key())
-    signature = key_id(checkpoint.origin, public) + key.sign(text.encode())
-    return f"{text}\n{DASH} {checkpoint.origin} {base64.b64encode(signature).decode()}\n"
+    return f"{text}\n{signature_line(text, checkpoint.origin, key)}"
+
+
+def signature_line(text: str, name: str, key: Ed25519PrivateKey) -> str:
+    """Return the line by which a key of this name signs a text."""
+    signature = key_id(name, raw_public(key.public_key())) + key.sign(text.encode())
+    return f"{DASH} {name} {base64.b64encode(signature).decode()}\n"
 
 
 def verifier_key(name: str, key: Ed25519PublicKey) -> str:
@@ -106,15 +110,29 @@ def verifier_key(name: str, key: Ed25519PublicKey) -> str:
     return f"{name}+{key_id(name, public).hex()}+{encoded}"
 
 
-def read_verifier_key(line: str) -> tuple[str, Ed25519PublicKey]:
-    """Return name and public key of a line. Raises ValueError when it is not such a line."""
+def decode(text: str) -> bytes:
+    """Return the bytes of base64 in its one canonical spelling. Raises ValueError."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        message = "not base64"
+        raise ValueError(message) from error
+    if base64.b64encode(data).decode() != text:
+        message = "not canonical base64"
+        raise ValueError(message)
+    return data
+
+
+def split_key(line: str) -> tuple[str, str, bytes]:
+    """Return name, id and bytes of a key line. Raises ValueError."""
     name, _, rest = line.strip().partition("+")
     identity, _, encoded = rest.partition("+")
-    try:
-        data = base64.b64decode(encoded, validate=True)
-    except binascii.Error as error:
-        message = "the key is not base64"
-        raise ValueError(message) from error
+    return name, identity, decode(encoded)
+
+
+def read_verifier_key(line: str) -> tuple[str, Ed25519PublicKey]:
+    """Return name and public key of a line. Raises ValueError when it is not such a line."""
+    name, identity, data = split_key(line)
     if data[:1] != ED25519 or key_id(name, data[1:]).hex() != identity:
         message = "not an Ed25519 verifier key: name+id+base64 expected"
         raise ValueError(message)
@@ -124,21 +142,22 @@ def read_verifier_key(line: str) -> tuple[str, Ed25519PublicKey]:
 def open_note(note: str, name: str, key: Ed25519PublicKey) -> Checkpoint:
     """Return the checkpoint of a note that ``key`` signed. Raises ValueError otherwise."""
     text, gap, signatures = note.partition("\n\n")
-    checkpoint = _read_text(text)
+    checkpoint = read_text(text)
     if not gap or checkpoint.origin != name:
         message = f"the note is of {checkpoint.origin!r}, expected {name!r}"
         raise ValueError(message)
-    if not _is_signed(f"{text}\n", signatures.splitlines(), name, key):
+    if not is_signed(f"{text}\n", signatures.splitlines(), name, key):
         message = f"the checkpoint of size {checkpoint.size} has no valid signature by {name}"
         raise ValueError(message)
     return checkpoint
 
 
-def _read_text(text: str) -> Checkpoint:
+def read_text(text: str) -> Checkpoint:
+    """Return the checkpoint that a note's text states. Raises ValueError when it states none."""
     lines = text.split("\n")
     try:
         origin, size, root = lines[:3]
-        digest = base64.b64decode(root, validate=True)
+        digest = decode(root)
         number = int(size)
     except ValueError as error:
         message = "a note is three lines: origin, size, root"
@@ -149,16 +168,17 @@ def _read_text(text: str) -> Checkpoint:
     return Checkpoint(origin, number, digest)
 
 
-def _is_signed(text: str, lines: Iterable[str], name: str, key: Ed25519PublicKey) -> bool:
+def is_signed(text: str, lines: Iterable[str], name: str, key: Ed25519PublicKey) -> bool:
+    """Tell whether one of a note's signature lines is by this key."""
     head = f"{DASH} {name} "
     identity = key_id(name, raw_public(key))
     for line in lines:
         if not line.startswith(head):
             continue
         try:
-            data = base64.b64decode(line.removeprefix(head), validate=True)
+            data = decode(line.removeprefix(head))
             key.verify(data[KEY_ID_BYTES:], text.encode())
-        except (binascii.Error, InvalidSignature):
+        except (ValueError, InvalidSignature):
             continue
         if data[:KEY_ID_BYTES] == identity:
             return True

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-from apps.audit.kernel.chain import Event, hash_event, open_note
+from apps.audit.kernel.chain import Event, hash_event
+from apps.audit.kernel.keys import KeyRing
 from apps.audit.kernel.merkle import Tile, Tree
 
 MAX_PROBLEMS = 20
@@ -76,8 +75,7 @@ def inspect(
     leaves: Iterable[LeafRow],
     heads: Iterable[Head],
     tiles: Callable[[int], Iterator[Tile]],
-    name: str,
-    key: Ed25519PublicKey,
+    ring: KeyRing,
 ) -> Report:
     """Return what is wrong with a ledger.
 
@@ -89,10 +87,10 @@ def inspect(
         In order of ``size``.
     tiles
         Gives the stored tiles of one level in order.
-    name, key
-        The log's name and the key that its heads must be signed with.
+    ring
+        The keys that the log's heads must be signed with.
     """
-    inspection = _Inspection(iter(heads), tiles, name, key)
+    inspection = _Inspection(iter(heads), tiles, ring)
     for row in leaves:
         inspection.take(row)
     return inspection.finish()
@@ -103,11 +101,10 @@ class _Inspection:
         self,
         heads: Iterator[Head],
         tiles: Callable[[int], Iterator[Tile]],
-        name: str,
-        key: Ed25519PublicKey,
+        ring: KeyRing,
     ) -> None:
         self.tree, self.report = Tree(), Report()
-        self.name, self.key = name, key
+        self.ring = ring
         self.heads, self.head = heads, next(heads, None)
         self.read_tiles = tiles
         self.tiles: dict[int, Iterator[Tile]] = {}
@@ -153,7 +150,7 @@ class _Inspection:
         self.report.checkpoints += 1
         whose = f"the {head.source}'s checkpoint of size {head.size}"
         try:
-            signed = open_note(head.note, self.name, self.key)
+            signed = self.ring.open(head.note)
         except ValueError as error:
             self.report.add(self.agreed, f"{whose} is not to be trusted: {error}")
             return

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 import structlog
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from apps.audit import store
 from apps.audit.errors import LedgerDamaged
-from apps.audit.kernel import chain
+from apps.audit.kernel import chain, keys
 from apps.audit.kernel.inspection import Head
+from apps.audit.kernel.keys import KeyRing
 from apps.audit.kernel.merkle import Tile, Tree
-from apps.core.errors import Conflict, Unavailable
+from apps.audit.services.kept import keep_witness
+from apps.audit.services.keys import (
+    Paths,
+    key_before,
+    load_key,
+    publish,
+    signing_key,
+)
+from apps.core.errors import Conflict
 
 log = structlog.get_logger(__name__)
 
@@ -27,15 +32,6 @@ BUSY_PAUSE = 0.03
 IDLE_PAUSE = 0.2
 RETRY_PAUSE = 1.0
 WITNESS_EVERY = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """The sequencer's files: its secret key, and what it publishes."""
-
-    key: Path
-    public_key: Path
-    witness: Path
 
 
 @dataclass(slots=True)
@@ -47,6 +43,7 @@ class Sequencer:
     origin: str
     tree: Tree
     head: Head | None
+    ring: KeyRing
 
     def step(self, limit: int = BATCH) -> int:
         """Place up to ``limit`` waiting events; return how many. All of them, or none."""
@@ -60,6 +57,8 @@ class Sequencer:
             for _, digest in leaves:
                 tiles += tree.add(digest)
             head = self._sign(tree)
+            if self.head is None:
+                store.add_key(self.connection, 0, self.ring.newest.line, "")
             store.add_leaves(self.connection, self.tree.size, leaves)
             store.add_tiles(self.connection, tiles)
             store.add_head(self.connection, head)
@@ -69,6 +68,21 @@ class Sequencer:
     def _sign(self, tree: Tree) -> Head:
         checkpoint = chain.Checkpoint(self.origin, tree.size, tree.edge.root())
         return Head(checkpoint.size, checkpoint.root, chain.sign(checkpoint, self.key))
+
+    def hand_over(self, new: Ed25519PrivateKey, paths: Paths) -> bool:
+        """Let another key sign from the next head on; tell whether it does.
+
+        Not twice at one size: then the change waits for the next leaf.
+        """
+        if self.head is None or self.head.size <= self.ring.newest.after:
+            return False
+        _add_handover(
+            self.connection, self.head, self.ring.newest.line, self.key, new, self.origin
+        )
+        self.key = new
+        self.ring = _ring_of(self.connection, self.origin, new)
+        publish_keys(self.connection, self.ring, paths)
+        return True
 
 
 def open_sequencer(connection: store.Connection, paths: Paths, origin: str) -> Sequencer:
@@ -85,12 +99,73 @@ def open_sequencer(connection: store.Connection, paths: Paths, origin: str) -> S
         message = "Another sequencer is at work on this database; one is enough."
         raise Conflict(message, code="audit.second_sequencer")
     head = store.last_head(connection)
-    key = load_key(paths.key, may_create=head is None)
+    if head is None and store.read_keys(connection):
+        raise LedgerDamaged("heads were signed, but there is no head any more")
+    key = signing_key(paths, may_create=head is None)
     with connection.transaction():
         tree = _rebuild(connection)
-    _agree(tree, head, origin, key)
-    publish(paths.public_key, chain.verifier_key(origin, key.public_key()) + "\n")
-    return Sequencer(connection, key, origin, tree, head)
+    if head is not None:
+        key = _take_up(connection, head, key, paths, origin)
+    ring = _ring_of(connection, origin, key)
+    _agree(tree, head, ring)
+    if head is not None and not store.read_keys(connection):
+        store.add_key(connection, 0, ring.newest.line, "")
+    publish_keys(connection, ring, paths)
+    return Sequencer(connection, key, origin, tree, head, ring)
+
+
+def _take_up(
+    connection: store.Connection, head: Head, key: Ed25519PrivateKey, paths: Paths, origin: str
+) -> Ed25519PrivateKey:
+    """Finish a change of keys that a stop cut off, or that was made between two starts.
+
+    Another key is taken only with the one before it, or after it was declared lost.
+    """
+    kept = store.read_keys(connection)
+    line = chain.verifier_key(origin, key.public_key())
+    if not kept or kept[-1].line == line:
+        return key
+    last = kept[-1].line
+    if paths.next_key.is_file():
+        following = load_key(paths.next_key, may_create=False)
+        if chain.verifier_key(origin, following.public_key()) == last:
+            paths.next_key.replace(paths.key)
+            return following
+    before = key_before(paths)
+    if before is not None and chain.verifier_key(origin, before.public_key()) == last:
+        _add_handover(connection, head, last, before, key, origin)
+    elif paths.lost.is_file():
+        _add_handover(connection, head, last, None, key, origin)
+        paths.lost.unlink()
+    return key
+
+
+def _add_handover(
+    connection: store.Connection,
+    head: Head,
+    old_line: str,
+    old: Ed25519PrivateKey | None,
+    new: Ed25519PrivateKey,
+    origin: str,
+) -> None:
+    checkpoint = chain.Checkpoint(origin, head.size, head.root)
+    note = keys.hand_over(checkpoint, old_line, old, new)
+    line = chain.verifier_key(origin, new.public_key())
+    store.add_key(connection, head.size, line, note)
+
+
+def _ring_of(connection: store.Connection, origin: str, key: Ed25519PrivateKey) -> KeyRing:
+    notes = [row.note for row in store.read_keys(connection) if row.note]
+    try:
+        return keys.make_ring(chain.verifier_key(origin, key.public_key()), notes)
+    except ValueError as error:
+        raise LedgerDamaged(f"its hand-overs of keys don't hold: {error}") from error
+
+
+def publish_keys(connection: store.Connection, ring: KeyRing, paths: Paths) -> None:
+    """Publish the key that signs now and the notes by which it came to that."""
+    notes = [row.note for row in store.read_keys(connection) if row.note]
+    publish(paths.public_key, keys.write_keys(ring.newest.line, notes))
 
 
 def _rebuild(connection: store.Connection) -> Tree:
@@ -102,7 +177,7 @@ def _rebuild(connection: store.Connection) -> Tree:
     return tree
 
 
-def _agree(tree: Tree, head: Head | None, origin: str, key: Ed25519PrivateKey) -> None:
+def _agree(tree: Tree, head: Head | None, ring: KeyRing) -> None:
     if head is None:
         if tree.size:
             raise LedgerDamaged(f"{tree.size} leaves, but no signed checkpoint")
@@ -110,93 +185,20 @@ def _agree(tree: Tree, head: Head | None, origin: str, key: Ed25519PrivateKey) -
     if (head.size, head.root) != (tree.size, tree.edge.root()):
         raise LedgerDamaged(f"{tree.size} leaves don't make the signed checkpoint {head.size}")
     try:
-        signed = chain.open_note(head.note, origin, key.public_key())
+        signed = ring.open(head.note)
     except ValueError as error:
         raise LedgerDamaged(str(error)) from error
     if (signed.size, signed.root) != (head.size, head.root):
         raise LedgerDamaged(f"checkpoint {head.size} says other than the note it was signed in")
 
 
-def load_key(path: Path, *, may_create: bool) -> Ed25519PrivateKey:
-    """Return the signing key; make one on the first start.
-
-    Raises ``Unavailable`` when it is missing though heads were signed, or can't be read.
-    """
-    if not path.is_file():
-        if not may_create:
-            message = (
-                f"The ledger has signed checkpoints, but its key {path} is gone; "
-                "restore it from your backup."
-            )
-            raise Unavailable(message, code="audit.key_lost")
-        _create_key(path)
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        message = f"The signing key {path} can't be read: {error}."
-        raise Unavailable(message, code="audit.key_unreadable") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        message = f"The signing key {path} is not an Ed25519 key."
-        raise Unavailable(message, code="audit.key_unreadable")
-    return key
-
-
-def _create_key(path: Path) -> None:
-    pem = Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Written aside and linked, so that a cut-off start leaves no half a key.
-    aside = path.with_name(f".{path.name}.new")
-    aside.unlink(missing_ok=True)
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.rename(path)
-
-
-def publish(path: Path, text: str) -> None:
-    """Write a public file in one step, unless it says so already."""
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
+def take_next_key(sequencer: Sequencer, paths: Paths) -> None:
+    """Hand over to the key that ``manage.py rotate_audit_key`` laid down, if there is one."""
+    if not paths.next_key.is_file():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.new")
-    aside.write_text(text, encoding="utf-8")
-    aside.chmod(0o644)
-    aside.replace(path)
-
-
-def keep_witness(sequencer: Sequencer, path: Path) -> bool:
-    """Keep the newest head outside the database; tell whether that one extends the kept one.
-
-    The kept head is replaced only by one that extends it: after a roll-back or a rewrite it stays,
-    and ``verify_audit`` tells.
-    """
-    head = sequencer.head
-    if head is None:
-        return not path.is_file()
-    if path.is_file() and path.read_text(encoding="utf-8") == head.note:
-        return True
-    if not _extends(sequencer, head, path):
-        return False
-    publish(path, head.note)
-    return True
-
-
-def _extends(sequencer: Sequencer, head: Head, path: Path) -> bool:
-    if not path.is_file():
-        return True
-    try:
-        kept = chain.open_note(
-            path.read_text(encoding="utf-8"), sequencer.origin, sequencer.key.public_key()
-        )
-    except ValueError:
-        return False
-    found = store.find_head(sequencer.connection, kept.size)
-    return kept.size <= head.size and found is not None and found.root == kept.root
+    if sequencer.hand_over(load_key(paths.next_key, may_create=False), paths):
+        paths.next_key.replace(paths.key)
+        log.info("sequencer.key_changed", after=sequencer.ring.newest.after)
 
 
 def sequence(
@@ -244,9 +246,10 @@ def _run(
     while True:
         placed, rounds = sequencer.step(), rounds + 1
         tell(sequencer)
-        if agrees and (not placed or rounds % WITNESS_EVERY == 0):
-            agrees = keep_witness(sequencer, paths.witness)
-            if not agrees:
+        if not placed or rounds % WITNESS_EVERY == 0:
+            take_next_key(sequencer, paths)
+            agreed, agrees = agrees, keep_witness(sequencer, paths.witness)
+            if agreed and not agrees:
                 log.error("sequencer.witness_disagrees", size=sequencer.tree.size)
         if wait(BUSY_PAUSE if placed else IDLE_PAUSE):
             keep_witness(sequencer, paths.witness)

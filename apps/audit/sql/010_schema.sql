@@ -56,4 +56,12 @@ CREATE TABLE IF NOT EXISTS audit.audit_checkpoint (
     note text NOT NULL
 );
 
+-- The keys that sign heads, one after another: heads above the first column are signed by this one.
+CREATE TABLE IF NOT EXISTS audit.audit_key (
+    after bigint PRIMARY KEY CHECK (after >= 0),
+    line text NOT NULL CHECK (length(line) BETWEEN 1 AND 400),
+    note text NOT NULL CHECK (length(note) <= 4000),
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
 RESET ROLE;

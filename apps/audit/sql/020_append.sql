@@ -28,7 +28,9 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['audit_event', 'audit_leaf', 'audit_tile', 'audit_checkpoint'] LOOP
+    FOREACH name IN ARRAY ARRAY[
+        'audit_event', 'audit_leaf', 'audit_tile', 'audit_checkpoint', 'audit_key'
+    ] LOOP
         EXECUTE format(
             'CREATE OR REPLACE TRIGGER deny_change BEFORE UPDATE OR DELETE ON audit.%I'
             ' FOR EACH ROW EXECUTE FUNCTION audit.deny()', name);

@@ -23,6 +23,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA audit TO app;
 -- The sequencer takes events off the queue and adds to the tree; it can't write events.
 GRANT SELECT ON ALL TABLES IN SCHEMA audit TO sequencer;
 GRANT UPDATE, DELETE ON audit.audit_queue TO sequencer;
-GRANT INSERT ON audit.audit_leaf, audit.audit_tile, audit.audit_checkpoint TO sequencer;
+GRANT INSERT ON audit.audit_leaf, audit.audit_tile, audit.audit_checkpoint, audit.audit_key
+    TO sequencer;
 
 RESET ROLE;

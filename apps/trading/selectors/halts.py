@@ -7,7 +7,9 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from apps.audit import selectors as audit
 from apps.core.errors import NotFound
+from apps.trading.kernel.scopes import ALL
 from apps.trading.models import Account, Deployment, Halt
 
 
@@ -18,8 +20,22 @@ def list_halted_scopes() -> list[str]:
 
 
 def halted_among(scopes: Sequence[str]) -> list[Halt]:
-    """Return the halts in force among ``scopes``."""
-    return list(Halt.objects.filter(scope__in=scopes, is_halted=True).order_by("scope"))
+    """Return the halts in force among ``scopes``.
+
+    A ledger that lost what was signed halts all, even before that halt has a row.
+    """
+    found = list(Halt.objects.filter(scope__in=scopes, is_halted=True).order_by("scope"))
+    lost = audit.find_rollback()
+    if lost is not None and not any(row.scope == ALL for row in found):
+        found.append(_ledger_halt(lost))
+    return found
+
+
+def _ledger_halt(lost: audit.Rollback) -> Halt:
+    by = "system:ledger"
+    return Halt(
+        pk=0, scope=ALL, is_halted=True, reason=lost.says, halted_by=by, halted_at=lost.kept_at
+    )
 
 
 def list_halts(team_id: int, *, halted_only: bool = False) -> QuerySet[Halt]:

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from apps.accounts import selectors as accounts
+from apps.audit import selectors as ledger
 from apps.audit import services as audit
 from apps.core import events
 from apps.core.actors import Actor, system
@@ -69,6 +70,7 @@ def finish_halts(*, now: datetime) -> int:
 
     Nothing is done, and nothing filed, for a halt that left no more open than it read back.
     """
+    _halt_for_lost_events(now)
     finished = 0
     for row in Halt.objects.filter(is_halted=True).order_by("id"):
         scope = parse_scope(row.scope)
@@ -76,6 +78,13 @@ def finish_halts(*, now: datetime) -> int:
             _finish(system("halts", row.team_id), scope, now)
             finished += 1
     return finished
+
+
+def _halt_for_lost_events(now: datetime) -> None:
+    """Halt everything when the ledger lacks what was signed: an older backup runs here."""
+    lost = ledger.find_rollback()
+    if lost is not None and ALL not in selectors.list_halted_scopes():
+        halt(actor=system("ledger"), scope=ALL, reason=lost.says, now=now)
 
 
 def _check(actor: Actor, scope: str, reason: str, code: str) -> tuple[Scope, str]:
@@ -182,6 +191,7 @@ def resume(*, actor: Actor, scope: str, reason: str, now: datetime) -> Halt:
     with transaction.atomic():
         store.close_fence()
         row = Halt.objects.select_for_update().filter(scope=str(found)).first()
+        _refuse_while_events_are_lost(found)
         if row is None or not row.is_halted:
             message = f"{found} is not halted; there is nothing to resume."
             raise Conflict(message, code="halt.not_halted")
@@ -191,6 +201,13 @@ def resume(*, actor: Actor, scope: str, reason: str, now: datetime) -> Halt:
         _free_deployments(found)
         _record(actor, row, "halt.resumed", {"reason": words, "fence": row.fence}, now)
     return row
+
+
+def _refuse_while_events_are_lost(scope: Scope) -> None:
+    lost = ledger.find_rollback()
+    if lost is not None and scope.kind == ALL:
+        message = f"{lost.says} Reconcile first: manage.py reconcile_ledger, or the Audit page."
+        raise Conflict(message, code="halt.ledger_rolled_back")
 
 
 def _free_deployments(scope: Scope) -> None:

@@ -109,7 +109,7 @@ def test_a_published_example_note_opens():
         "\u2014 PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvq"
         "fqdngotpRZb6KE6RyyBwJnAM="
     )
-    assert chain._is_signed(f"{text}\n", [signature], "PeterNeumann", key)
+    assert chain.is_signed(f"{text}\n", [signature], "PeterNeumann", key)
 
 
 @pytest.mark.parametrize("line", ["", "a+b+c", "name+00000000+AAAA", "name+c74f20a3+%%%"])

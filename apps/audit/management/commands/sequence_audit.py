@@ -24,8 +24,8 @@ TELL_EVERY = timedelta(seconds=5)
 class Command(BaseCommand):
     help = (
         "Give every event of the ledger its place in the tree and sign the tree's head. One per "
-        "database. Uses SEQUENCER_DATABASE_URL or the running lab, and the key AUDIT_KEY_FILE "
-        "(LAB_HOME/secrets/audit_signing_key), made on the first start."
+        "database. Uses SEQUENCER_DATABASE_URL or the running lab, and the key AUDIT_KEY, or "
+        "AUDIT_KEY_FILE (LAB_HOME/secrets/audit_signing_key), made on the first start."
     )
     requires_system_checks: list[str] = []
 
@@ -44,6 +44,8 @@ class Command(BaseCommand):
                     Path(settings.AUDIT_KEY_FILE),
                     Path(settings.AUDIT_PUBLIC_KEY_FILE),
                     Path(settings.AUDIT_WITNESS_FILE),
+                    settings.AUDIT_KEY,
+                    settings.AUDIT_KEY_BEFORE,
                 ),
                 origin=settings.AUDIT_ORIGIN,
                 wait=stop.wait,

@@ -16,13 +16,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from psycopg.conninfo import make_conninfo
 
-from apps.audit import selectors
+from apps.audit import selectors, store
 from apps.core.errors import LabError
 from apps.core.lab.servers import embedded_servers
 
 RESTORED = (
     "The head kept in {path} knows more than the database, or other things. If an older backup "
-    "was restored on purpose, move that file aside to accept the loss; else look for an intruder."
+    "was restored on purpose, accept the loss with manage.py reconcile_ledger; else look for an "
+    "intruder."
 )
 
 
@@ -46,16 +47,7 @@ class Command(BaseCommand):
         witness_path = options["witness"] or Path(settings.AUDIT_WITNESS_FILE)
         if options["witness"] and not witness_path.is_file():
             raise CommandError(f"There is no file {witness_path}.", returncode=2)
-        try:
-            name, key = selectors.public_key(options["key"])
-            witness = selectors.read_witness(witness_path, name, key)
-        except (LabError, ValueError) as error:
-            raise CommandError(f"Nothing to check with: {error}", returncode=2) from error
-        try:
-            with ledger() as connection:
-                report = selectors.verify_ledger(connection, name, key, witness)
-        except psycopg.Error as error:
-            raise CommandError(f"The database can't be read: {error}", returncode=1) from error
+        report = self.look(options["key"], witness_path)
         self.stdout.write(json.dumps(report))
         if not report["ok"]:
             for problem in report["problems"]:
@@ -63,6 +55,19 @@ class Command(BaseCommand):
             if any("witness" in problem["what"] for problem in report["problems"]):
                 self.stderr.write(RESTORED.format(path=witness_path))
             raise SystemExit(1)
+
+    def look(self, key: Path | None, witness: Path) -> dict[str, Any]:
+        """Check with the key that is trusted and those that it leads to."""
+        try:
+            selectors.key_ring(key)
+            with ledger() as connection:
+                ring = selectors.key_ring(key, [row.note for row in store.read_keys(connection)])
+                kept = selectors.read_witness(witness, ring)
+                return selectors.verify_ledger(connection, ring, kept)
+        except (LabError, ValueError) as error:
+            raise CommandError(f"Nothing to check with: {error}", returncode=2) from error
+        except psycopg.Error as error:
+            raise CommandError(f"The database can't be read: {error}", returncode=1) from error
 
 
 def verify_evidence(pack: Path, key: Path | None) -> int:
