@@ -10,7 +10,7 @@ from typing import Any
 from apps.backtests.kernel import metrics
 from apps.backtests.kernel.reports import play, run_figures
 from apps.backtests.kernel.requests import Request
-from apps.core.errors import Invalid, LabError
+from apps.core.errors import Conflict, Invalid, LabError, Unavailable
 from apps.market.kernel.bars import Panel, periods_per_year
 from apps.strategies.kernel.decisions import decisions_of
 from apps.strategies.kernel.interface import Params, Strategy, check_panel, check_params
@@ -71,8 +71,11 @@ def _measured(panel: Panel, strategy: Strategy, params: Params, request: Request
         full = check_params(strategy.spec, params)
         check_panel(strategy.spec, strategy.warmup(full), panel)
         result = play(panel, decisions_of(strategy, panel, full), request)
+    except (Conflict, Unavailable):
+        raise  # no combination can run: the text is not approved, or nothing holds it here
     except LabError as error:
-        why = {"code": error.code, "message": error.message}
+        why: dict[str, Any] = {"code": error.code, "message": error.message}
+        why |= {name: error.details[name] for name in ("line",) if name in error.details}
         return Figures(params, {}, error=why, refused=isinstance(error, Invalid))
     except Exception as error:  # noqa: BLE001 one combination that raises must not end a sweep
         why = {"code": "strategy.raised", "message": f"{type(error).__name__}: {error}"[:500]}

@@ -29,6 +29,7 @@ from apps.core.models import FINAL_STATES
 from apps.market.kernel.bars import Panel
 from apps.market.kernel.periods import known_at
 from apps.market.services import register_reader
+from apps.strategies.kernel.confined import Confined, trace_of
 from apps.strategies.kernel.interface import Params, Strategy, inputs_of
 from apps.strategies.selectors import get_strategy, get_version
 
@@ -67,15 +68,16 @@ class Setting:
 def run_sweep(progress: jobs.Progress) -> dict[str, Any]:
     """Take combinations from a sweep until none is left, it is paused, or it is cancelled."""
     sweep = Sweep.objects.get(pk=progress.payload["sweep_id"])
+    found: dict[str, Any] = {"sweep_id": str(sweep.pk), "trials": 0}
     try:
         setting = _setting(sweep, progress)
-        count = 0
         while (chunk := _take(sweep, setting, progress)) is not None:
-            count += _work(sweep, setting, chunk, progress)
+            found["trials"] += _work(sweep, setting, chunk, progress)
     except LabError as error:
         _fail(sweep, error, progress)
         raise
-    return {"sweep_id": str(sweep.pk), "trials": count}
+    trace = trace_of(setting.strategy)
+    return {**found, "sandbox": trace} if trace else found
 
 
 def _setting(sweep: Sweep, progress: jobs.Progress) -> Setting:
@@ -161,7 +163,7 @@ def _work(sweep: Sweep, setting: Setting, chunk: SweepChunk, progress: jobs.Prog
         progress.tell(chunk.first + len(found), sweep.trials, "computing")
     seconds = time.perf_counter() - began
     rows = [_row(sweep, chunk.first + k, wanted[k], found[k]) for k in range(len(found))]
-    _store(sweep, chunk, rows, seconds, progress)
+    _store(sweep, setting, chunk, rows, seconds, progress)
     return len(rows)
 
 
@@ -185,6 +187,7 @@ def _row(sweep: Sweep, number: int, params: Params, figures: Figures) -> Trial:
 
 def _store(
     sweep: Sweep,
+    setting: Setting,
     chunk: SweepChunk,
     rows: Sequence[Trial],
     seconds: float,
@@ -206,18 +209,18 @@ def _store(
         held.seconds += seconds
         held.save(update_fields=["done", "refused", "failed", "seconds"])
         if held.status == Sweep.Status.RUNNING and _seen(held) >= held.trials:
-            _finish(held, progress)
+            _finish(held, setting.strategy, progress)
 
 
 def _seen(sweep: Sweep) -> int:
     return sweep.done + sweep.refused + sweep.failed
 
 
-def _finish(sweep: Sweep, progress: jobs.Progress) -> None:
+def _finish(sweep: Sweep, strategy: Strategy, progress: jobs.Progress) -> None:
     sweep.status, sweep.finished_at = Sweep.Status.DONE, progress.now()
     sweep.save(update_fields=["status", "finished_at"])
     best = sweep.rows.filter(score__isnull=False).order_by(F("score").desc(), "number").first()
-    body = {
+    body: dict[str, Any] = {
         "done": sweep.done,
         "refused": sweep.refused,
         "failed": sweep.failed,
@@ -226,6 +229,8 @@ def _finish(sweep: Sweep, progress: jobs.Progress) -> None:
         if best
         else None,
     }
+    if isinstance(strategy, Confined):
+        body["sandbox"] = strategy.used()
     actor = system("sweeps", sweep.team_id)
     subject = f"sweep:{sweep.pk}"
     record(actor=actor, action="sweep.finished", subject=subject, body=body, now=progress.now())

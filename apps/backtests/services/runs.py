@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from django.db import transaction
 
-from apps.approvals.services import propose
+from apps.approvals.services import submit
 from apps.audit.services import record
 from apps.backtests import selectors, store
 from apps.backtests.kernel import engine
@@ -28,9 +28,9 @@ from apps.core.errors import LabError
 from apps.core.models import Job
 from apps.market.kernel.periods import known_at
 from apps.market.services import register_reader
-from apps.strategies.kernel.interface import inputs_of
+from apps.strategies.kernel.confined import trace_of
+from apps.strategies.kernel.interface import Params, Strategy, inputs_of
 from apps.strategies.selectors import VersionView, check_runnable, get_strategy, get_version
-from apps.strategies.selectors.own import held_in
 from apps.strategies.services import ensure_version
 
 PROMOTION = "promotion"
@@ -131,23 +131,28 @@ def run_backtest(progress: jobs.Progress) -> dict[str, Any]:
     """Compute and store a run; may be repeated from the start and then stores the same."""
     run = Run.objects.get(pk=progress.payload["run_id"])
     actor = system("backtests", run.team_id)
+    version = get_version(run.version_id, run.team_id)
+    strategy = get_strategy(version.name, version.team_id)
     try:
-        report, asked = _compute(run, progress)
+        report, asked = _compute(run, strategy, version.params, progress)
     except LabError as error:
+        body: dict[str, Any] = {"code": error.code, "message": error.message}
+        body |= _held(trace_of(strategy))
         with transaction.atomic():
             record(
                 actor=actor,
                 action="backtest.failed",
                 subject=_subject(run),
-                body={"code": error.code, "message": error.message},
+                body=body,
                 now=progress.now(),
             )
         raise
+    held = _held(trace_of(strategy))
     progress.tell(5, STEPS, "storing curves, fills and trades")
     with transaction.atomic():
         before = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
-        _store(run, report, asked, progress.now())
-        body: dict[str, Any] = {"digest": run.digest, "data_digest": run.data_digest}
+        _store(run, report, asked, held, progress.now())
+        body = {"digest": run.digest, "data_digest": run.data_digest, **held}
         # A worker that died after this commit is followed by one that does it all again.
         if not (before.is_done and before.digest == run.digest):
             record(
@@ -157,16 +162,21 @@ def run_backtest(progress: jobs.Progress) -> dict[str, Any]:
                 body=body,
                 now=progress.now(),
             )
-    return {"id": str(run.pk), "digest": run.digest, "equity_final": run.equity_final}
+    return {"id": str(run.pk), "digest": run.digest, "equity_final": run.equity_final, **held}
 
 
-def _compute(run: Run, progress: jobs.Progress) -> tuple[Report, Request]:
+def _held(trace: dict[str, Any] | None) -> dict[str, Any]:
+    """Return within which fences a text ran, for run, job and trail; nothing for own code."""
+    return {"sandbox": trace} if trace else {}
+
+
+def _compute(
+    run: Run, strategy: Strategy, params: Params, progress: jobs.Progress
+) -> tuple[Report, Request]:
     """Read the bars, note who reads them, and compute."""
     asked = selectors.request_of(run)
     progress.tell(0, STEPS, "reading bars")
-    version = get_version(run.version_id, run.team_id)
-    strategy = get_strategy(version.name, version.team_id)
-    panel = selectors.panel_of(asked, run.team_id, inputs_of(strategy, version.params))
+    panel = selectors.panel_of(asked, run.team_id, inputs_of(strategy, params))
     register_reader(
         subject=_subject(run),
         digest=panel.digest,
@@ -180,14 +190,13 @@ def _compute(run: Run, progress: jobs.Progress) -> tuple[Report, Request]:
     def tell(done: float, total: float, note: str) -> None:
         progress.tell(done * (STEPS - 1) / total, STEPS, note)
 
-    report = compute(panel, strategy, version.params, asked, benchmark=benchmark, tell=tell)
+    report = compute(panel, strategy, params, asked, benchmark=benchmark, tell=tell)
     return report, asked
 
 
-def _store(run: Run, report: Report, asked: Request, now: datetime) -> None:
+def _store(run: Run, report: Report, asked: Request, held: dict[str, Any], now: datetime) -> None:
     figures, panel, result = report.figures, report.panel, report.result
-    held = held_in(get_version(run.version_id, run.team_id))
-    run.result = summary(report, asked, run.params) | ({"sandbox": held} if held else {})
+    run.result = {**summary(report, asked, run.params), **held}
     run.digest, run.data_digest = report.digest, panel.digest
     run.engine_version = engine.ENGINE_VERSION
     run.equity_final = float(result.equity[-1])
@@ -258,20 +267,17 @@ def propose_run(
     """
     actor.require("proposals.create")
     run = selectors.get_run(run_id, actor.team)
-    measured = selectors.measured_of(run)
     version = get_version(run.version_id, run.team_id)
     with transaction.atomic():
-        proposal = propose(
+        proposal = submit(
             actor=actor,
             kind=PROMOTION,
             subject=f"version:{version.id}",
             title=f"{version.title} v{version.number} to {target_stage}",
             digest=version.digest,
-            evidence=measured.evidence,
             rationale=rationale,
             target_stage=target_stage,
-            current_stage=measured.current_stage,
-            editors=measured.editors,
+            run=str(run.pk),
             tier=tier,
             now=now,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -20,8 +21,9 @@ from apps.strategies.sandbox.answers import intents_of
 from apps.strategies.sandbox.base import Floats, Session, stopped
 
 MOST_MEMORY = 65_536
-# Processes that wait for their deployment's next bar; the one that waited longest goes first.
-MOST_KEPT = 16
+# Processes that wait for their deployment's next bar: how many, and for how long. One that comes
+# later is sent its bars anew.
+MOST_KEPT, KEPT_SECONDS = 16, 1800.0
 
 Opens = Callable[[], Session]
 
@@ -104,21 +106,26 @@ class Kept:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.walks: OrderedDict[str, Walk] = OrderedDict()
+        self.walks: OrderedDict[str, tuple[float, Walk]] = OrderedDict()
 
     def take(self, name: str, opens: Opens, panel: Panel, params: Params) -> Walk:
         """Return the walk of that name, when what it was sent is what the panel begins with."""
+        at = time.monotonic()
         with self.lock:
-            walk = self.walks.pop(name, None)
-            if walk is None or not walk.follows(panel, params):
-                if walk is not None:
-                    walk.close()
+            walk = self.walks.pop(name, (at, None))[1]
+            over = [] if walk is None or walk.follows(panel, params) else [walk]
+            if walk is None or over:
                 walk = Walk(opens, panel, params)
             walk.opens = opens
-            self.walks[name] = walk
-            late = list(self.walks.values())[:-MOST_KEPT]
-            self.walks = OrderedDict(list(self.walks.items())[-MOST_KEPT:])
-        for one in late:
+            self.walks[name] = (at, walk)
+            most = len(self.walks) - MOST_KEPT
+            for late, (seen, one) in enumerate(list(self.walks.values())):
+                if late < most or at - seen > KEPT_SECONDS:
+                    over.append(one)
+            self.walks = OrderedDict(
+                (key, kept) for key, kept in self.walks.items() if kept[1] not in over
+            )
+        for one in over:
             one.close()
         return walk
 
@@ -126,7 +133,7 @@ class Kept:
         """End the processes of the walks whose names begin so."""
         with self.lock:
             for name in [name for name in self.walks if name.startswith(prefix)]:
-                self.walks.pop(name).close()
+                self.walks.pop(name)[1].close()
 
 
 KEPT = Kept()

@@ -20,6 +20,7 @@ from apps.strategies.selectors.recipes import recipe_of as recipe_of
 from apps.strategies.selectors.recipes import source_digest_of as source_digest_of
 from apps.strategies.selectors.running import check_runnable as check_runnable
 from apps.strategies.selectors.running import code_approval as code_approval
+from apps.strategies.selectors.running import fences_of as fences_of
 from apps.strategies.selectors.running import get_strategy as get_strategy
 from apps.strategies.selectors.running import sandbox as sandbox
 from apps.strategies.selectors.running import sandbox_status as sandbox_status
@@ -36,6 +37,7 @@ from apps.strategies.selectors.scans import list_signals as list_signals
 from apps.strategies.selectors.scans import panel_to_scan as panel_to_scan
 from apps.strategies.selectors.scans import scan_views as scan_views
 from apps.strategies.selectors.scans import scanner_page as scanner_page
+from apps.strategies.selectors.trying import try_file as try_file
 from apps.strategies.selectors.versions import StrategyView as StrategyView
 from apps.strategies.selectors.versions import VersionDiff as VersionDiff
 from apps.strategies.selectors.versions import VersionView as VersionView
@@ -67,6 +69,7 @@ __all__ = [
     "diff_unsaved",
     "diff_versions",
     "expression_page",
+    "fences_of",
     "find_version",
     "get_scan",
     "get_strategy",
@@ -102,6 +105,7 @@ __all__ = [
     "source_of",
     "spec_of",
     "targets_of",
+    "try_file",
     "view_of",
     "views_of",
 ]

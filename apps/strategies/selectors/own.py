@@ -8,7 +8,6 @@ from typing import Any
 from apps.strategies.kernel.interface import Spec
 from apps.strategies.selectors.editing import PYTHON, code_state, spec_of
 from apps.strategies.selectors.library import is_in_library
-from apps.strategies.selectors.running import sandbox_status
 from apps.strategies.selectors.versions import VersionView, get_version, list_inventory, views_of
 
 MOST_OFFERED = 200
@@ -39,11 +38,3 @@ def get_runnable(version_id: int | str, team_id: int) -> Runnable:
     spec = spec_of(version.strategy_id, team_id, version.id)
     leave = code_state(version.id, team_id) if version.kind == PYTHON else None
     return Runnable(version, spec, leave)
-
-
-def held_in(version: VersionView) -> dict[str, str] | None:
-    """Return which sandbox holds a version that runs here and now; None for the lab's own code."""
-    if version.kind != PYTHON:
-        return None
-    status = sandbox_status()
-    return {"tier": status.tier, "guard": status.guard}

@@ -16,14 +16,16 @@ from apps.strategies.selectors import library
 from apps.strategies.selectors.recipes import CODE, own_row
 
 SANDBOXES = "SANDBOXES"
+LIVE_TIER = "A"
 
 
-def get_strategy(name: str, team_id: int | None = None) -> Strategy:
+def get_strategy(name: str, team_id: int | None = None, *, keep: str = "") -> Strategy:
     """Return what runs under the name that a version has.
 
     Of a team's own text (``code:<digest>``) every call goes through the sandbox, and is refused
     with ``strategy.not_approved`` until a person approved exactly that text, and with
-    ``sandbox.unavailable`` where the sandbox does not hold.
+    ``sandbox.unavailable`` where the sandbox does not hold. What decides from bar to bar for long,
+    as ``deployment:7`` does, gives its name as ``keep``: its process then waits for the next bar.
 
     Raises ``NotFound``, also for the text of another team.
     """
@@ -32,15 +34,25 @@ def get_strategy(name: str, team_id: int | None = None) -> Strategy:
     row = own_row(name, team_id)
     declared = read(row.strategy.name, row.source)
     check = partial(_check_approved, row.team_id, row.strategy.title)
-    found: Strategy = OwnStrategy(declared, row.source, sandbox(), check)
+    found: Strategy = OwnStrategy(declared, row.source, sandbox(), check, keep)
     return found
 
 
-def check_runnable(name: str, team_id: int) -> None:
-    """Raise ``Conflict`` when what runs under the name must not run: a text nobody approved."""
+def check_runnable(name: str, team_id: int, *, live: bool = False) -> None:
+    """Raise ``Conflict`` when what runs under the name must not run: a text nobody approved.
+
+    For ``live`` money the sandbox must hold with all its fences (``sandbox.tier``).
+    """
     found = get_strategy(name, team_id)
-    if isinstance(found, OwnStrategy):
-        found.check()
+    if not isinstance(found, OwnStrategy):
+        return
+    found.check()
+    if live and (status := sandbox_status()).tier != LIVE_TIER:
+        message = (
+            f"A Python strategy trades live in tier {LIVE_TIER} of the sandbox only; here it is "
+            f"{status.tier or 'none'} ({status.why}). Paper accounts may go on."
+        )
+        raise Conflict(message, code="sandbox.tier", details={"tier": status.tier})
 
 
 def code_approval(team_id: int, digest: str) -> Any:
@@ -58,6 +70,14 @@ def sandbox() -> Sandbox:
 def sandbox_status(*, fresh: bool = False) -> Status:
     """Return whether users' Python may run here; it tries to break out at most once an hour."""
     return sandbox().status(fresh=fresh)
+
+
+def fences_of(name: str) -> dict[str, str] | None:
+    """Return tier and guard that a text would run within now; None for the lab's own code."""
+    if not name.startswith(CODE):
+        return None
+    status = sandbox_status()
+    return {"tier": status.tier, "guard": status.guard}
 
 
 def sandbox_status_if_made() -> Status | None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Sum
 
+from apps.approvals import services as approvals
+from apps.approvals.selectors import ApprovalView
 from apps.audit import services as audit
 from apps.backtests.kernel.kept import empty_book
 from apps.core import events
-from apps.core.actors import Actor
+from apps.core.actors import Actor, system
 from apps.core.errors import Conflict, Invalid
 from apps.core.kernel.timeframes import seconds_of
 from apps.market import selectors as market
@@ -21,6 +25,7 @@ from apps.market.selectors import FeedState
 from apps.strategies import selectors as strategies
 from apps.strategies.selectors import VersionView
 from apps.trading import selectors, store
+from apps.trading.errors import Changed
 from apps.trading.kernel.money import to_money, to_quantity
 from apps.trading.kernel.scopes import covering
 from apps.trading.models import Account, Deployment, Order, Position
@@ -28,6 +33,8 @@ from apps.trading.services.changes import close_order
 
 MIN_ALLOCATION = Decimal(100)
 SPARE_BARS = 300
+# Money that counts as dollars against a cap.
+DOLLARS = frozenset({"USD", "USDT", "USDC"})
 # Exchanges that close at night and at weekends have fewer bars than hours.
 CALENDAR_SPREAD = {"24/7": 1.05}
 OTHER_SPREAD = 1.6
@@ -63,18 +70,17 @@ def deploy(
     """
     actor.require("trading.deploy")
     account = selectors.get_account(account_id, actor.team)
-    found = selectors.check_approved(
-        version_id=version_id, team_id=actor.team, is_paper=account.is_paper
-    )
+    found = _check_approved(actor, account, version_id, now)
     feed = market.feed_state(account.feed)
     chosen = _check_symbols(feed, symbols)
-    _check_strategy(found.version, len(chosen))
+    _check_strategy(found.version, len(chosen), live=not account.is_paper)
     _check_allocation(allocation)
     try:
         with transaction.atomic():
             store.pass_fence()
             account = Account.objects.select_for_update().get(pk=account_id)
             _check_room(account, allocation, feed)
+            check_cap(found.approval, account, allocation)
             row = Deployment.objects.create(
                 **_content(account, feed, chosen, allocation),
                 version_id=found.version.id,
@@ -89,11 +95,49 @@ def deploy(
             )
             account.cash -= row.allocation
             account.save(update_fields=["cash"])
-            _record_deployed(actor, row, now)
+            _record_deployed(actor, row, strategies.fences_of(found.version.name), now)
     except IntegrityError as error:
         message = f"{found.version.label} runs on {account.name} already; stop that first."
         raise Conflict(message, code="deploy.runs_already") from error
     return row
+
+
+def _check_approved(
+    actor: Actor, account: Account, version_id: int, now: datetime
+) -> selectors.Deployable:
+    """Return what may be deployed; an approval whose covered terms have changed ends here."""
+    try:
+        return selectors.check_approved(version_id=version_id, account=account, now=now)
+    except Changed as error:
+        approvals.void_approval(
+            actor=system("deployments", actor.team),
+            proposal_id=error.proposal_id,
+            changed=error.changed,
+            now=now,
+        )
+        raise
+
+
+def check_cap(approval: ApprovalView, account: Account, allocation: Decimal) -> None:
+    """Refuse to give a version more than its approval allows, over all its deployments.
+
+    Raises ``Conflict``: ``approval.capital_cap``, or ``approval.currency`` when the account's
+    money is not worth a dollar a piece.
+    """
+    cap = approval.terms.get("capital_usd")
+    if cap is None:
+        return
+    if account.currency not in DOLLARS:
+        message = f"The cap is in USD, {account.name} in {account.currency}; approve it anew."
+        raise Conflict(message, code="approval.currency")
+    rows = Deployment.objects.filter(approval_id=approval.proposal_id, status__in=selectors.OPEN)
+    given = rows.aggregate(given=Sum("allocation"))["given"] or Decimal(0)
+    if given + allocation > Decimal(str(cap)):
+        message = (
+            f"The approval allows {cap:,.2f} USD; {given:,.2f} are at work already and "
+            f"{allocation:,.2f} were asked for."
+        )
+        raise Conflict(message, code="approval.capital_cap", details={"cap": cap})
 
 
 def _content(
@@ -115,7 +159,9 @@ def _content(
     }
 
 
-def _record_deployed(actor: Actor, row: Deployment, now: datetime) -> None:
+def _record_deployed(
+    actor: Actor, row: Deployment, held: dict[str, str] | None, now: datetime
+) -> None:
     body = {
         "version_id": row.version_id,
         "digest": row.version_digest,
@@ -125,6 +171,7 @@ def _record_deployed(actor: Actor, row: Deployment, now: datetime) -> None:
         "epoch": row.epoch,
         "symbols": row.symbols,
         "allocation": row.allocation,
+        **({"sandbox": held} if held else {}),
     }
     subject = f"deployment:{row.pk}"
     audit.record(actor=actor, action="deployment.created", subject=subject, body=body, now=now)
@@ -149,8 +196,8 @@ def _check_symbols(feed: FeedState, symbols: Sequence[str]) -> tuple[str, ...]:
     return tuple(symbol for symbol in feed.symbols if symbol in set(symbols))
 
 
-def _check_strategy(version: VersionView, n_symbols: int) -> None:
-    strategies.check_runnable(version.name, version.team_id)
+def _check_strategy(version: VersionView, n_symbols: int, *, live: bool) -> None:
+    strategies.check_runnable(version.name, version.team_id, live=live)
     spec = strategies.get_strategy(version.name, version.team_id).spec
     if spec.single_asset and n_symbols != 1:
         message = f"{spec.title} trades one instrument; name one of {n_symbols} in symbols."
@@ -205,6 +252,60 @@ def stop_deployment(
         subject = f"deployment:{row.pk}"
         audit.record(actor=actor, action="deployment.stopped", subject=subject, body=body, now=now)
     return row
+
+
+def stop_lapsed(*, actor: Actor, proposal_id: uuid.UUID, reason: str, now: datetime) -> int:
+    """Stop what runs under an approval that lapsed, unless another in force fits; return how many.
+
+    Inside the caller's transaction, which holds the lapse.
+    """
+    actor.require("trading.deploy")
+    rows = Deployment.objects.filter(
+        team_id=actor.team, approval_id=proposal_id, status__in=selectors.OPEN
+    )
+    return sum(
+        not keep_or_stop(actor=actor, deployment_id=number, reason=reason, now=now)
+        for number in list(rows.order_by("id").values_list("pk", flat=True))
+    )
+
+
+def keep_or_stop(*, actor: Actor, deployment_id: int, reason: str, now: datetime) -> bool:
+    """Let a deployment go on under another approval in force that fits, else stop it."""
+    with transaction.atomic():
+        store.pass_fence()
+        row = _lock_open(deployment_id)
+        other, _ = selectors.approval_of(row, now)
+        subject = f"deployment:{row.pk}"
+        body = {"reason": reason, "approval": str(row.approval_id)}
+        if other is not None:
+            row.approval_id = other.proposal_id
+            row.save(update_fields=["approval_id"])
+            body["now under"] = str(other.proposal_id)
+            audit.record(
+                actor=actor, action="deployment.reapproved", subject=subject, body=body, now=now
+            )
+            return True
+        _release(row, Deployment.Status.STOPPED, reason, now)
+        audit.record(actor=actor, action="deployment.stopped", subject=subject, body=body, now=now)
+    return False
+
+
+def check_claims(*, account_id: int, now: datetime) -> None:
+    """Hold everything that runs on an account against its approval, before it decides again.
+
+    What runs is hashed anew from the bytes that would run. An approval whose covered terms have
+    changed is void from here on; what ran under it stops.
+    """
+    for row in selectors.open_deployments(account_id):
+        approval, broken = selectors.approval_of(row, now)
+        actor = system("claims", row.team_id)
+        if broken:
+            approvals.void_approval(
+                actor=actor, proposal_id=row.approval_id, changed=broken, now=now
+            )
+        elif approval is None:
+            words = "Its approval is not in force."
+            keep_or_stop(actor=actor, deployment_id=row.pk, reason=words, now=now)
 
 
 def _lock_open(deployment_id: int) -> Deployment:

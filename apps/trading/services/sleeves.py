@@ -14,9 +14,11 @@ from django.db.models import QuerySet
 from numpy.typing import NDArray
 
 from apps.backtests.kernel.kept import KeptSession, put_away
+from apps.core.errors import LabError
 from apps.market.kernel.bars import Panel
 from apps.market.kernel.periods import micros
 from apps.strategies import selectors as strategies
+from apps.strategies.kernel.interface import Strategy
 from apps.strategies.kernel.orders import Intents, as_intents
 from apps.trading import selectors, store
 from apps.trading.brokers.base import Broker
@@ -66,10 +68,10 @@ def _ready(row: Deployment, panel: Panel, bar: Bar) -> Readied:
     if not seen.n_bars or int(seen.ts[-1]) != last:
         return Readied()
     try:
-        features = strategies.get_strategy(row.strategy, row.team_id).prepare(seen, row.params)
+        features = _strategy(row).prepare(seen, row.params)
     except Exception as error:
         log.exception("deployment.prepare_failed", deployment_id=row.pk)
-        return Readied(error=f"{type(error).__name__}: {error}")
+        return Readied(error=words_of(error))
     return Readied(features, seen.n_bars - 1)
 
 
@@ -172,13 +174,24 @@ def decide(sleeve: Sleeve, readied: Readied) -> Decision:
     memory: dict[str, Any] = deepcopy(row.state["memory"])
     view = sleeve.session.view(readied.features, memory, readied.i)
     try:
-        strategy = strategies.get_strategy(row.strategy, row.team_id)
-        intents = as_intents(strategy.decide(view, row.params))
+        intents = as_intents(_strategy(row).decide(view, row.params))
         found = plain_memory(memory)
     except Exception as error:
         log.exception("deployment.decide_failed", deployment_id=row.pk)
-        return Decision(error=f"{type(error).__name__}: {error}")
+        return Decision(error=words_of(error))
     return Decision(intents, found)
+
+
+def _strategy(row: Deployment) -> Strategy:
+    """Return what decides for a deployment; a user's text keeps its process between bars."""
+    return strategies.get_strategy(row.strategy, row.team_id, keep=f"deployment:{row.pk}")
+
+
+def words_of(error: Exception) -> str:
+    """Return what stopped a strategy, with its stable code where there is one."""
+    if isinstance(error, LabError):
+        return f"{error.code}: {error.message}"
+    return f"{type(error).__name__}: {error}"
 
 
 def follow(sleeve: Sleeve, decision: Decision) -> str:
@@ -196,7 +209,7 @@ def follow(sleeve: Sleeve, decision: Decision) -> str:
             row.state["targets"] = _merged(row.state.get("targets"), intents.weights)
     except Exception as error:
         log.exception("deployment.targets_failed", deployment_id=row.pk)
-        return f"{type(error).__name__}: {error}"
+        return words_of(error)
     row.state["memory"] = decision.memory
     row.state["restate"] = False
     return ""

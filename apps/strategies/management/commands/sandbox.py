@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.core.errors import LabError
-from apps.strategies.selectors.trying import try_file
+from apps.strategies.selectors import try_file
 
 ENDED = {"ok": 0, "blocked_no_isolation": 3}
 
