@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.backtests.kernel.tables import read_frame
+from apps.backtests.kernel.plain_files import Bars, plain_bars
+from apps.backtests.kernel.tables import PARQUET, read_frame
 from apps.core.errors import Invalid
 from apps.market.kernel.bars import Panel
 
@@ -56,6 +57,24 @@ def read_panel_file(
         For missing columns, times that repeat, prices that are missing or not positive, values
         that are no numbers.
     """
+    is_plain = not name.lower().endswith(PARQUET)
+    bars = (plain_bars(content) if is_plain else None) or _framed(content, name)
+    weekday = (bars.ts // DAY + 3) % 7
+    return Panel(
+        symbols=bars.symbols,
+        ts=bars.ts,
+        **bars.columns,
+        timeframe=timeframe,
+        price_mode=price_mode,
+        continuous=bool(np.mean(weekday >= WEEKEND) > 0.1),
+        survivorship=f"Instruments as given in {name}; nothing is known of those left out.",
+        extras=bars.extras,
+        currency=currency,
+    )
+
+
+def _framed(content: bytes, name: str) -> Bars:
+    """Return the bars of any file there may be, or refuse it."""
     frame = read_frame(content, name)
     frame.columns = [NAMES.get(str(c).strip().lower(), str(c).strip().lower()) for c in frame]
     frame = _complete(frame, name)
@@ -73,18 +92,7 @@ def read_panel_file(
         field: np.ascontiguousarray(table.to_numpy(dtype=np.float64))
         for field, table in wide.items()
     }
-    weekday = (ts // DAY + 3) % 7
-    return Panel(
-        symbols=tuple(str(symbol) for symbol in close.columns),
-        ts=ts,
-        **columns,
-        timeframe=timeframe,
-        price_mode=price_mode,
-        continuous=bool(np.mean(weekday >= WEEKEND) > 0.1),
-        survivorship=f"Instruments as given in {name}; nothing is known of those left out.",
-        extras=extras,
-        currency=currency,
-    )
+    return Bars(tuple(str(symbol) for symbol in close.columns), ts, columns, extras)
 
 
 def _beside(frame: Any, field: str, close: Any) -> Floats:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from apps.core.errors import Invalid
 
 Floats = NDArray[np.float64]
+PARQUET = (".parquet", ".pq")
 TIME_NAMES = ("ts", "time", "date", "datetime", "timestamp", "index", "")
 # A cell that begins with one of these, blanks aside, is run as a formula by spreadsheets.
 FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -58,7 +59,7 @@ def read_frame(content: bytes, name: str) -> Any:
     import pandas as pd
 
     try:
-        if name.lower().endswith((".parquet", ".pq")):
+        if name.lower().endswith(PARQUET):
             frame = pd.read_parquet(io.BytesIO(content))
         else:
             frame = pd.read_csv(io.BytesIO(content))

@@ -9,16 +9,16 @@ import numpy as np
 
 from apps.backtests.kernel.files import measure_file as measure_file
 from apps.backtests.kernel.laid import lay_orders, lay_weights, lots_of
-from apps.backtests.kernel.panels import between, on_times, read_panel_file
+from apps.backtests.kernel.panels import on_times
 from apps.backtests.kernel.reports import Benchmark, compute, summary
 from apps.backtests.kernel.requests import Request, read_request
+from apps.backtests.kernel.simulations import simulate_file
 from apps.backtests.models import Run
 from apps.backtests.selectors.exports import export_of
 from apps.backtests.selectors.runs import get_run
 from apps.core.errors import Invalid
 from apps.market import selectors as market
 from apps.market.kernel.bars import Panel
-from apps.market.kernel.periods import bounds
 from apps.market.selectors.locations import check_symbols
 from apps.strategies.kernel.interface import check_params, inputs_of
 from apps.strategies.selectors import VersionView, get_strategy, get_version
@@ -105,25 +105,14 @@ def simulate(
     content, name
         A tidy panel file in place of a universe; then the database is not asked.
     """
-    asked = read_request(body, panel_given=bool(name))
+    if name:
+        return simulate_file(body, content, name, get_strategy)
+    asked = read_request(body)
     strategy = get_strategy(asked.strategy)
     params = check_params(strategy.spec, asked.params)
     strategy.warmup(params)
-    if name and asked.as_of:
-        message = "as_of asks for stored bars as they were known then; a file has one version."
-        raise Invalid(message, code="request.as_of", details={"field": "as_of"})
-    if name:
-        timeframe = asked.timeframe or "1d"
-        # Prices of a file are what was traded unless it is told what they hold.
-        mode = asked.price_mode if body.get("price_mode") else "raw"
-        panel = read_panel_file(
-            content, name, timeframe=timeframe, price_mode=mode, currency=asked.currency
-        )
-        panel = between(panel, *bounds(asked.start, asked.end))
-        benchmark = None
-    else:
-        panel = panel_of(asked, team_id, inputs_of(strategy, params))
-        benchmark = benchmark_of(asked, team_id, panel)
+    panel = panel_of(asked, team_id, inputs_of(strategy, params))
+    benchmark = benchmark_of(asked, team_id, panel)
     report = compute(panel, strategy, params, asked, benchmark=benchmark)
     return summary(report, asked, params)
 

@@ -14,14 +14,9 @@ from django.db import connection
 from psycopg.conninfo import conninfo_to_dict
 
 from apps.backtests import selectors
-from apps.backtests.kernel.requests import ROWS
+from apps.backtests.management.specifications import read_specification
 from apps.core.errors import LabError
 from apps.core.lab.servers import embedded_servers
-
-
-def beside(name: str, spec: Path) -> Path:
-    """Return a file's path: relative to here, or else to the specification's folder."""
-    return Path(name) if Path(name).exists() else spec.parent / name
 
 
 class Command(BaseCommand):
@@ -37,10 +32,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         path = Path(options["spec"])
         try:
-            body = self.read(path)
-            panel = body.pop("panel", "")
-            self.read_rows(body, path)
-            result = self.from_file(body, path, panel) if panel else self.from_database(body)
+            body, panel = read_specification(path)
+            result = self.from_file(body, panel) if panel else self.from_database(body)
         except OSError as error:
             message = f"{error.filename or path} can't be read: {error.strerror}."
             raise CommandError(message, returncode=2) from error
@@ -48,28 +41,8 @@ class Command(BaseCommand):
             raise CommandError(f"{error.message} [{error.code}]", returncode=2) from error
         self.stdout.write(json.dumps(result, allow_nan=False))
 
-    def read(self, path: Path) -> dict[str, Any]:
-        """Return the JSON object of the file."""
-        try:
-            body = json.loads(path.read_bytes())
-        except ValueError as error:
-            message = f"{path} is no JSON: {error}."
-            raise CommandError(message, returncode=2) from error
-        if not isinstance(body, dict):
-            message = f"{path} holds no JSON object; write the body of POST /backtests."
-            raise CommandError(message, returncode=2)
-        return body
-
-    def read_rows(self, body: dict[str, Any], spec: Path) -> None:
-        """Put the CSV files of ``orders_file``, ``targets_file`` and ``signals_file`` in."""
-        for name in ROWS:
-            given = body.pop(f"{name}_file", "")
-            if given:
-                body[name] = beside(given, spec).read_text(encoding="utf-8", errors="replace")
-
-    def from_file(self, body: dict[str, Any], spec: Path, panel: str) -> dict[str, Any]:
+    def from_file(self, body: dict[str, Any], file: Path) -> dict[str, Any]:
         """Run on a file."""
-        file = beside(panel, spec)
         return selectors.simulate(body, content=file.read_bytes(), name=file.name)
 
     def from_database(self, body: dict[str, Any]) -> dict[str, Any]:
