@@ -59,11 +59,12 @@ def read_panel_file(
     """
     is_plain = not name.lower().endswith(PARQUET)
     bars = (plain_bars(content) if is_plain else None) or _framed(content, name)
+    columns: dict[str, Any] = bars.columns
     weekday = (bars.ts // DAY + 3) % 7
     return Panel(
         symbols=bars.symbols,
         ts=bars.ts,
-        **bars.columns,
+        **columns,
         timeframe=timeframe,
         price_mode=price_mode,
         continuous=bool(np.mean(weekday >= WEEKEND) > 0.1),
