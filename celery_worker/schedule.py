@@ -12,7 +12,7 @@ PERIODIC = (
     ("keep storage", "market.keep_storage", 120.0, "io"),
     ("end scans and tell of signals", "strategies.finish_scans", 5.0, "io"),
     ("start scans that are due", "strategies.run_schedules", 30.0, "io"),
-    ("expire proposals", "approvals.expire", 600.0, "io"),
+    ("expire proposals and approvals", "approvals.expire", 30.0, "io"),
 )
 
 BEAT_SCHEDULE = {

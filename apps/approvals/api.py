@@ -48,20 +48,56 @@ def read_proposal(request: HttpRequest, proposal_id: UUID) -> Any:
 @permission("audit.export")
 def read_evidence(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     """Return the evidence pack, a zip that tools/verify_evidence.py checks without the lab."""
-    proposal = selectors.get_proposal(proposal_id, signed_in(request).team)
-    answer = HttpResponse(selectors.evidence_pack(proposal), content_type="application/zip")
-    answer["Content-Disposition"] = f'attachment; filename="evidence-{proposal_id}.zip"'
+    data, name = services.export_evidence(
+        actor=signed_in(request), proposal_id=proposal_id, now=clock.now()
+    )
+    answer = HttpResponse(data, content_type="application/zip")
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 
 
 @router.post("/proposals/{uuid:proposal_id}/decisions", response={201: schemas.ProposalDetail})
 @permission("team.read")
 def decide(request: HttpRequest, proposal_id: UUID, body: schemas.DecisionIn) -> Any:
-    """Approve or reject a proposal, bound to the digest that was read."""
+    """Approve or reject a proposal, bound to the digest that was read, with a signature."""
     actor, now = signed_in(request), clock.now()
     services.decide(actor=actor, proposal_id=proposal_id, now=now, **body.dict())
     proposal = selectors.get_proposal(proposal_id, actor.team)
     return Status(201, schemas.proposal_detail(proposal, actor, now))
+
+
+@router.get("/proposals/{uuid:proposal_id}/signing", response=schemas.SigningOut)
+@permission("team.read")
+def read_signing(request: HttpRequest, proposal_id: UUID) -> Any:
+    """Return how the caller may sign a decision, and what a passkey signs."""
+    actor = signed_in(request)
+    return selectors.signing_of(selectors.get_proposal(proposal_id, actor.team), actor)
+
+
+@router.post("/proposals/{uuid:proposal_id}/amend", response={201: schemas.ProposalDetail})
+@permission("proposals.create")
+def amend(request: HttpRequest, proposal_id: UUID, body: schemas.AmendIn) -> Any:
+    """Change an open proposal: another takes its place, and the votes on it are void."""
+    actor, now = signed_in(request), clock.now()
+    made = services.amend(actor=actor, proposal_id=proposal_id, now=now, **body.dict())
+    return Status(201, schemas.proposal_detail(made, actor, now))
+
+
+@router.post("/proposals/{uuid:proposal_id}/revoke", response=schemas.ProposalDetail)
+@permission("proposals.decide")
+def revoke(request: HttpRequest, proposal_id: UUID, body: schemas.RevokeIn) -> Any:
+    """Take an approval in force back; what runs under it stops."""
+    actor, now = signed_in(request), clock.now()
+    services.revoke(actor=actor, proposal_id=proposal_id, now=now, **body.dict())
+    proposal = selectors.get_proposal(proposal_id, actor.team)
+    return schemas.proposal_detail(proposal, actor, now)
+
+
+@router.post("/policies/dry-run", response=schemas.DryRunOut)
+@permission("team.read")
+def dry_run(request: HttpRequest, body: schemas.DryRunIn) -> Any:
+    """Hold gates against past approvals: which would fail? Nothing is changed."""
+    return selectors.dry_run(signed_in(request).team, now=clock.now(), **body.dict())
 
 
 @router.post("/proposals/{uuid:proposal_id}/withdraw", response=schemas.ProposalDetail)
@@ -97,6 +133,15 @@ def list_setting_versions(request: HttpRequest, key: str, paging: Query[Paging])
     return page(
         rows, request, limit=paging.limit, order=("-version",), row=schemas.setting_version_row
     )
+
+
+@router.post("/settings/{key}/proposals", response={201: schemas.ProposalDetail})
+@permission("proposals.create")
+def propose_setting(request: HttpRequest, key: str, body: schemas.SettingProposalIn) -> Any:
+    """Propose a new value; a policy changes no other way."""
+    actor, now = signed_in(request), clock.now()
+    made = services.propose_setting(actor=actor, key=key, now=now, **body.dict())
+    return Status(201, schemas.proposal_detail(made, actor, now))
 
 
 @router.put("/settings/{key}", response=schemas.SettingOut)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from apps.approvals.kernel.signatures import PASSKEY, TOTP
 from apps.core.errors import Invalid
 
 
@@ -15,11 +16,25 @@ class DecisionForm(forms.Form):
 
     rationale = forms.CharField(max_length=4000)
     digest = forms.CharField(max_length=64)
+    code = forms.CharField(max_length=12, required=False)
+    passkey = forms.CharField(max_length=20_000, required=False)
 
-    def arguments(self) -> dict[str, str]:
+    def arguments(self) -> dict[str, Any]:
         """Return the arguments of ``services.decide``."""
         names = {"decision": "decision", "rationale": "rationale", "seen_digest": "digest"}
-        return {name: str(self.data.get(sent, "")) for name, sent in names.items()}
+        sent = {name: str(self.data.get(sent, "")) for name, sent in names.items()}
+        return {**sent, "signature": self.signature()}
+
+    def signature(self) -> dict[str, Any] | None:
+        """Return what was signed with: a passkey's answer if there is one, else the code."""
+        try:
+            answer = json.loads(self.data.get("passkey") or "null")
+        except ValueError:
+            answer = {}
+        if isinstance(answer, dict):
+            return {**answer, "kind": PASSKEY}
+        code = self.data.get("code", "")
+        return {"kind": TOTP, "code": code} if code else None
 
 
 class SettingForm(forms.Form):

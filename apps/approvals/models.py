@@ -1,4 +1,4 @@
-"""Tables of approvals: proposals, the decisions on them, settings by version."""
+"""Tables of approvals: proposals, the decisions on them, lapses, settings by version."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import uuid
 
 from django.db import models
 
+from apps.approvals.kernel.digest import FIRST
 from apps.core.models import TeamOwned
 
 
@@ -31,6 +32,11 @@ class Proposal(TeamOwned):
     rationale = models.TextField()
     evidence = models.JSONField(default=dict)
     gates = models.JSONField(default=list)
+    format = models.CharField(max_length=40, default=FIRST)
+    terms = models.JSONField(default=dict)
+    valid_until = models.DateTimeField(null=True)
+    review_on = models.DateField(null=True)
+    supersedes = models.UUIDField(null=True)
     digest = models.CharField(max_length=64)
     author = models.CharField(max_length=80)
     editors = models.JSONField(default=list)
@@ -46,6 +52,11 @@ class Proposal(TeamOwned):
             models.Index(fields=("team", "-created_at", "-id"), name="proposal_team_recent"),
             models.Index(
                 fields=("team", "kind", "subject", "subject_digest"), name="proposal_subject"
+            ),
+            models.Index(
+                fields=("decided_at",),
+                condition=models.Q(status="approved"),
+                name="proposal_approved",
             ),
         )
         constraints = (
@@ -70,6 +81,7 @@ class Decision(TeamOwned):
     decision = models.CharField(max_length=8)
     rationale = models.TextField()
     seen_digest = models.CharField(max_length=64)
+    signature = models.JSONField(default=dict)
     created_at = models.DateTimeField()
     event_id = models.UUIDField()
 
@@ -81,6 +93,30 @@ class Decision(TeamOwned):
 
     def __str__(self) -> str:
         return f"{self.decider}: {self.decision}"
+
+
+class Lapse(TeamOwned):
+    """An approval that is no longer in force, and why; the database refuses to change it."""
+
+    class Reason(models.TextChoices):
+        """Why it ended."""
+
+        EXPIRED = "expired"
+        REVIEW = "review"
+        CHANGED = "changed"
+        REVOKED = "revoked"
+
+    proposal = models.OneToOneField(Proposal, on_delete=models.PROTECT, related_name="lapse")
+    reason = models.CharField(max_length=12, choices=Reason)
+    note = models.CharField(max_length=500, blank=True, default="")
+    created_at = models.DateTimeField()
+    event_id = models.UUIDField()
+
+    class Meta:
+        ordering = ("created_at", "id")
+
+    def __str__(self) -> str:
+        return f"{self.proposal_id} lapsed: {self.reason}"
 
 
 class Setting(TeamOwned):

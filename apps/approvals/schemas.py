@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,8 @@ class ProposalIn(Schema):
 
     A promotion names the finished ``run`` of its version, whose figures the lab copies. ``stated``
     is what the proposer adds (``evidence`` is an older name of it): shown apart, read by no gate.
+    Going live takes ``account`` and ``capital_usd``; the tier follows from the capital. The days
+    are at most those of the policy.
     """
 
     kind: str = "promotion"
@@ -34,6 +36,10 @@ class ProposalIn(Schema):
     evidence: dict[str, Any] = Field(default_factory=dict)
     rationale: str
     tier: int = 1
+    account: int | None = None
+    capital_usd: float | None = None
+    valid_days: int | None = None
+    review_days: int | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Return what the service takes."""
@@ -50,12 +56,87 @@ class ProposalFilter(Schema):
     waiting: bool = False
 
 
+class SignatureIn(Schema):
+    """Made at this moment: ``code`` for ``totp``, the rest (base64url) for ``passkey``.
+
+    What a passkey signs is in ``GET /proposals/{id}/signing``; to approve, the proposal's digest.
+    """
+
+    kind: str
+    code: str = ""
+    id: str = ""
+    clientDataJSON: str = ""  # noqa: N815 the browser's own names
+    authenticatorData: str = ""  # noqa: N815
+    signature: str = ""
+
+
 class DecisionIn(Schema):
     """A decision; ``seen_digest`` is the ``digest`` of the proposal that was read."""
 
     decision: str
     rationale: str
     seen_digest: str
+    signature: SignatureIn | None = None
+
+
+class SigningOut(Schema):
+    """How the caller may sign: what is accepted, what they have, what a passkey signs."""
+
+    accepted: list[str]
+    has_totp: bool
+    passkeys: list[str]
+    challenges: dict[str, str]
+    is_able: bool
+
+
+class AmendIn(Schema):
+    """Other words for an open proposal; what is left out stays as it is."""
+
+    title: str | None = None
+    rationale: str | None = None
+    stated: dict[str, Any] | None = None
+
+
+class RevokeIn(Schema):
+    """Why an approval is taken back."""
+
+    rationale: str
+
+
+class SettingProposalIn(Schema):
+    """A new value for a setting, for others to decide."""
+
+    value: Any
+    rationale: str
+
+
+class DryRunIn(Schema):
+    """Gates to hold past approvals against (those in force when left out), and since when."""
+
+    gates: list[dict[str, Any]] | None = None
+    since: datetime | None = None
+
+
+class DryRunRow(Schema):
+    """A past approval and what the gates come to on its evidence."""
+
+    id: UUID
+    title: str
+    subject: str
+    target_stage: str
+    decided_at: datetime
+    fails: bool
+    failing: list[str]
+    gates: list[dict[str, Any]]
+
+
+class DryRunOut(Schema):
+    """Which past approvals would fail by these gates."""
+
+    since: datetime
+    approvals: int
+    failing: int
+    rows: list[DryRunRow]
 
 
 class WithdrawIn(Schema):
@@ -72,6 +153,7 @@ class DecisionOut(Schema):
     decision: str
     rationale: str
     seen_digest: str
+    signature: dict[str, Any]
     created_at: datetime
     event_id: UUID
 
@@ -105,6 +187,8 @@ class ProposalOut(Schema):
     created_at: datetime
     expires_at: datetime
     decided_at: datetime | None
+    valid_until: datetime | None
+    review_on: date | None
     still_needed: list[str]
 
 
@@ -112,6 +196,10 @@ class ProposalDetail(ProposalOut):
     """A proposal with all that a decider needs."""
 
     rationale: str
+    terms: dict[str, Any]
+    in_force: bool
+    lapse: dict[str, Any] | None
+    supersedes: UUID | None
     evidence: dict[str, Any]
     gates: list[GateOut]
     decisions: list[DecisionOut]
@@ -143,6 +231,7 @@ class SettingOut(Schema):
     value: Any
     unit: str
     hint: str
+    by_proposal: bool
     version: int
     created_by: str
     created_at: datetime | None
@@ -172,6 +261,9 @@ def proposal_detail(proposal: Proposal, actor: Actor, now: datetime) -> dict[str
     return {
         **proposal_row(proposal),
         "rationale": proposal.rationale,
+        "terms": proposal.terms,
+        "supersedes": proposal.supersedes,
+        **selectors.force_of(proposal, now),
         "evidence": proposal.evidence,
         "gates": proposal.gates,
         "decisions": [decision_row(row) for row in selectors.list_decisions(proposal)],

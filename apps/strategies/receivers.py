@@ -23,20 +23,24 @@ class StageMove:
         target_stage: str,
         tier: int,
         now: datetime,
+        reason: str = "",
         **others: Any,  # noqa: ARG002 a decision may come to say more
     ) -> None:
         """Move the version, in the transaction that decides. Raises ``LabError`` to refuse it."""
         name, _, version_id = subject.partition(":")
-        if (kind, name, decision) == (
-            "promotion",
-            "version",
-            "approve",
-        ) and version_id.isdecimal():
+        if (kind, name) != ("promotion", "version") or not version_id.isdecimal():
+            return
+        actor, number = system("decisions", team_id), int(version_id)
+        if decision == "approve":
             services.promote_version(
-                actor=system("decisions", team_id),
-                version_id=int(version_id),
+                actor=actor,
+                version_id=number,
                 digest=digest,
                 stage=target_stage,
                 tier=tier,
                 now=now,
+            )
+        elif decision == "lapse":
+            services.step_back(
+                actor=actor, version_id=number, stage=target_stage, reason=reason, now=now
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from apps.core.errors import Conflict, Invalid
 
@@ -22,3 +23,13 @@ class NotApproved(Conflict):
     """A version may not be deployed: the approval that is missing is named."""
 
     code = "deploy.not_approved"
+
+
+class Changed(NotApproved):
+    """What would run is no longer what was approved: the approval is void."""
+
+    code = "deploy.changed"
+
+    def __init__(self, message: str, *, proposal_id: UUID, changed: Sequence[str]) -> None:
+        super().__init__(message, details={"changed": list(changed)})
+        self.proposal_id, self.changed = proposal_id, tuple(changed)

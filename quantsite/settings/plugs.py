@@ -80,11 +80,17 @@ LLMS: dict[str, dict[str, object]] = {
 }
 # Where the figures of a kind of proposal are taken from; typed figures reach no gate.
 EVIDENCE_SOURCES: dict[str, dict[str, object]] = {
-    "promotion": {"CLASS": "apps.backtests.selectors.evidence.RunEvidence"},
+    "promotion": {"CLASS": "apps.trading.selectors.evidence.PromotionEvidence"},
+}
+# What such proposals rest on, as files for their evidence packs.
+EVIDENCE_FILES: dict[str, dict[str, object]] = {
+    "promotion": {"CLASS": "apps.backtests.selectors.evidence.RunFiles"},
 }
 # What a decision brings about, in the deciding transaction.
 DECISION_EFFECTS: dict[str, dict[str, object]] = {
     "stages": {"CLASS": "apps.strategies.receivers.StageMove"},
+    "settings": {"CLASS": "apps.approvals.receivers.SettingChange"},
+    "deployments": {"CLASS": "apps.trading.receivers.Lapsed"},
 }
 STRATEGY_LIBRARY: dict[str, dict[str, object]] = {
     "buy_and_hold": {"CLASS": "apps.strategies.library.buy_and_hold.BuyAndHold"},

@@ -100,8 +100,9 @@ class Crowd:
             title=f"Proposal {n}", target_stage="paper", tier=2, rationale="why", author=who.name,
             digest=HEX.format(n), expires_at=at + FAR, event_id=event,
         )  # fmt: skip
+        voter = people.make_actor(self.team, "validator")
         Decision.objects.create(
-            **mine, proposal=proposal, decider=f"user:{n}", role="validator", decision="approve",
+            **mine, proposal=proposal, decider=voter.name, role="validator", decision="approve",
             powers=["proposals.decide.paper"], rationale="r", seen_digest=proposal.digest,
             event_id=event,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from tests.factories import people
+from tests.factories import people, signing
 
 WHY = "It held out of sample and survives the costs."
 CASH = Decimal(100_000)
@@ -55,14 +55,7 @@ def make_version(team, now, strategy="momentum_12_1", params=None, *, approve=Tr
         target_stage="paper",
         now=now,
     )
-    approvals.decide(
-        actor=people.make_actor(team, "validator"),
-        proposal_id=proposal.pk,
-        decision="approve",
-        rationale=WHY,
-        seen_digest=proposal.digest,
-        now=now,
-    )
+    signing.decide(people.make_actor(team, "validator"), proposal, now)
     strategies.promote_version(
         actor=system("tests", team.pk),
         version_id=version.id,

@@ -12,6 +12,7 @@ from apps.approvals.models import Decision, Proposal, Setting
 from apps.audit import selectors as audit
 from apps.core.actors import system
 from apps.core.errors import Conflict, Denied, Invalid, NotFound
+from tests.factories import signing
 
 DIGEST = "a" * 64
 EVIDENCE = {"metrics": {"sharpe": 1.4, "trades": 120, "volatility": float("nan")}, "run": "r1"}
@@ -44,8 +45,7 @@ def propose(actor, now):
 
 
 def decide(who, proposal, now, decision="approve", **changes):
-    arguments = {"decision": decision, "rationale": WHY, "seen_digest": proposal.digest}
-    return services.decide(actor=who, proposal_id=proposal.pk, now=now, **{**arguments, **changes})
+    return signing.decide(who, proposal, now, decision, **changes)
 
 
 def actions(team):
@@ -273,7 +273,8 @@ def test_an_enforced_gate_without_its_figure_fails_closed(propose, actor, team, 
     gates = selectors.get_setting(team.pk, "approvals.gates")
     for row in gates:
         row["mode"] = "on" if row["name"] == "deflated_sharpe" else "off"
-    services.set_setting(actor=actor("admin"), key="approvals.gates", value=gates, now=now)
+    lab = system("tests", team.pk)
+    services.set_setting(actor=lab, key="approvals.gates", value=gates, now=now)
     with pytest.raises(Conflict, match="Deflated Sharpe"):
         decide(actor("validator"), propose(), now)
 

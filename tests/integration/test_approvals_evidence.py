@@ -1,21 +1,26 @@
 """The evidence pack convinces somebody who has only the pack, the tool and the key."""
 
-import io
+import importlib.util
 import json
 import subprocess
 import sys
 import zipfile
+from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from apps.approvals import selectors, services
-from apps.audit.kernel import chain
-from apps.audit.services import Paths
+from apps.audit.kernel import chain, witness
+from apps.audit.kernel.pack import MANIFEST, SEAL, SEAL_HEAD, make_manifest, zip_files
+from apps.audit.models import AuditEvent
+from apps.audit.services import packing
 from apps.audit.services import sequencer as sequencing
-from apps.core.errors import Unavailable
-from tests.factories import signing
+from apps.core import clock
+from apps.core.errors import Denied, Invalid, Unavailable
+from apps.core.kernel.hashing import canonical_json
+from tests.factories import ledger, signing
 
 ROOT = Path(__file__).parents[2]
 WHY = "It held out of sample and survives the costs."
@@ -26,14 +31,25 @@ def _nothing_follows(settings):
     """The subjects here are only names: no stage moves, no run speaks for them."""
     settings.DECISION_EFFECTS = {}
     settings.EVIDENCE_SOURCES = {}
+    settings.EVIDENCE_FILES = {}
 
 
 @pytest.fixture
 def paths(servers, settings):
-    home = servers.home
-    found = Paths(home / "secrets" / "audit_test_key", home / "audit_public", home / "witness")
-    settings.AUDIT_PUBLIC_KEY_FILE = found.public_key
-    return found
+    found = ledger.paths_of(servers, settings)
+    yield found
+    found.witness.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def placing(servers, settings, paths, monkeypatch):
+    """The sequencer works while somebody waits for it."""
+
+    def place():
+        ledger.place_all(servers, settings, paths)
+
+    monkeypatch.setattr(packing, "_pause", place)
+    return place
 
 
 @pytest.fixture
@@ -56,15 +72,14 @@ def proposal(live_db, actor, team, now):
 
 
 @pytest.fixture
-def pack(proposal, paths, servers, settings, tmp_path):
+def pack(proposal, placing, actor, now, tmp_path):
+    auditor = actor("auditor")
     with pytest.raises(Unavailable, match="still waits"):
-        selectors.evidence_pack(proposal)
-    with psycopg.connect(servers.dsn("sequencer"), autocommit=True) as connection:
-        sequencer = sequencing.open_sequencer(connection, paths, settings.AUDIT_ORIGIN)
-        while sequencer.step():
-            pass
+        services.export_evidence(actor=auditor, proposal_id=proposal.pk, now=now)
+    placing()
+    data, _ = services.export_evidence(actor=auditor, proposal_id=proposal.pk, now=now)
     path = tmp_path / "pack.zip"
-    path.write_bytes(selectors.evidence_pack(proposal))
+    path.write_bytes(data)
     return path
 
 
@@ -76,15 +91,28 @@ def verify(pack, key):
     return done.returncode, json.loads(done.stdout)
 
 
-def repack(pack, change):
+def tool():
+    """The tool as a module, for tests that ask it thousands of times."""
+    spec = importlib.util.spec_from_file_location("tool", ROOT / "tools" / "verify_evidence.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def files_of(pack):
     with zipfile.ZipFile(pack) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def repack(pack, change, *, manifest=True):
+    """Zip the files again after a change, the manifest made to fit them as a forger would."""
+    files = files_of(pack)
     change(files)
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    pack.write_bytes(out.getvalue())
+    if manifest:
+        told = json.loads(files[MANIFEST])
+        rest = {n: d for n, d in files.items() if n not in {MANIFEST, SEAL, SEAL_HEAD}}
+        files[MANIFEST] = make_manifest(told["kind"], told["about"], rest)
+    pack.write_bytes(zip_files(files))
 
 
 def test_the_pack_is_proved_by_the_tool_alone(pack, paths, proposal):
@@ -98,8 +126,63 @@ def test_the_pack_is_proved_by_the_tool_alone(pack, paths, proposal):
     ]
 
 
-def test_the_same_proposal_gives_the_same_bytes(pack, proposal):
-    assert selectors.evidence_pack(proposal) == pack.read_bytes()
+def test_taking_a_pack_is_recorded_with_what_it_holds(pack, proposal, actor, team, now):
+    event = AuditEvent.objects.filter(team_id=team.pk, action="evidence.sealed").latest("at")
+    files = files_of(pack)
+    assert event.content["manifest"] == sha256(files[MANIFEST]).hexdigest()
+    assert event.content["about"]["proposal"] == str(proposal.pk)
+    assert zip_files(files) == pack.read_bytes()
+    with pytest.raises(Denied):
+        services.export_evidence(actor=actor("trader"), proposal_id=proposal.pk, now=now)
+
+
+def test_every_byte_of_the_pack_counts(pack, paths):
+    """Any byte of the zip changed, and any byte of a file changed with the manifest made to fit."""
+    check, key, data = tool(), paths.public_key.read_text(), pack.read_bytes()
+    assert check.verify(data, key)[0]["ok"]
+    refusals = (check.Wrong, *check.UNREADABLE)
+
+    def refused(changed):
+        with pytest.raises(refusals):
+            check.verify(changed, key)
+
+    for at in range(0, len(data), 5):
+        refused(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    files = files_of(pack)
+    for name, content in files.items():
+        own = name in {MANIFEST, SEAL, SEAL_HEAD}
+        # The head and the seal are proved by themselves: there every bit is tried.
+        for at in range(0, len(content), 1 if own else 11):
+            for bit in (1, 32) if own else (1,):
+                changed = content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :]
+                whole = {**files, name: changed}
+                if not own:
+                    told = json.loads(files[MANIFEST])
+                    rest = {n: d for n, d in whole.items() if n not in {MANIFEST, SEAL, SEAL_HEAD}}
+                    whole[MANIFEST] = make_manifest(told["kind"], told["about"], rest)
+                refused(zip_files(whole))
+
+
+def test_what_is_cut_off_added_or_stored_otherwise_is_refused(pack, paths, tmp_path):
+    check, key, data = tool(), paths.public_key.read_text(), pack.read_bytes()
+    files = files_of(pack)
+    for changed in (
+        data[: len(data) // 2],
+        data[:-1],
+        data + b"0",
+        b"0" + data,
+        zip_files({**files, "extra.txt": b""}),
+        zip_files({n: d for n, d in files.items() if n != "README.txt"}),
+        zip_files({n: d for n, d in files.items() if n != SEAL}),
+    ):
+        with pytest.raises((check.Wrong, *check.UNREADABLE)):
+            check.verify(changed, key)
+    other = tmp_path / "other.zip"
+    with zipfile.ZipFile(other, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    with pytest.raises(check.Wrong, match="not the one that its files make"):
+        check.verify(other.read_bytes(), key)
 
 
 def edit(name, old, new):
@@ -111,37 +194,40 @@ def edit(name, old, new):
 
 
 def drop_event(files):
-    del files["events/0001.json"]
+    del files["events/00001.json"]
 
 
 def rename_vote(files):
-    row = json.loads(files["events/0001.json"])
+    row = json.loads(files["events/00001.json"])
     row["leaf_data"] = row["leaf_data"].replace(b"approve".hex(), b"abstain".hex())
-    files["events/0001.json"] = json.dumps(row).encode()
+    files["events/00001.json"] = canonical_json(row)
 
 
 def move_leaf(files):
-    row = json.loads(files["events/0000.json"])
+    row = json.loads(files["events/00000.json"])
     row["leaf_index"] += 1
-    files["events/0000.json"] = json.dumps(row).encode()
+    files["events/00000.json"] = canonical_json(row)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (edit("content.json", b"1.4", b"2.4"), "content.json is not what was proposed"),
-        (edit("proposal.json", b'"approved"', b'"rejected"'), "proposal.json says rejected"),
+        (edit("content.json", b"1.4", b"2.4"), r"content\.json is not what was proposed"),
+        (edit("proposal.json", b'"approved"', b'"rejected"'), r"proposal\.json says rejected"),
         (edit("checkpoint.txt", b"quantsite/audit\n", b"other/audit\n"), "checkpoint"),
         (drop_event, "was approved by 1 only"),
         (rename_vote, "is not what the ledger holds"),
         (move_leaf, "is not what the ledger holds"),
     ],
 )
-def test_a_changed_pack_is_refused(change, words, pack, paths):
+def test_a_changed_pack_is_refused(change, words, pack, paths, monkeypatch):
     repack(pack, change)
-    status, report = verify(pack, paths.public_key)
-    assert status == 1, report
-    assert words in report["problem"]
+    assert verify(pack, paths.public_key)[0] == 1
+    # Even for one who could have a seal made for it, the events don't say what the files say.
+    check = tool()
+    monkeypatch.setattr(check, "check_seal", lambda *_: {"team": 1, "actor": "x", "leaf": 1})
+    with pytest.raises(check.Wrong, match=words):
+        check.verify(pack.read_bytes(), paths.public_key.read_text())
 
 
 def test_a_pack_under_another_key_is_refused(pack, tmp_path, settings):
@@ -160,13 +246,60 @@ def test_what_is_no_pack_is_told(pack, paths, tmp_path):
     assert verify(pack, nonsense)[0] == 2
 
 
-def test_an_auditor_exports_it_and_others_may_not(pack, proposal, api_as, other_team, client_as):
+def test_an_auditor_exports_it_and_others_may_not(
+    pack, paths, proposal, api_as, other_team, client_as
+):
     place = f"/api/v1/proposals/{proposal.pk}/evidence"
     answer = api_as("auditor").get(place)
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/zip")
-    assert answer.content == pack.read_bytes()
+    pack.write_bytes(answer.content)
+    assert verify(pack, paths.public_key)[1]["proposal"] == str(proposal.pk)
     assert api_as("validator").get(place).status_code == 403
     assert api_as("auditor", other_team).get(place).status_code == 404
     assert (
         "Evidence pack" in client_as("auditor").get(f"/approvals/{proposal.pk}/").content.decode()
     )
+
+
+def test_a_pack_of_a_period_holds_the_events_of_the_team(pack, paths, placing, actor, api_as, now):
+    auditor = actor("auditor")
+    day = {"since": clock.now() - timedelta(days=1), "until": clock.now() + timedelta(days=1)}
+    data, _ = packing.export_period(actor=auditor, now=now, **day)
+    report, _, _ = tool().verify(data, paths.public_key.read_text())
+    assert report["kind"] == "period"
+    assert report["events"] >= 5
+    far = {"since": day["until"], "until": day["until"]}
+    with pytest.raises(Invalid, match="no events"):
+        packing.export_period(actor=auditor, now=now, **far)
+    with pytest.raises(Denied):
+        packing.export_period(actor=actor("viewer"), now=now, **day)
+    asked = {name: at.isoformat() for name, at in day.items()}
+    answer = api_as("auditor").get("/api/v1/audit/evidence", asked)
+    assert tool().verify(answer.content, paths.public_key.read_text())[0]["kind"] == "period"
+    assert api_as("viewer").get("/api/v1/audit/evidence", asked).status_code == 403
+
+
+def test_a_witness_of_another_tree_contradicts_the_pack(pack, paths, tmp_path):
+    key = sequencing.load_key(paths.key, may_create=False)
+    mine = sequencing.load_key(tmp_path / "witness", may_create=True)
+    note = files_of(pack)["checkpoint.txt"].decode()
+    files = {"note": tmp_path / "note", "key": tmp_path / "witness_key"}
+    files["key"].write_text(witness.witness_key("w", mine.public_key()))
+
+    def run(text):
+        files["note"].write_text(witness.cosign(text, "w", mine, seconds=1_700_000_000))
+        more = ["--witness", str(files["note"]), "--witness-key", str(files["key"])]
+        asked = [str(pack), "--key", str(paths.public_key), *more]
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "tools" / "verify_evidence.py"), *asked],
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, json.loads(done.stdout)
+
+    status, report = run(note)
+    assert (status, report["witness"]["at"]) == (0, "2023-11-14T22:13:20+00:00")
+    origin, size, _ = note.split("\n")[:3]
+    other = chain.sign(chain.Checkpoint(origin, int(size), bytes(32)), key)
+    status, report = run(other)
+    assert (status, "rewritten" in report["problem"]) == (1, True)

@@ -16,7 +16,7 @@ from apps.strategies.models import StrategyVersion
 from apps.strategies.selectors import get_version
 from apps.strategies.services import ensure_version
 from tests.conftest import NOW
-from tests.factories import research
+from tests.factories import research, signing
 
 API = "/api/v1"
 WHY = "It held out of sample and survives the costs."
@@ -35,21 +35,14 @@ def promote(live_db, actor, team, now):
             subject=f"version:{version.id}",
             title="SMA crossover to paper",
             digest=digest,
-            evidence={"metrics": {"sharpe": 1.1}},
+            evidence={"metrics": {"sharpe": 1.1, "trades": 120}},
             rationale=WHY,
             target_stage=stage,
             current_stage=version.stage,
             tier=tier,
             now=now,
         )
-        services.decide(
-            actor=actor("validator"),
-            proposal_id=proposal.pk,
-            decision=decision,
-            rationale=WHY,
-            seen_digest=proposal.digest,
-            now=now,
-        )
+        signing.decide(actor("validator"), proposal, now, decision)
         return get_version(version.id, team.pk).stage
 
     return act
@@ -122,21 +115,14 @@ def test_who_made_a_version_never_decides_it_whoever_proposes(db, actor, team, n
         subject=f"version:{version.id}",
         title="Buy and hold to paper",
         digest=version.digest,
-        evidence={"metrics": {"sharpe": 1.1}},
+        evidence={"metrics": {"sharpe": 1.1, "trades": 120}},
         rationale=WHY,
         target_stage="paper",
         now=now,
     )
     promoted = replace(maker, role="validator", permissions=permissions_of("validator"))
     with pytest.raises(Denied, match="Four eyes"):
-        services.decide(
-            actor=promoted,
-            proposal_id=proposal.pk,
-            decision="approve",
-            rationale=WHY,
-            seen_digest=proposal.digest,
-            now=now,
-        )
+        signing.decide(promoted, proposal, now)
 
 
 # Evidence: measured by the lab, never typed.

@@ -4,6 +4,11 @@ from uuid import uuid4
 
 import pytest
 
+from apps.approvals import selectors, services
+from apps.core import clock
+from apps.core.actors import system
+from tests.factories import signing
+
 DIGEST = "a" * 64
 WHY = "It held out of sample and survives the costs."
 BODY = {
@@ -21,18 +26,24 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _nothing_follows(settings):
+def _nothing_follows(settings, team, now):
     """The subjects here are only names: no stage moves, no run speaks for them."""
     settings.DECISION_EFFECTS = {}
     settings.EVIDENCE_SOURCES = {}
+    key = "approvals.gates"
+    gates = [
+        {**row, "mode": "off" if row["mode"] == "on" else row["mode"]}
+        for row in selectors.get_setting(team.pk, key)
+    ]
+    services.set_setting(actor=system("tests", team.pk), key=key, value=gates, now=now)
 
 
 def post(client, path, body, **headers):
     return client.post(f"{API}{path}", body, content_type="application/json", headers=headers)
 
 
-def decision(proposal, word="approve", **changes):
-    return {"decision": word, "rationale": WHY, "seen_digest": proposal["digest"], **changes}
+def decision(client, proposal, word="approve", **changes):
+    return signing.vote(client.actor, proposal, word, **changes)
 
 
 @pytest.fixture
@@ -52,7 +63,7 @@ def test_a_proposal_is_made_read_and_approved(api_as, proposal):
     assert seen["evidence"] == {"stated": BODY["evidence"]}
     waiting = validator.get(f"{API}/proposals?waiting=true").json()["items"]
     assert [row["id"] for row in waiting] == [proposal["id"]]
-    answer = post(validator, f"/proposals/{proposal['id']}/decisions", decision(seen))
+    answer = post(validator, f"/proposals/{proposal['id']}/decisions", decision(validator, seen))
     assert answer.status_code == 201, answer.content
     assert answer.json()["status"] == "approved"
     (made,) = answer.json()["decisions"]
@@ -69,36 +80,40 @@ def refused(answer, status, code):
 
 def test_refusals_say_why(api_as, client_as, proposal, other_team):
     place = f"/proposals/{proposal['id']}/decisions"
-    refused(post(api_as("trader"), place, decision(proposal)), 403, "denied.role")
-    refused(
-        post(api_as("validator", other_team), place, decision(proposal)), 404, "proposal.not_found"
-    )
+    trader, stranger = api_as("trader"), api_as("validator", other_team)
+    refused(post(trader, place, decision(trader, proposal)), 403, "denied.role")
+    refused(post(stranger, place, decision(stranger, proposal)), 404, "proposal.not_found")
     validator = api_as("validator")
-    refused(post(validator, place, decision(proposal, rationale="ok")), 422, "rationale.length")
-    refused(post(validator, place, decision(proposal, "maybe")), 422, "decision.unknown")
-    stale = decision(proposal, seen_digest="b" * 64)
+    short = decision(validator, proposal, rationale="ok")
+    refused(post(validator, place, short), 422, "rationale.length")
+    refused(
+        post(validator, place, decision(validator, proposal, "maybe")), 422, "decision.unknown"
+    )
+    stale = decision(validator, proposal, seen_digest="b" * 64)
     refused(post(validator, place, stale), 409, "proposal.changed")
     assert post(validator, place, {"decision": "approve"}).status_code == 422
-    assert post(validator, place, decision(proposal, "reject")).status_code == 201
-    refused(post(api_as("validator"), place, decision(proposal)), 409, "proposal.closed")
+    assert post(validator, place, decision(validator, proposal, "reject")).status_code == 201
+    late = api_as("validator")
+    refused(post(late, place, decision(late, proposal)), 409, "proposal.closed")
     nobody = validator.__class__()
     assert nobody.get(f"{API}/proposals").status_code == 401
 
 
 def test_the_author_may_not_decide_over_rest(api_as):
     manager = api_as("risk_manager")
-    body = {**BODY, "kind": "limits", "subject": "limits:1", "target_stage": ""}
+    body = {**BODY, "kind": "parameters", "subject": "limits:1", "target_stage": ""}
     made = post(manager, "/proposals", body).json()
     assert "Four eyes" in made["may_not_because"]
-    answer = post(manager, f"/proposals/{made['id']}/decisions", decision(made))
+    answer = post(manager, f"/proposals/{made['id']}/decisions", decision(manager, made))
     refused(answer, 403, "denied.own_proposal")
 
 
 def test_a_repeated_decision_with_one_key_acts_once(api_as, proposal):
     validator, key = api_as("validator"), str(uuid4())
     place = f"/proposals/{proposal['id']}/decisions"
-    first = post(validator, place, decision(proposal), **{"Idempotency-Key": key})
-    second = post(validator, place, decision(proposal), **{"Idempotency-Key": key})
+    body = decision(validator, proposal)
+    first = post(validator, place, body, **{"Idempotency-Key": key})
+    second = post(validator, place, body, **{"Idempotency-Key": key})
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json()["decisions"] == second.json()["decisions"]
 
@@ -140,7 +155,13 @@ def test_settings_over_rest(api_as):
     versions = admin.get(f"{place}/versions").json()["items"]
     assert [(v["version"], v["value"]) for v in versions] == [(2, 14), (1, 7)]
     keys = [row["key"] for row in admin.get(f"{API}/settings").json()["items"]]
-    assert keys == ["approvals.gates", "approvals.open_days", "approvals.tiers_usd"]
+    assert {"approvals.gates", "approvals.open_days", "approvals.tiers_usd"} <= set(keys)
+    policy = admin.put(
+        f"{API}/settings/approvals.tiers_usd",
+        {"value": [1, 2]},
+        content_type="application/json",
+    )
+    refused(policy, 403, "setting.by_proposal")
     refused(admin.get(f"{API}/settings/lunch"), 422, "setting.unknown")
 
 
@@ -166,6 +187,7 @@ def test_the_pages_lead_a_validator_through(client_as, api_as, proposal):
     assert answer.status_code == 422
     assert "The rationale has 2 characters" in answer.content.decode()
     form["rationale"] = "I read the evidence and agree."
+    form["code"] = signing.code_at(signing.make_totp(validator.user.pk), clock.now())
     answer = validator.post(f"{place}decide/", form, follow=True)
     page = answer.content.decode()
     assert "Your decision is in the ledger." in page

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from apps.approvals import services as approvals
 from apps.backtests import selectors as backtests
 from apps.backtests import services as runs
 from apps.core import jobs
@@ -25,7 +24,7 @@ from apps.strategies import services as strategies
 from apps.strategies.selectors import get_version
 from apps.trading import selectors as trading_selectors
 from apps.trading import services as trading_services
-from tests.factories import people, trading
+from tests.factories import people, signing, trading
 
 pytestmark = [pytest.mark.django_db, pytest.mark.store]
 WHY = "It held out of sample and survives the costs."
@@ -52,14 +51,7 @@ def researched(team, feed, now):
     proposal = runs.propose_run(
         actor=who, run_id=run.pk, rationale=WHY, target_stage="paper", now=now
     )
-    approvals.decide(
-        actor=people.make_actor(team, "validator"),
-        proposal_id=proposal.pk,
-        decision="approve",
-        rationale=WHY,
-        seen_digest=proposal.digest,
-        now=now,
-    )
+    signing.decide(people.make_actor(team, "validator"), proposal, now)
     strategies.promote_version(
         actor=system("tests", team.pk),
         version_id=run.version_id,

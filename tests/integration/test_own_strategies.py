@@ -8,7 +8,6 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from apps.approvals import services as approvals
 from apps.backtests import selectors as runs
 from apps.backtests import services as backtests
 from apps.core import jobs
@@ -17,7 +16,7 @@ from apps.core.models import Job
 from apps.strategies import selectors, services
 from apps.strategies.kernel.user_code import digest_of_text
 from apps.strategies.models import StrategyVersion
-from tests.factories import trading
+from tests.factories import signing, trading
 
 pytestmark = pytest.mark.django_db
 WHY = "Read it line by line; it looks at closes only."
@@ -91,10 +90,7 @@ def approved(saved, actor, now):
         author = actor()
         version = saved(text, name, author)
         made = services.propose_code(actor=author, version_id=version.id, rationale=WHY, now=now)
-        approvals.decide(
-            actor=actor("validator"), proposal_id=made.pk, decision="approve", rationale=WHY,
-            seen_digest=made.digest, now=now,
-        )  # fmt: skip
+        signing.decide(actor("validator"), made, now)
         return version
 
     return approve
@@ -121,8 +117,9 @@ def test_over_rest_from_text_to_the_librarys_figures(api_as, sample, db, now):
     shown = validator.get(f"/api/v1/proposals/{proposal}").json()
     assert shown["evidence"]["text"] == TEXT
     assert shown["subject_digest"] == digest_of_text(TEXT) == shown["evidence"]["sha256"]
-    vote = {"decision": "approve", "rationale": WHY, "seen_digest": shown["digest"]}
-    assert author.post(f"/api/v1/proposals/{proposal}/decisions", vote).status_code == 403
+    own = signing.vote(author.client.actor, shown)
+    assert author.post(f"/api/v1/proposals/{proposal}/decisions", own).status_code == 403
+    vote = signing.vote(validator.client.actor, shown)
     decided = validator.post(f"/api/v1/proposals/{proposal}/decisions", vote)
     assert decided.status_code == 201, decided.content
     assert author.get(path).json()["state"] == "approved"
@@ -164,10 +161,7 @@ def test_author_of_a_text_never_decides_on_it_whoever_proposes(saved, actor, now
     version = saved(of=colleague)
     again = services.propose_code(actor=colleague, version_id=version.id, rationale=WHY, now=now)
     with pytest.raises(Denied):
-        approvals.decide(
-            actor=colleague, proposal_id=again.pk, decision="approve", rationale=WHY,
-            seen_digest=again.digest, now=now,
-        )  # fmt: skip
+        signing.decide(colleague, again, now)
     with pytest.raises(Denied):
         saved(of=author)  # a validator writes no strategies
 

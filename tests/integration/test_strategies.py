@@ -10,6 +10,7 @@ from apps.core.errors import Conflict, Denied, Invalid, NotFound
 from apps.core.plugs import load_plug
 from apps.strategies import selectors, services
 from apps.strategies.models import Strategy, StrategyVersion
+from tests.factories import signing
 
 SMA = {"fast": 5, "slow": 20}
 
@@ -222,14 +223,7 @@ def approve(version, actor, now, stage="researched"):
         now=now,
         target_stage=stage,
     )
-    return approvals.decide(
-        actor=actor("validator"),
-        proposal_id=proposal.pk,
-        decision="approve",
-        rationale="Read the evidence and agree.",
-        seen_digest=proposal.digest,
-        now=now,
-    )
+    return signing.decide(actor("validator"), proposal, now)
 
 
 def test_an_approved_promotion_moves_the_version(ensure, actor, team, now):

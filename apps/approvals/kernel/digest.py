@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 from apps.core.kernel.hashing import canonical_json
 
 MAX_WHOLE = 2**53 - 1
-FORMAT = "quantsite-proposal/v1"
+# The first form had no identity: the same words proposed twice had one digest.
+FIRST = "quantsite-proposal/v1"
+FORMAT = "quantsite-proposal/v2"
 PARTS = (
     "kind",
     "subject",
@@ -23,6 +26,7 @@ PARTS = (
     "evidence",
     "gates",
 )
+FORMATS = {FIRST: PARTS, FORMAT: (*PARTS, "id", "team_id", "author", "terms", "expires_at")}
 HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -31,18 +35,25 @@ def is_digest(text: str) -> bool:
     return HEX.fullmatch(text) is not None
 
 
-def proposal_digest(**parts: Any) -> str:
-    """Return the digest of everything a decider is shown: the parts of ``PARTS``."""
-    return sha256(proposal_content(parts)).hexdigest()
+def proposal_digest(parts: Mapping[str, Any], form: str = FORMAT) -> str:
+    """Return the digest of everything a decider is shown: the parts of the form."""
+    return sha256(proposal_content(parts, form)).hexdigest()
 
 
-def proposal_content(parts: Mapping[str, Any]) -> bytes:
+def proposal_content(parts: Mapping[str, Any], form: str = FORMAT) -> bytes:
     """Return everything a decider is shown as the canonical JSON that the digest is taken of.
 
-    Raises ``KeyError`` when a part is missing.
+    Raises ``KeyError`` when a part is missing, or for an unknown form.
     """
-    shown = {name: parts[name] for name in PARTS}
-    return canonical_json(finite({"format": FORMAT, **shown}))
+    shown = {name: _plain(parts[name]) for name in FORMATS[form]}
+    return canonical_json(finite({"format": form, **shown}))
+
+
+def _plain(value: Any) -> Any:
+    """Return a part as it is whether it was just made or comes from the database."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if isinstance(value, dict | list | str | int | float | None) else str(value)
 
 
 def finite(value: Any) -> Any:

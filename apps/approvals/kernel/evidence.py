@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 METRICS = "metrics"
+# Parts that a page shows in a way of their own.
+CHANGES, BOOK, TEXT = "changes", "book", "text"
 PARAMETERS = ("parameters", "params")
 LINKS = "links"
 FACTS = "facts"
@@ -28,19 +31,46 @@ PLACES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a proposer asks for beside the stage; None leaves it to the policy, or open."""
+
+    target_stage: str = ""
+    account: int | None = None
+    capital_usd: float | None = None
+    valid_days: int | None = None
+    review_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """Evidence that the lab took itself, and what it knows of the subject besides."""
+    """Evidence that the lab took itself, and what it knows of the subject besides.
+
+    ``terms`` are those that the approval covers (``kernel.terms``).
+    """
 
     evidence: dict[str, Any]
     current_stage: str = ""
     editors: tuple[str, ...] = ()
+    terms: dict[str, Any] = field(default_factory=dict)
 
 
 class EvidenceSource(Protocol):
     """Takes the evidence of a kind of proposal from something the lab computed."""
 
-    def take(self, *, team_id: int, subject: str, digest: str, run_id: str) -> Measured:
+    def take(
+        self, *, team_id: int, subject: str, digest: str, run_id: str, asked: Asked, now: datetime
+    ) -> Measured:
         """Return the evidence for exactly this subject. Raises ``LabError`` saying why not."""
+        ...
+
+
+class EvidenceFiles(Protocol):
+    """Gives what a proposal rests on as files, for its evidence pack."""
+
+    def files(
+        self, *, team_id: int, subject: str, evidence: Mapping[str, Any]
+    ) -> tuple[list[str], dict[str, bytes]]:
+        """Return the subjects whose events belong to it, and files by name."""
         ...
 
 
@@ -76,7 +106,7 @@ class EvidenceView:
 def arrange(evidence: Mapping[str, Any], subject: str) -> EvidenceView:
     """Return the evidence of a proposal on ``subject`` in parts."""
     parameters: Any = next((evidence[name] for name in PARAMETERS if name in evidence), {})
-    known = {METRICS, LINKS, STATED, NAMES, *PARAMETERS}
+    known = {METRICS, LINKS, STATED, NAMES, CHANGES, BOOK, TEXT, *PARAMETERS}
     given = evidence.get(NAMES)
     names = given if isinstance(given, Mapping) else {}
     facts = {name: value for name, value in evidence.items() if name not in known}

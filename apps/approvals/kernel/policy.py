@@ -52,8 +52,8 @@ DEFAULT_GATES = (
     ),
     Gate("deflated_sharpe", "Deflated Sharpe", "deflated_sharpe", ">=", 0.95, ("paper", "live")),
     Gate("pbo", "Probability of overfitting", "pbo", "<=", 0.2, ("paper", "live")),
-    Gate("trades", "Closed trades", "trades", ">=", 30, ("paper", "live"), "if_available"),
-    Gate("paper_days", "Days on paper", "paper_days", ">=", 20, ("live",)),
+    Gate("trades", "Closed trades", "trades", ">=", 30, ("paper", "live"), "on"),
+    Gate("paper_days", "Days on paper", "paper_days", ">=", 20, ("live",), "on"),
     Gate(
         "twin_gap",
         "Gap to the twin explained",

@@ -27,6 +27,7 @@ TIERS: dict[int, tuple[Slot, ...]] = {
 }
 KINDS: dict[str, tuple[Slot, ...]] = {
     "limits": (RISK_MANAGER,),
+    "configuration": (VALIDATOR, RISK_MANAGER),
     "resume": (RISK_MANAGER,),
     "code": (VALIDATOR,),
     "parameters": (VALIDATOR,),

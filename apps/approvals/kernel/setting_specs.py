@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.approvals.kernel.policy import DEFAULT_GATES, gates_as_json, read_gates
+from apps.approvals.kernel.quorum import KINDS as PROPOSAL_KINDS
+from apps.approvals.kernel.quorum import PROMOTION
+from apps.approvals.kernel.signatures import DEFAULT_POLICY, KINDS
+from apps.approvals.kernel.states import STAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,8 @@ class Spec:
     check: Callable[[Any], None]
     unit: str = ""
     hint: str = field(default="")
+    # A policy: changed by a proposal that others decide, never by one person.
+    by_proposal: bool = False
 
 
 SPECS: dict[str, Spec] = {}
@@ -75,6 +81,26 @@ def _check_tiers(value: Any) -> None:
         raise ValueError(message)
 
 
+def _check_signatures(value: Any) -> None:
+    names = {"default", PROMOTION, *PROPOSAL_KINDS, *(f"{PROMOTION}.{s}" for s in STAGES[1:])}
+    if not isinstance(value, dict) or "default" not in value or not set(value) <= names:
+        message = f"signatures have a default and may name {', '.join(sorted(names))}"
+        raise ValueError(message)
+    for name, kind in value.items():
+        if kind not in KINDS:
+            message = f"the signature of {name} is {kind!r}; it is one of {', '.join(KINDS)}"
+            raise ValueError(message)
+
+
+def _check_days(value: Any) -> None:
+    names = ("paper", "live")
+    if not isinstance(value, dict) or sorted(value) != sorted(names):
+        message = "days are given for paper and for live"
+        raise ValueError(message)
+    for days in value.values():
+        number(1, 3650, whole=True)(days)
+
+
 register(
     Spec(
         "approvals.gates",
@@ -82,6 +108,7 @@ register(
         gates_as_json(DEFAULT_GATES),
         _check_gates,
         hint="mode is off, on (without its figure it fails) or if_available",
+        by_proposal=True,
     ),
     Spec(
         "approvals.tiers_usd",
@@ -89,6 +116,46 @@ register(
         [10_000, 100_000],
         _check_tiers,
         unit="USD",
+        by_proposal=True,
+    ),
+    Spec(
+        "approvals.signatures",
+        "The weakest signature that decides",
+        DEFAULT_POLICY,
+        _check_signatures,
+        hint="totp proves presence, passkey signs what was seen; by kind, or kind.stage",
+        by_proposal=True,
+    ),
+    Spec(
+        "approvals.valid_days",
+        "Days an approval is in force",
+        {"paper": 180, "live": 90},
+        _check_days,
+        unit="days",
+        by_proposal=True,
+    ),
+    Spec(
+        "approvals.review_days",
+        "Days until an approval is reviewed",
+        {"paper": 90, "live": 30},
+        _check_days,
+        unit="days",
+        by_proposal=True,
+    ),
+    Spec(
+        "approvals.review_grace_days",
+        "Days after which a review that nobody did ends the approval",
+        14,
+        number(0, 365, whole=True),
+        unit="days",
+        by_proposal=True,
+    ),
+    Spec(
+        "approvals.order_minutes",
+        "Minutes a proposed trade waits",
+        15,
+        number(1, 1440, whole=True),
+        unit="minutes",
     ),
     Spec(
         "approvals.open_days",

@@ -7,6 +7,9 @@ RETIRED = "retired"
 # A version must have lived in these stages before it may go further.
 NEVER_SKIPPED = frozenset({"paper", "live"})
 
+# Where a version falls back to when the approval of its stage lapses.
+LAPSED_TO = {"live": "paper", "paper": "validated"}
+
 STATUSES = ("open", "approved", "rejected", "withdrawn", "expired")
 
 

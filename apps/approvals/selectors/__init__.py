@@ -1,14 +1,20 @@
 """Questions about agreement: proposals, who waits for whom, approvals in force, settings."""
 
+from apps.approvals.selectors.policies import dry_run as dry_run
 from apps.approvals.selectors.proposals import Ability as Ability
 from apps.approvals.selectors.proposals import ApprovalView as ApprovalView
 from apps.approvals.selectors.proposals import ability as ability
+from apps.approvals.selectors.proposals import approval_view as approval_view
 from apps.approvals.selectors.proposals import blocking_gates as blocking_gates
 from apps.approvals.selectors.proposals import count_waiting as count_waiting
 from apps.approvals.selectors.proposals import find_approval as find_approval
 from apps.approvals.selectors.proposals import find_proposals as find_proposals
+from apps.approvals.selectors.proposals import force_of as force_of
+from apps.approvals.selectors.proposals import get_approval as get_approval
 from apps.approvals.selectors.proposals import get_proposal as get_proposal
+from apps.approvals.selectors.proposals import list_approvals as list_approvals
 from apps.approvals.selectors.proposals import list_decisions as list_decisions
+from apps.approvals.selectors.proposals import list_in_force as list_in_force
 from apps.approvals.selectors.proposals import list_proposals as list_proposals
 from apps.approvals.selectors.proposals import list_waiting as list_waiting
 from apps.approvals.selectors.proposals import slots_of as slots_of
@@ -16,7 +22,6 @@ from apps.approvals.selectors.proposals import still_needed as still_needed
 from apps.approvals.selectors.proposals import votes_of as votes_of
 from apps.approvals.selectors.reading import Step as Step
 from apps.approvals.selectors.reading import arrange_evidence as arrange_evidence
-from apps.approvals.selectors.reading import evidence_pack as evidence_pack
 from apps.approvals.selectors.reading import labels_of as labels_of
 from apps.approvals.selectors.reading import timeline as timeline
 from apps.approvals.selectors.settings import SettingView as SettingView
@@ -26,30 +31,47 @@ from apps.approvals.selectors.settings import get_spec as get_spec
 from apps.approvals.selectors.settings import list_recent_versions as list_recent_versions
 from apps.approvals.selectors.settings import list_setting_versions as list_setting_versions
 from apps.approvals.selectors.settings import list_settings as list_settings
+from apps.approvals.selectors.signing import SigningView as SigningView
+from apps.approvals.selectors.signing import accepted_signatures as accepted_signatures
+from apps.approvals.selectors.signing import content_of as content_of
+from apps.approvals.selectors.signing import digest_of as digest_of
+from apps.approvals.selectors.signing import parts_of as parts_of
+from apps.approvals.selectors.signing import signing_of as signing_of
 
 __all__ = [
     "Ability",
     "ApprovalView",
     "SettingView",
+    "SigningView",
     "Step",
     "ability",
+    "accepted_signatures",
+    "approval_view",
     "arrange_evidence",
     "blocking_gates",
+    "content_of",
     "count_waiting",
-    "evidence_pack",
+    "digest_of",
+    "dry_run",
     "find_approval",
     "find_proposals",
+    "force_of",
+    "get_approval",
     "get_proposal",
     "get_setting",
     "get_setting_view",
     "get_spec",
     "labels_of",
+    "list_approvals",
     "list_decisions",
+    "list_in_force",
     "list_proposals",
     "list_recent_versions",
     "list_setting_versions",
     "list_settings",
     "list_waiting",
+    "parts_of",
+    "signing_of",
     "slots_of",
     "still_needed",
     "timeline",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.approvals.kernel import quorum
 from apps.approvals.kernel.states import STATUSES
@@ -29,6 +29,7 @@ class ApprovalView:
     target_stage: str
     tier: int
     decided_at: datetime
+    terms: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,26 +140,88 @@ def still_needed(proposal: Proposal) -> list[str]:
     return [quorum.NAMES[slot] for slot in slots]
 
 
-def blocking_gates(gates: list[Mapping[str, Any]]) -> list[str]:
+def blocking_gates(gates: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the labels of the gates that forbid approval."""
     return [str(gate["label"]) for gate in gates if gate["blocks"]]
 
 
 def find_approval(
-    *, team_id: int, kind: str, subject: str, digest: str, target_stage: str = ""
+    *,
+    team_id: int,
+    kind: str,
+    subject: str,
+    digest: str,
+    target_stage: str = "",
+    now: datetime | None = None,
 ) -> ApprovalView | None:
-    """Return the newest approval of exactly this content; None when it was never approved.
+    """Return the newest approval in force of exactly this content; None when there is none.
 
-    Another digest is another thing: a change voids the approval.
+    Another digest is another thing: a change voids the approval. One that lapsed is not in force,
+    nor one whose time is over by ``now``, whether that was noted already or not.
     """
-    rows = Proposal.objects.filter(
-        team_id=team_id, kind=kind, subject=subject, subject_digest=digest, status="approved"
+    found = list_approvals(
+        team_id=team_id,
+        kind=kind,
+        subject=subject,
+        digest=digest,
+        target_stage=target_stage,
+        now=now,
     )
+    return found[0] if found else None
+
+
+def list_approvals(
+    *,
+    team_id: int,
+    kind: str,
+    subject: str,
+    digest: str,
+    target_stage: str = "",
+    now: datetime | None = None,
+) -> list[ApprovalView]:
+    """Return every approval in force of exactly this content, newest first."""
+    rows = _in_force(team_id, now).filter(kind=kind, subject=subject, subject_digest=digest)
     if target_stage:
         rows = rows.filter(target_stage=target_stage)
-    found = rows.order_by("-decided_at").first()
-    if found is None or found.decided_at is None:
-        return None
+    return [approval_view(row) for row in rows.order_by("-decided_at")]
+
+
+def get_approval(
+    *, team_id: int, proposal_id: UUID, now: datetime | None = None
+) -> ApprovalView | None:
+    """Return an approval in force by its proposal; None once it lapsed, or never was."""
+    found = _in_force(team_id, now).filter(pk=proposal_id).first()
+    return None if found is None else approval_view(found)
+
+
+def _in_force(team_id: int, now: datetime | None) -> QuerySet[Proposal]:
+    rows = Proposal.objects.filter(team_id=team_id, status="approved", lapse=None)
+    if now is not None:
+        rows = rows.filter(Q(valid_until=None) | Q(valid_until__gt=now))
+    return rows
+
+
+def force_of(proposal: Proposal, now: datetime) -> dict[str, Any]:
+    """Return whether an approval is in force, and its lapse if it is not."""
+    lapse = getattr(proposal, "lapse", None)
+    is_over = proposal.valid_until is not None and proposal.valid_until <= now
+    shown = {"reason": lapse.reason, "note": lapse.note, "at": lapse.created_at} if lapse else None
+    in_force = proposal.status == Proposal.Status.APPROVED and not lapse and not is_over
+    return {"in_force": in_force, "lapse": shown}
+
+
+def list_in_force(team_id: int | None = None) -> list[tuple[UUID, int, dict[str, Any]]]:
+    """Return proposal, team and terms of every promotion in force that can lapse."""
+    rows = Proposal.objects.filter(status="approved", lapse=None).exclude(
+        valid_until=None, review_on=None
+    )
+    if team_id is not None:
+        rows = rows.filter(team_id=team_id)
+    return list(rows.order_by("decided_at", "id").values_list("pk", "team_id", "terms"))
+
+
+def approval_view(found: Proposal) -> ApprovalView:
+    """Return an approved proposal as other apps see it."""
     return ApprovalView(
         proposal_id=found.pk,
         kind=found.kind,
@@ -166,7 +229,8 @@ def find_approval(
         digest=found.subject_digest,
         target_stage=found.target_stage,
         tier=found.tier,
-        decided_at=found.decided_at,
+        decided_at=found.decided_at or found.created_at,
+        terms=found.terms,
     )
 
 

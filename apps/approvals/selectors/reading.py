@@ -1,4 +1,4 @@
-"""A proposal as people and outsiders read it: its evidence in parts, its timeline, its pack."""
+"""A proposal as people and outsiders read it: its evidence in parts, its timeline."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ from django.urls import is_valid_path
 
 from apps.accounts import selectors as accounts
 from apps.approvals.kernel import quorum
-from apps.approvals.kernel.digest import PARTS, proposal_content
 from apps.approvals.kernel.evidence import EvidenceView, arrange
-from apps.approvals.kernel.pack import PackedEvent, make_pack
 from apps.approvals.models import Proposal
-from apps.approvals.selectors.proposals import list_decisions
 from apps.audit import selectors as audit
-from apps.core.errors import Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,39 +68,6 @@ def arrange_evidence(proposal: Proposal) -> EvidenceView:
     view = arrange(proposal.evidence, proposal.subject)
     links = tuple(link for link in view.links if is_valid_path(link.href.partition("?")[0]))
     return replace(view, links=links)
-
-
-def evidence_pack(proposal: Proposal) -> bytes:
-    """Return the zip by which others check a proposal's decisions without the lab.
-
-    Raises ``Unavailable`` while one of its events waits for its place in the ledger.
-    """
-    rows = list(audit.list_events(team_id=proposal.team_id, subject=f"proposal:{proposal.pk}"))
-    proofs = audit.get_proofs([row.pk for row in rows])
-    if len(proofs) < len(rows) or not proofs:
-        message = "An event of this proposal still waits for its place in the ledger; try again."
-        raise Unavailable(message, code="audit.pending", retry_after=1)
-    events = [
-        PackedEvent(
-            str(row.pk),
-            proofs[row.pk].leaf_index,
-            audit.leaf_data_of(row).hex(),
-            proofs[row.pk].path,
-        )
-        for row in reversed(rows)
-    ]
-    return make_pack(
-        content=proposal_content({name: getattr(proposal, name) for name in PARTS}),
-        summary={
-            "id": str(proposal.pk),
-            "digest": proposal.digest,
-            "status": proposal.status,
-            "decisions": [f"{row.decider} {row.decision}" for row in list_decisions(proposal)],
-        },
-        events=events,
-        checkpoint=proofs[rows[0].pk].checkpoint,
-        public_key=audit.public_key_line(),
-    )
 
 
 def labels_of(team_id: int) -> dict[str, str]:

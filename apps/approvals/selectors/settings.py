@@ -26,6 +26,7 @@ class SettingView:
     version: int
     created_by: str
     created_at: datetime | None
+    by_proposal: bool = False
 
 
 def get_setting(team_id: int, key: str) -> Any:
@@ -75,4 +76,5 @@ def _setting_view(spec: Spec, row: Setting | None) -> SettingView:
         version=row.version if row else 0,
         created_by=row.created_by if row else "",
         created_at=row.created_at if row else None,
+        by_proposal=spec.by_proposal,
     )

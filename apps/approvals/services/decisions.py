@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +12,11 @@ from django.db import transaction
 from django.dispatch import Signal
 
 from apps.approvals import selectors
+from apps.approvals.errors import BadSignature
 from apps.approvals.kernel import quorum
-from apps.approvals.kernel.digest import PARTS, proposal_digest
+from apps.approvals.kernel import signatures as signing
 from apps.approvals.models import Decision, Proposal
+from apps.approvals.services import signatures
 from apps.approvals.services.proposals import announce, check_rationale, lock_proposal
 from apps.audit import services as audit
 from apps.core.actors import Actor, system
@@ -39,6 +42,7 @@ def decide(
     rationale: str,
     seen_digest: str,
     now: datetime,
+    signature: Mapping[str, Any] | None = None,
 ) -> Proposal:
     """Store the actor's decision; the proposal closes when it settles the outcome.
 
@@ -51,9 +55,14 @@ def decide(
         ``approve`` or ``reject``.
     seen_digest
         The digest of the proposal that the decider read.
+    signature
+        Made at this moment for this decision, strong enough for the policy
+        (``services.signatures.verify``).
 
     Raises
     ------
+    BadSignature, TooMany
+        For a signature that is missing, too weak or does not hold; that is recorded.
     Denied
         For the author, the subject's editors, a role that does not decide this, a second vote.
     Conflict
@@ -65,15 +74,48 @@ def decide(
         message = f"{decision!r} is not a decision; it is approve or reject."
         raise Invalid(message, code="decision.unknown", details={"field": "decision"})
     words = check_rationale(rationale)
-    with transaction.atomic():
-        proposal = lock_proposal(proposal_id, actor.team)
-        _check_may_decide(proposal, actor, now)
-        _check_seen(proposal, seen_digest)
-        if decision == quorum.APPROVE:
-            _check_gates(proposal)
-        _store_decision(proposal, actor, decision, words, now)
-        _close_if_settled(proposal, now)
+    try:
+        with transaction.atomic():
+            proposal = lock_proposal(proposal_id, actor.team)
+            _check_may_decide(proposal, actor, now)
+            _check_seen(proposal, seen_digest)
+            if decision == quorum.APPROVE:
+                _check_gates(proposal)
+            signed = _verify(proposal, actor, decision, signature, now)
+            _store_decision(proposal, actor, decision, words, signed, now)
+            _close_if_settled(proposal, now)
+    except BadSignature as error:
+        _record_unsigned(actor, proposal_id, decision, error, now)
+        raise
     return proposal
+
+
+def _verify(
+    proposal: Proposal,
+    actor: Actor,
+    decision: str,
+    signature: Mapping[str, Any] | None,
+    now: datetime,
+) -> dict[str, Any]:
+    return signatures.verify(
+        user_id=actor.user_id or 0,
+        accepted=selectors.accepted_signatures(proposal),
+        signature=signature,
+        challenge=signing.challenge_of(proposal.digest, decision),
+        now=now,
+    )
+
+
+def _record_unsigned(
+    actor: Actor, proposal_id: Any, decision: str, error: BadSignature, now: datetime
+) -> None:
+    audit.record(
+        actor=actor,
+        action="proposal.unsigned",
+        subject=f"proposal:{proposal_id}",
+        body={"decision": decision, "code": error.code},
+        now=now,
+    )
 
 
 def _check_may_decide(proposal: Proposal, actor: Actor, now: datetime) -> None:
@@ -94,7 +136,7 @@ def _check_seen(proposal: Proposal, seen_digest: str) -> None:
 
 
 def _digest_now(proposal: Proposal) -> str:
-    return proposal_digest(**{name: getattr(proposal, name) for name in PARTS})
+    return selectors.digest_of(proposal)
 
 
 def _check_gates(proposal: Proposal) -> None:
@@ -106,7 +148,12 @@ def _check_gates(proposal: Proposal) -> None:
 
 
 def _store_decision(
-    proposal: Proposal, actor: Actor, decision: str, words: str, now: datetime
+    proposal: Proposal,
+    actor: Actor,
+    decision: str,
+    words: str,
+    signed: dict[str, Any],
+    now: datetime,
 ) -> None:
     body = {
         "proposal_subject": proposal.subject,
@@ -114,6 +161,7 @@ def _store_decision(
         "seen_digest": proposal.digest,
         "decision": decision,
         "rationale": words,
+        "signature": signed,
     }
     event_id = audit.record(
         actor=actor,
@@ -132,6 +180,7 @@ def _store_decision(
         decision=decision,
         rationale=words,
         seen_digest=proposal.digest,
+        signature=signed,
         created_at=now,
         event_id=event_id,
     )
@@ -151,24 +200,35 @@ def _close_if_settled(proposal: Proposal, now: datetime) -> None:
         body={"subject": proposal.subject, "subject_digest": proposal.subject_digest},
         now=now,
     )
-    outcome_of = _outcome(proposal, now)
-    for name in list_plugs(DECISION_EFFECTS):
-        load_plug(DECISION_EFFECTS, name).carry_out(**outcome_of)
+    told = _outcome(proposal, now)
+    carry_out(told)
     announce(proposal, "decided")
-    transaction.on_commit(lambda: _send_decided(outcome_of))
+    transaction.on_commit(lambda: _send_decided(told))
+
+
+def carry_out(outcome: Mapping[str, Any]) -> None:
+    """Let everybody whom an outcome concerns act on it, in the transaction that made it."""
+    for name in list_plugs(DECISION_EFFECTS):
+        load_plug(DECISION_EFFECTS, name).carry_out(**outcome)
 
 
 def _outcome(proposal: Proposal, now: datetime) -> dict[str, Any]:
     approved = proposal.status == Proposal.Status.APPROVED
+    return outcome_of(proposal, quorum.APPROVE if approved else quorum.REJECT, now)
+
+
+def outcome_of(proposal: Proposal, decision: str, now: datetime) -> dict[str, Any]:
+    """Return what is told of a proposal that came to an outcome, or whose approval lapsed."""
     return {
         "proposal_id": proposal.pk,
         "kind": proposal.kind,
         "subject": proposal.subject,
         "digest": proposal.subject_digest,
-        "decision": quorum.APPROVE if approved else quorum.REJECT,
+        "decision": decision,
         "team_id": proposal.team_id,
         "target_stage": proposal.target_stage,
         "tier": proposal.tier,
+        "terms": proposal.terms,
         "now": now,
     }
 

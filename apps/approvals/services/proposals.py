@@ -1,9 +1,9 @@
-"""Propose and withdraw. The row is locked meanwhile, so two at once give one outcome."""
+"""Propose, amend and withdraw. The row is locked meanwhile, so two at once give one outcome."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,8 +13,9 @@ from django.db import IntegrityError, transaction
 
 from apps.approvals import selectors
 from apps.approvals.kernel import policy, quorum, states
-from apps.approvals.kernel.digest import finite, is_digest, proposal_digest
-from apps.approvals.kernel.evidence import STATED, EvidenceSource, Measured
+from apps.approvals.kernel import terms as agreed
+from apps.approvals.kernel.digest import FORMAT, finite, is_digest, proposal_digest
+from apps.approvals.kernel.evidence import STATED, Asked, EvidenceSource, Measured
 from apps.approvals.models import Proposal
 from apps.audit import selectors as trail
 from apps.audit import services as audit
@@ -29,6 +30,11 @@ MAX_RATIONALE = 4000
 MAX_EVIDENCE = 49_152
 TOPIC = "approvals"
 EVIDENCE_SOURCES = "EVIDENCE_SOURCES"
+# What people may propose as it comes; every other kind has a door of its own, which shows the
+# deciders what it is about.
+BY_HAND = (quorum.PROMOTION, "parameters", "model")
+LIVE = "live"
+MAX_DAYS = 3650
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,7 @@ class _Content:
     rationale: str
     evidence: dict[str, Any]
     gates: list[dict[str, Any]]
+    terms: dict[str, Any]
 
 
 def propose(
@@ -60,6 +67,8 @@ def propose(
     target_stage: str = "",
     current_stage: str = "",
     editors: Sequence[str] = (),
+    terms: Mapping[str, Any] | None = None,
+    open_for: timedelta | None = None,
 ) -> Proposal:
     """Store a proposal with its evidence frozen, and tell the team.
 
@@ -78,6 +87,11 @@ def propose(
     editors
         Further actors who may not decide: last editors of the subject. Who made it is known from
         the trail and never decides, whoever proposes it.
+    terms
+        What the approval covers beside the subject, and its conditions (``kernel.terms``); for
+        other kinds what is carried out.
+    open_for
+        How long it may be decided; the setting ``approvals.open_days`` otherwise.
 
     Raises
     ------
@@ -97,34 +111,55 @@ def propose(
         tier=tier,
         target_stage=target_stage,
         current_stage=current_stage,
+        terms=terms or {},
     )
     days = selectors.get_setting(actor.team, "approvals.open_days")
-    proposal_id = uuid.uuid4()
-    sealed = proposal_digest(**asdict(content))
+    barred = {*editors, *_makers(actor.team, subject)}
+    with transaction.atomic():
+        return _store(actor, content, barred, open_for or timedelta(days=days), now)
+
+
+def _store(
+    actor: Actor,
+    content: _Content,
+    barred: set[str],
+    open_for: timedelta,
+    now: datetime,
+    supersedes: uuid.UUID | None = None,
+) -> Proposal:
+    """Store a proposal with its event; the caller's transaction holds both."""
+    proposal_id, parts = uuid.uuid4(), asdict(content)
+    identity = {"id": proposal_id, "team_id": actor.team, "author": actor.name}
+    expires_at = now + open_for
+    sealed = proposal_digest({**parts, **identity, "expires_at": expires_at})
+    body = {**parts, "digest": sealed, "format": FORMAT, "expires_at": expires_at}
     try:
         with transaction.atomic():
-            body = {**asdict(content), "digest": sealed}
             event_id = audit.record(
                 actor=actor,
                 action="proposal.created",
                 subject=f"proposal:{proposal_id}",
-                body=body,
+                body={**body, **({"supersedes": str(supersedes)} if supersedes else {})},
                 now=now,
             )
             proposal = Proposal.objects.create(
-                id=proposal_id,
-                team_id=actor.team,
-                **asdict(content),
+                **identity,
+                **parts,
+                format=FORMAT,
                 digest=sealed,
-                author=actor.name,
-                editors=sorted({*editors, *_makers(actor.team, subject)} - {actor.name}),
+                editors=sorted(barred - {actor.name}),
+                valid_until=agreed.valid_until(content.terms),
+                review_on=agreed.review_on(content.terms),
+                supersedes=supersedes,
                 created_at=now,
-                expires_at=now + timedelta(days=days),
+                expires_at=expires_at,
                 event_id=event_id,
             )
             announce(proposal, "created")
     except IntegrityError as error:
-        message = f"{subject} is proposed already and waits for a decision; withdraw that first."
+        message = (
+            f"{content.subject} is proposed already and waits for a decision; withdraw that first."
+        )
         raise Conflict(message, code="proposal.open_already") from error
     return proposal
 
@@ -142,6 +177,10 @@ def submit(
     stated: dict[str, Any] | None = None,
     tier: int = 1,
     target_stage: str = "",
+    account: int | None = None,
+    capital_usd: float | None = None,
+    valid_days: int | None = None,
+    review_days: int | None = None,
 ) -> Proposal:
     """Propose what a person brings: the lab takes the evidence, their own words stand apart.
 
@@ -152,6 +191,11 @@ def submit(
         this subject whose figures are copied. Retiring needs none.
     stated
         What the proposer adds; kept under ``stated``, which no gate reads.
+    account, capital_usd
+        The account it is for and the most it may be given there; live takes both. The tier
+        follows from the capital, and is never below the one named.
+    valid_days, review_days
+        How long the approval is in force and when it is reviewed, at most what the policy says.
 
     Raises
     ------
@@ -159,10 +203,14 @@ def submit(
         As ``propose``, and for a run that is missing, not done or of something else.
     """
     actor.require("proposals.create")
+    asked = Asked(target_stage, account, capital_usd, valid_days, review_days)
+    _check_asked(kind, asked)
     measured = Measured({})
     if kind in list_plugs(EVIDENCE_SOURCES) and (run or target_stage != states.RETIRED):
         source: EvidenceSource = load_plug(EVIDENCE_SOURCES, kind)
-        measured = source.take(team_id=actor.team, subject=subject, digest=digest, run_id=run)
+        measured = source.take(
+            team_id=actor.team, subject=subject, digest=digest, run_id=run, asked=asked, now=now
+        )
     return propose(
         actor=actor,
         kind=kind,
@@ -172,11 +220,93 @@ def submit(
         evidence={**measured.evidence, STATED: stated} if stated else measured.evidence,
         rationale=rationale,
         now=now,
-        tier=tier,
+        tier=_tier(actor.team, tier, capital_usd),
         target_stage=target_stage,
         current_stage=measured.current_stage,
         editors=measured.editors,
+        terms={**measured.terms, **_conditions(actor.team, kind, asked, now)},
     )
+
+
+def _check_asked(kind: str, asked: Asked) -> None:
+    if kind in quorum.KINDS and kind not in BY_HAND:
+        message = f"A proposal of kind {kind!r} is made where its subject is, not here."
+        raise Invalid(message, code="proposal.door", details={"field": "kind"})
+    capital = asked.capital_usd
+    if capital is not None and not 0 < capital <= 1e12:
+        message = f"The capital is {capital}; it is an amount in USD above 0."
+        raise Invalid(message, code="proposal.capital", details={"field": "capital_usd"})
+    for name in ("valid_days", "review_days"):
+        days = getattr(asked, name)
+        if days is not None and not 1 <= days <= MAX_DAYS:
+            message = f"{name} is {days}; it is from 1 to {MAX_DAYS}."
+            raise Invalid(message, code="proposal.days", details={"field": name})
+    if asked.target_stage == LIVE and (capital is None or asked.account is None):
+        message = "Going live takes the target account and the most capital it may be given."
+        raise Invalid(message, code="proposal.capital", details={"field": "capital_usd"})
+
+
+def _tier(team_id: int, named: int, capital: float | None) -> int:
+    """Return the tier: that of the capital, never below the one named."""
+    if capital is None:
+        return named
+    limits = selectors.get_setting(team_id, "approvals.tiers_usd")
+    return max(named, quorum.tier_of(capital, limits))
+
+
+def _conditions(team_id: int, kind: str, asked: Asked, now: datetime) -> dict[str, Any]:
+    """Return the conditions of a promotion that lets something run."""
+    if kind != quorum.PROMOTION or asked.target_stage not in states.NEVER_SKIPPED:
+        return {}
+    most = {
+        name: selectors.get_setting(team_id, f"approvals.{name}")[asked.target_stage]
+        for name in ("valid_days", "review_days")
+    }
+    valid = min(asked.valid_days or most["valid_days"], most["valid_days"])
+    review = min(asked.review_days or most["review_days"], most["review_days"])
+    return {
+        "capital_usd": asked.capital_usd,
+        "valid_until": (now + timedelta(days=valid)).isoformat(),
+        "review_on": (now + timedelta(days=review)).date().isoformat(),
+    }
+
+
+def amend(
+    *,
+    actor: Actor,
+    proposal_id: uuid.UUID | str,
+    now: datetime,
+    title: str | None = None,
+    rationale: str | None = None,
+    stated: dict[str, Any] | None = None,
+) -> Proposal:
+    """Change an open proposal's words: another takes its place, and its votes are void.
+
+    Who amends it becomes its author, and whoever wrote it before may decide no more than that.
+    Raises ``NotFound``, ``Conflict`` when it is decided already, ``Invalid``.
+    """
+    actor.require("proposals.create")
+    with transaction.atomic():
+        old = lock_proposal(proposal_id, actor.team)
+        if old.status != Proposal.Status.OPEN or old.expires_at <= now:
+            message = f"The proposal is {old.status} already; make a new one to change that."
+            raise Conflict(message, code="proposal.closed")
+        evidence = {**old.evidence, STATED: stated} if stated is not None else old.evidence
+        content = _Content(
+            old.kind,
+            old.subject,
+            old.subject_digest,
+            _check_title(old.title if title is None else title),
+            old.target_stage,
+            old.tier,
+            check_rationale(old.rationale if rationale is None else rationale),
+            _check_evidence(evidence),
+            old.gates,
+            old.terms,
+        )
+        _close(actor, old, Proposal.Status.WITHDRAWN, {"reason": "amended"}, now)
+        barred = {old.author, *old.editors}
+        return _store(actor, content, barred, old.expires_at - now, now, supersedes=old.pk)
 
 
 def _makers(team_id: int, subject: str) -> list[str]:
@@ -198,6 +328,7 @@ def _check(
     tier: int,
     target_stage: str,
     current_stage: str,
+    terms: Mapping[str, Any],
 ) -> _Content:
     target_stage = _check_stage(kind, target_stage, current_stage)
     _check_quorum(kind, target_stage, tier)
@@ -208,13 +339,21 @@ def _check(
     if not is_digest(digest):
         message = "The digest is not a sha-256 of 64 lower-case hex digits; take the subject's."
         raise Invalid(message, code="proposal.digest", details={"field": "digest"})
-    if not 1 <= len(title.strip()) <= 200:
-        message = "The title has 1 to 200 characters; say what is proposed in a line."
-        raise Invalid(message, code="proposal.title", details={"field": "title"})
+    title = _check_title(title)
     frozen = _check_evidence(evidence)
     gates = _judge(actor.team, kind, target_stage, frozen)
     words = check_rationale(rationale)
-    return _Content(kind, subject, digest, title.strip(), target_stage, tier, words, frozen, gates)
+    covered = finite(terms)
+    return _Content(
+        kind, subject, digest, title, target_stage, tier, words, frozen, gates, covered
+    )
+
+
+def _check_title(title: str) -> str:
+    if not 1 <= len(title.strip()) <= 200:
+        message = "The title has 1 to 200 characters; say what is proposed in a line."
+        raise Invalid(message, code="proposal.title", details={"field": "title"})
+    return title.strip()
 
 
 def _check_stage(kind: str, target_stage: str, current_stage: str) -> str:
@@ -223,7 +362,8 @@ def _check_stage(kind: str, target_stage: str, current_stage: str) -> str:
     if target_stage not in states.STAGES[1:]:
         message = f"{target_stage!r} is not a stage to go to; {', '.join(states.STAGES[1:])} are."
         raise Invalid(message, code="proposal.stage", details={"field": "target_stage"})
-    if current_stage:
+    is_renewal = current_stage == target_stage and target_stage in states.NEVER_SKIPPED
+    if current_stage and not is_renewal:
         try:
             states.steps(current_stage, target_stage)
         except ValueError as error:

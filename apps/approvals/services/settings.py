@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from datetime import datetime
 from typing import Any
@@ -9,11 +10,17 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from apps.approvals import selectors
-from apps.approvals.models import Setting
+from apps.approvals.kernel.changes import changes_of
+from apps.approvals.models import Proposal, Setting
+from apps.approvals.services.proposals import propose
 from apps.audit import services as audit
 from apps.core import events
 from apps.core.actors import Actor
-from apps.core.errors import Conflict, Invalid, NotFound
+from apps.core.errors import Conflict, Denied, Invalid, NotFound
+from apps.core.kernel.hashing import digest_json
+
+CONFIGURATION = "configuration"
+SYSTEM = "system"
 
 
 def set_setting(
@@ -33,9 +40,12 @@ def set_setting(
         For an unknown key or a value that can't be.
     Conflict
         When somebody else has changed it since ``expected_version``.
+    Denied
+        For a policy: that is proposed (``propose_setting``).
     """
     actor.require("settings.write")
-    _check(key, value)
+    check_value(key, value)
+    _refuse_policy(actor, key)
     return _store(actor, key, value, note, expected_version, None, now)
 
 
@@ -53,11 +63,56 @@ def roll_back_setting(
         message = f"{key} has no version {version}; see its history."
         raise NotFound(message, code="setting.no_version")
     value = row.value if row else deepcopy(spec.default)
-    _check(key, value)
+    check_value(key, value)
+    _refuse_policy(actor, key)
     return _store(actor, key, value, note, None, version, now)
 
 
-def _check(key: str, value: Any) -> None:
+def propose_setting(
+    *, actor: Actor, key: str, value: Any, rationale: str, now: datetime
+) -> Proposal:
+    """Propose a setting's new value; it holds once others have approved it.
+
+    Raises ``Invalid`` for an unknown key or a value that can't be, ``Conflict`` when the same is
+    proposed already.
+    """
+    actor.require("proposals.create")
+    check_value(key, value)
+    before = selectors.get_setting_view(actor.team, key)
+    terms = {"key": key, "value": value, "from_version": before.version, "from": before.value}
+    return propose(
+        actor=actor,
+        kind=CONFIGURATION,
+        subject=f"setting:{key}",
+        title=f"{before.label}: another value",
+        digest=digest_json(terms),
+        evidence={
+            "facts": {"setting": key, "version now": before.version},
+            "changes": {"settings": changes_of(before.value, value)},
+        },
+        rationale=rationale,
+        terms=terms,
+        now=now,
+    )
+
+
+def store_agreed(*, actor: Actor, terms: Mapping[str, Any], note: str, now: datetime) -> None:
+    """Store the value that people agreed to. Raises ``Conflict`` when another came between."""
+    check_value(terms["key"], terms["value"])
+    _store(actor, terms["key"], terms["value"], note, terms["from_version"], None, now)
+
+
+def _refuse_policy(actor: Actor, key: str) -> None:
+    if selectors.get_spec(key).by_proposal and actor.role != SYSTEM:
+        message = (
+            f"{key} is a policy: nobody changes it alone. Propose the new value; a validator and "
+            "a risk manager decide."
+        )
+        raise Denied(message, code="setting.by_proposal", details={"key": key})
+
+
+def check_value(key: str, value: Any) -> None:
+    """Raise ``Invalid`` for an unknown key or a value that the setting can't have."""
     try:
         selectors.get_spec(key).check(value)
     except ValueError as error:

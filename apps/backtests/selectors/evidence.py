@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from apps.approvals.kernel.evidence import Measured
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from apps.approvals.kernel.digest import finite
+from apps.approvals.kernel.evidence import Asked, Measured
 from apps.backtests.kernel.evidence import evidence_of
 from apps.backtests.kernel.fills import get_fill_rule
 from apps.backtests.models import Run
-from apps.backtests.selectors.runs import count_trials, get_run, run_detail
+from apps.backtests.selectors.runs import count_trials, find_run, get_run, run_detail
 from apps.core.errors import Conflict, Invalid
+from apps.core.kernel.hashing import canonical_json
 from apps.strategies.selectors import get_version
+from apps.strategies.selectors.versions import get_version_files
 
 
 class RunEvidence:
     """Takes the figures of a promotion from a finished run of exactly that version."""
 
-    def take(self, *, team_id: int, subject: str, digest: str, run_id: str) -> Measured:
+    def take(
+        self,
+        *,
+        team_id: int,
+        subject: str,
+        digest: str,
+        run_id: str,
+        asked: Asked,  # noqa: ARG002 what runs is known further right
+        now: datetime,  # noqa: ARG002
+    ) -> Measured:
         """Return the run's figures. Raises ``Invalid``, ``NotFound``, ``Conflict``."""
         if not run_id:
             message = (
@@ -59,3 +75,33 @@ def measured_of(run: Run) -> Measured:
         current_stage=version.stage,
         editors=(version.created_by, run.created_by),
     )
+
+
+class RunFiles:
+    """Gives the run that speaks for a version, and the version itself, as files."""
+
+    def files(
+        self, *, team_id: int, subject: str, evidence: Mapping[str, Any]
+    ) -> tuple[list[str], dict[str, bytes]]:
+        """Return the subjects whose events belong to them, and files by name."""
+        kind, _, number = subject.partition(":")
+        files = get_version_files(number, team_id) if kind == "version" else {}
+        run_id = evidence.get("facts", {}).get("run", "")
+        run = find_run(run_id, team_id)
+        if run is None:
+            return [subject], files
+        artifacts = {row.name: row for row in run.artifacts.order_by("name")}
+        manifest = {
+            "run": str(run.pk),
+            "digest": run.digest,
+            "data_digest": run.data_digest,
+            "engine_version": run.engine_version,
+            "params": run.params,
+            "request": run.request,
+            "result": run.result,
+            "artifacts": {name: row.digest for name, row in artifacts.items()},
+        }
+        files["artifacts/run.json"] = canonical_json(finite(manifest))
+        for name, row in artifacts.items():
+            files[f"artifacts/{name}.parquet"] = bytes(row.content)
+        return [subject, f"backtest:{run.pk}"], files

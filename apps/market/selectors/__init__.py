@@ -77,6 +77,7 @@ from apps.market.selectors.revisions import (
     last_revision,
     readers_of,
     teams_that_read,
+    was_revised,
 )
 from apps.market.selectors.trail import (
     list_quarantined,
@@ -184,4 +185,5 @@ __all__ = [
     "universe_health",
     "universe_page",
     "vendor_dict",
+    "was_revised",
 ]

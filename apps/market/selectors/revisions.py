@@ -36,6 +36,15 @@ WHERE r.series_ids && ARRAY(
       AND (r.last_at IS NULL OR r.last_at >= v.first_at)
       AND (r.first_at IS NULL OR r.first_at <= v.last_at))
 """
+REVISED = """
+SELECT r.id FROM market_reader r
+WHERE r.team_id = %s AND r.subject = %s AND EXISTS (
+    SELECT 1 FROM market_revision v
+    WHERE v.series_id = ANY(r.series_ids) AND v.created_at >= r.created_at
+      AND (r.reads = '{}' OR v.kind = ANY(r.reads))
+      AND (r.last_at IS NULL OR r.last_at >= v.first_at)
+      AND (r.first_at IS NULL OR r.first_at <= v.last_at))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +144,12 @@ def readers_of(*, team_id: int, revision: RevisionView) -> list[ReaderView]:
         kind, _, key = subject.partition(":")
         views.append(ReaderView(kind, key, digest, read_at, as_of))
     return views
+
+
+def was_revised(*, team_id: int, subject: str) -> bool:
+    """Tell whether anything a subject such as ``backtest:…`` read has been revised since."""
+    rows = Reader.objects.filter(pk__in=RawSQL(REVISED, [team_id, subject]))  # noqa: S611 constant
+    return rows.exists()
 
 
 def teams_that_read(*, batch_id: int) -> list[int]:

@@ -8,6 +8,7 @@ from apps.strategies.services.scans import run_scan_batch as run_scan_batch
 from apps.strategies.services.scans import start_scan as start_scan
 from apps.strategies.services.stages import promote_version as promote_version
 from apps.strategies.services.stages import set_stage as set_stage
+from apps.strategies.services.stages import step_back as step_back
 from apps.strategies.services.versions import create_strategy as create_strategy
 from apps.strategies.services.versions import create_version as create_version
 from apps.strategies.services.versions import ensure_version as ensure_version
@@ -24,4 +25,5 @@ __all__ = [
     "save_code",
     "set_stage",
     "start_scan",
+    "step_back",
 ]

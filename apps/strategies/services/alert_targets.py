@@ -16,7 +16,7 @@ from apps.core.hooks import trouble_found, trouble_over
 from apps.market.selectors import get_universe
 from apps.strategies.models import AlertRule, AlertTarget
 from apps.strategies.selectors import alerts as told
-from apps.strategies.selectors import get_strategy
+from apps.strategies.selectors import signal_name
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 UNDELIVERED = "alerts.undelivered"
@@ -143,7 +143,7 @@ def save_alert_rule(
     _check_name(name)
     _check_range("min_score", min_score, 0.0, MOST_SCORE)
     _check_range("min_agree", min_agree, 1, MOST_AGREE)
-    names = [get_strategy(one).spec.name for one in strategies or []]
+    names = [signal_name(one, actor.team) for one in strategies or []]
     if universe:
         get_universe(team_id=actor.team, name=universe)
     values = {

@@ -18,6 +18,7 @@ from apps.market.kernel.bars import Panel
 from apps.market.kernel.periods import moment_of
 from apps.market.selectors import get_universe
 from apps.strategies import selectors
+from apps.strategies.kernel.confined import trace_of
 from apps.strategies.kernel.interface import check_params
 from apps.strategies.kernel.scanning import Reading, batches, readings
 from apps.strategies.models import Scan, Signal
@@ -28,20 +29,22 @@ WARM_BARS = 400
 def create_scan(
     *, actor: Actor, universe: str, strategies: list[str], now: datetime
 ) -> tuple[Scan, Job]:
-    """Store a scan of a universe by strategies of the library (all without names); queue it.
+    """Store a scan of a universe by strategies; queue it.
 
-    Raises ``NotFound`` for an unknown universe or strategy.
+    Without names it asks the whole library, and the team's Python strategies whose newest text
+    people approved. Raises ``NotFound`` for an unknown universe or strategy, ``Conflict`` for a
+    text that nobody approved.
     """
     actor.require("research.write")
     found = get_universe(team_id=actor.team, name=universe)
-    names = [selectors.get_strategy(name).spec.name for name in strategies]
+    names = [selectors.scanned_name(name, actor.team) for name in strategies]
     with transaction.atomic():
         row = Scan.objects.create(
             team_id=actor.team,
             universe=found.name,
             timeframe=found.timeframe,
             symbols=list(found.symbols),
-            strategies=names or selectors.list_scanned(),
+            strategies=names or selectors.list_scanned(actor.team),
             created_by=actor.name,
             created_by_label=actor.label,
             created_at=now,
@@ -70,7 +73,10 @@ def start_scan(progress: jobs.Progress) -> dict[str, Any]:
     panel = selectors.panel_to_scan(row, row.symbols[:2], progress.now()).rows(0, WARM_BARS)
     for at, name in enumerate(row.strategies):
         progress.tell(at, len(row.strategies), f"making ready {name}")
-        _read_signals(name, panel)
+        if selectors.is_in_library(name):
+            _read_signals(name, panel, row.team_id)
+        else:
+            selectors.sandbox_status()  # its files are made at first use
     with transaction.atomic():
         row = Scan.objects.select_for_update(of=("self",)).get(pk=row.pk)
         if not row.batches:
@@ -80,11 +86,16 @@ def start_scan(progress: jobs.Progress) -> dict[str, Any]:
 
 
 def _queue_batches(row: Scan, now: datetime) -> int:
-    """Queue ten symbols at a time, and the universe as a whole for strategies that compare."""
-    across = [name for name in row.strategies if selectors.get_strategy(name).spec.across]
-    alone = [name for name in row.strategies if name not in across]
+    """Queue ten symbols at a time, and the universe as a whole for strategies that compare.
+
+    Each of the team's own texts is a batch: what stops it stops no other.
+    """
+    library = [name for name in row.strategies if selectors.is_in_library(name)]
+    across = [name for name in library if selectors.get_strategy(name).spec.across]
+    alone = [name for name in library if name not in across]
     parts = [(alone, symbols) for symbols in batches(row.symbols)] if alone else []
     parts += [(across, row.symbols)] if across else []
+    parts += [([name], row.symbols) for name in row.strategies if name not in library]
     for number, (names, symbols) in enumerate(parts, start=1):
         jobs.enqueue(
             actor=system("scanner", row.team_id),
@@ -113,7 +124,7 @@ def run_scan_batch(progress: jobs.Progress) -> dict[str, Any]:
         panel = selectors.panel_to_scan(row, symbols, progress.now())
         for at, name in enumerate(names):
             progress.tell(at, len(names), name)
-            found += _read_signals(name, panel)
+            found += _read_signals(name, panel, row.team_id)
     except SoftTimeLimitExceeded:
         message = f"The batch of {', '.join(symbols[:3])}… was not done in time; it was ended."
         raise Invalid(message, code="scan.time_limit") from None
@@ -121,9 +132,12 @@ def run_scan_batch(progress: jobs.Progress) -> dict[str, Any]:
     return {"signals": sum(one.side != 0 for one in found), "read": len(found)}
 
 
-def _read_signals(name: str, panel: Panel) -> list[Reading]:
-    strategy = selectors.get_strategy(name)
-    return readings(strategy, check_params(strategy.spec, {}), panel)
+def _read_signals(name: str, panel: Panel, team_id: int) -> list[Reading]:
+    strategy = selectors.get_strategy(name, team_id)
+    try:
+        return readings(strategy, check_params(strategy.spec, {}), panel)
+    finally:
+        trace_of(strategy)
 
 
 def _store_signals(row: Scan, found: list[Reading], now: datetime) -> None:

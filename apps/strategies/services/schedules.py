@@ -13,7 +13,7 @@ from apps.core.hooks import trouble_found, trouble_over
 from apps.market.selectors import get_universe
 from apps.strategies.kernel.schedules import next_time
 from apps.strategies.models import ScanSchedule
-from apps.strategies.selectors import get_strategy
+from apps.strategies.selectors import signal_name
 from apps.strategies.selectors.alerts import get_schedule
 from apps.strategies.services.scans import create_scan
 
@@ -36,7 +36,7 @@ def create_schedule(
     """
     actor.require("research.write")
     found = get_universe(team_id=actor.team, name=universe)
-    names = [get_strategy(name).spec.name for name in strategies or []]
+    names = [signal_name(name, actor.team) for name in strategies or []]
     if every not in ScanSchedule.Every.values:
         message = f"every = {every!r}; a scan starts every hour or every day."
         raise Invalid(message, code="schedule.every", details={"field": "every"})

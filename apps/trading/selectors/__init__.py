@@ -1,6 +1,7 @@
 """Every read of trading: accounts, deployments, orders, halts, what the live page shows."""
 
 from apps.trading.selectors.accounts import (
+    OPEN,
     account_json,
     get_account,
     get_deployment,
@@ -11,6 +12,8 @@ from apps.trading.selectors.accounts import (
 )
 from apps.trading.selectors.deployable import (
     Deployable,
+    approval_of,
+    caps_of,
     check_approved,
     list_deployable,
 )
@@ -42,10 +45,13 @@ from apps.trading.selectors.snapshots import (
 from apps.trading.selectors.windows import read_window
 
 __all__ = [
+    "OPEN",
     "Deployable",
     "account_json",
     "account_returns",
     "account_snapshot",
+    "approval_of",
+    "caps_of",
     "check_approved",
     "deployable_choices",
     "deployment_json",

@@ -1,7 +1,7 @@
 """Every write of trading: accounts, deployments, orders, steps, halts."""
 
 from apps.trading.services.accounts import create_account, ensure_demo_accounts
-from apps.trading.services.deployments import deploy, stop_deployment
+from apps.trading.services.deployments import deploy, stop_deployment, stop_lapsed
 from apps.trading.services.halts import finish_halts, halt, resume
 from apps.trading.services.orders import cancel_order, place_order
 from apps.trading.services.sending import send_intents
@@ -20,4 +20,5 @@ __all__ = [
     "send_intents",
     "step_deployments",
     "stop_deployment",
+    "stop_lapsed",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -12,6 +13,8 @@ from apps.risk.kernel.limits import BUY, Holdings, Limits, Refusal, Ticket, chec
 from apps.trading.kernel import order_states
 from apps.trading.models import Account, Order
 from apps.trading.services.bars import Bar, Sleeve
+
+CAPITAL_CAP = "approval.capital_cap"
 
 
 @dataclass(slots=True)
@@ -23,6 +26,27 @@ class Desk:
     limits: Limits
     fence: int
     now: datetime
+    # What the approvals of the deployments allow, and how much more this bar's orders would hold.
+    caps: Mapping[int, float] = field(default_factory=dict)
+    added: dict[int, float] = field(default_factory=dict)
+
+    def check_cap(self, sleeve: Sleeve, symbol: str, signed: float, price: float) -> list[Refusal]:
+        """Refuse an order that would let a deployment hold more than its approval allows.
+
+        What makes a position smaller always passes.
+        """
+        cap = self.caps.get(sleeve.row.pk)
+        if cap is None:
+            return []
+        held = float(sleeve.session.positions[sleeve.row.symbols.index(symbol)])
+        more = (abs(held + signed) - abs(held)) * price
+        added = self.added.get(sleeve.row.pk, 0.0)
+        after = float(sleeve.session.money[1]) + added + more
+        if more > 0.0 and after > cap:
+            words = f"It would hold {after:,.2f}; the approval allows {cap:,.2f}."
+            return [Refusal(CAPITAL_CAP, words)]
+        self.added[sleeve.row.pk] = added + max(more, 0.0)
+        return []
 
     def check(self, ticket: Ticket, *, adds: bool = True) -> list[Refusal]:
         """Ask the guard; an order that passes counts from now on.

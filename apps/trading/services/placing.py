@@ -81,6 +81,10 @@ def _guard(
         price_age_seconds=age_of(sleeve, order.symbol, bar),
         client_id=order.client_id,
     )
+    if not asked.reduce_only:
+        signed = float(order.quantity) * (1.0 if order.side == BUY else -1.0)
+        if refusals := desk.check_cap(sleeve, order.symbol, signed, price):
+            return refusals
     return desk.check(ticket, adds=not asked.reduce_only)
 
 

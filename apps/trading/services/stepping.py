@@ -31,6 +31,7 @@ from apps.trading.models import Account
 from apps.trading.selectors.windows import forget_windows, take_batch
 from apps.trading.services.bars import Bar, terms_of
 from apps.trading.services.deciding import Decided, Stale, decide_all
+from apps.trading.services.deployments import check_claims
 from apps.trading.services.restarts import settle_epoch
 from apps.trading.services.sending import send_intents
 from apps.trading.services.sleeves import Readied, ready_decisions
@@ -94,6 +95,7 @@ def _advance(account_id: int, feed: FeedState, now: datetime) -> tuple[int, int]
     position = feed.position_at
     if position is None or (account.last_bar_at and account.last_bar_at >= position):
         return 0, 0
+    check_claims(account_id=account_id, now=now)
     panel = _panel_for(account, feed, position)
     if panel is None:
         return 0, 0

@@ -124,7 +124,8 @@ def _desk(account: Account, own: Own, settled: list[Sleeve], bar: Bar, now: date
     limits = risk.get_limits(team_id=account.team_id, subject=f"account:{account.pk}").limits
     scopes = covering(team_id=account.team_id, account_id=account.pk)
     fence = sum(Halt.objects.filter(scope__in=scopes).values_list("fence", flat=True))
-    return Desk(account, book, limits, fence, now)
+    caps = selectors.caps_of([sleeve.row for sleeve in settled])
+    return Desk(account, book, limits, fence, now, caps)
 
 
 def _pending(settled: list[Sleeve], own: Own) -> dict[str, float]:
@@ -201,7 +202,8 @@ def _intend(desk: Desk, sleeve: Sleeve, intent: Intent, bar: Bar) -> Order | Non
         price_age_seconds=age_of(sleeve, intent.symbol, bar),
         client_id=order.client_id,
     )
-    refusals = desk.check(ticket)
+    refusals = desk.check_cap(sleeve, intent.symbol, intent.quantity, intent.price)
+    refusals = refusals or desk.check(ticket)
     if refusals:
         desk.refuse(order, refusals)
         sleeve.session.drop(sleeve.row.symbols.index(intent.symbol))

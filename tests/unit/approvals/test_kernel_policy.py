@@ -18,13 +18,14 @@ def only(gates, evidence, stage="paper"):
     return result.status, result.blocks
 
 
-def test_default_gates_list_all_and_bar_nothing_without_figures():
+def test_default_gates_fail_closed_where_the_lab_computes_the_figure():
     results = judge(DEFAULT_GATES, "paper", {})
     assert [r.name for r in results] == ["probe", "deflated_sharpe", "pbo", "trades"]
     assert {r.status for r in results} == {"not_available"}
-    assert not any(r.blocks for r in results)
-    live = [r.name for r in judge(DEFAULT_GATES, "live", {})]
-    assert live == ["probe", "deflated_sharpe", "pbo", "trades", "paper_days", "twin_gap"]
+    assert [r.name for r in results if r.blocks] == ["trades"]
+    live = judge(DEFAULT_GATES, "live", {})
+    assert [r.name for r in live] == [*(r.name for r in results), "paper_days", "twin_gap"]
+    assert [r.name for r in live if r.blocks] == ["trades", "paper_days"]
 
 
 def test_default_thresholds_are_those_of_the_rules():
@@ -40,7 +41,7 @@ def test_default_thresholds_are_those_of_the_rules():
 
 
 @pytest.mark.parametrize(("trades", "expected"), [(29, ("fail", True)), (30, ("pass", False))])
-def test_trades_are_judged_when_the_evidence_has_them(trades, expected):
+def test_trades_are_judged(trades, expected):
     results = {r.name: r for r in judge(DEFAULT_GATES, "paper", {"metrics": {"trades": trades}})}
     assert (results["trades"].status, results["trades"].blocks) == expected
 

@@ -1,0 +1,84 @@
+"""The terms of a promotion: what an approval covers beside the version, and its conditions.
+
+They are fixed when it is proposed and are part of the digest that is signed. Before anything runs
+under the approval, and again at every claim of a worker, they are held against what would run now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from apps.core.kernel.hashing import digest_json
+
+# Held against what would run; a term of None was left open and covers nothing.
+COVERED = {
+    "version": "the version",
+    "code": "the code",
+    "parameters": "the parameters",
+    "engine": "the engine",
+    "data": "the data that the evidence was computed on",
+    "costs": "the cost model",
+    "limits": "the risk limits",
+    "account": "the target account",
+}
+# Enforced while the approval is in force.
+CONDITIONS = {
+    "capital_usd": "at most this capital, USD",
+    "review_on": "to be reviewed by",
+    "valid_until": "in force until",
+}
+LAPSES = {
+    "expired": "its time is over",
+    "review": "its review date has passed and nobody renewed it",
+    "changed": "what it covers has changed",
+    "revoked": "it was taken back",
+}
+
+
+def changed(agreed: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return the names of the covered terms that are no longer as agreed."""
+    return [
+        name
+        for name in COVERED
+        if agreed.get(name) is not None and same(agreed[name]) != same(now.get(name))
+    ]
+
+
+def same(value: Any) -> str:
+    """Return what two values share when they are the same JSON."""
+    return digest_json({"value": value})
+
+
+def words_for(names: list[str]) -> str:
+    """Return changed terms as people say them."""
+    return ", ".join(COVERED[name] for name in names)
+
+
+def valid_until(terms: Mapping[str, Any]) -> datetime | None:
+    """Return when the approval ends by itself; None when it says nothing of that."""
+    text = terms.get("valid_until")
+    return datetime.fromisoformat(text) if text else None
+
+
+def review_on(terms: Mapping[str, Any]) -> date | None:
+    """Return the day on which it is to be reviewed."""
+    text = terms.get("review_on")
+    return date.fromisoformat(text) if text else None
+
+
+def lapse_reason(terms: Mapping[str, Any], now: datetime, grace_days: int) -> str:
+    """Return why an approval with these terms is no longer in force; empty while it is."""
+    ends, review = valid_until(terms), review_on(terms)
+    if ends is not None and now >= ends:
+        return "expired"
+    if review is not None and now.date() > review + timedelta(days=grace_days):
+        return "review"
+    return ""
+
+
+def is_review_due(terms: Mapping[str, Any], now: datetime) -> bool:
+    """Tell whether the review date has come."""
+    review = review_on(terms)
+    return review is not None and now.date() >= review

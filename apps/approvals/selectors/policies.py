@@ -1,0 +1,59 @@
+"""Gates held against past decisions: which approvals of the last year would fail today."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from apps.approvals.kernel import policy, quorum
+from apps.approvals.models import Proposal
+from apps.approvals.selectors.proposals import blocking_gates
+from apps.approvals.selectors.settings import get_setting
+from apps.core.errors import Invalid
+
+YEAR = timedelta(days=365)
+MAX_ROWS = 1000
+
+
+def dry_run(
+    team_id: int,
+    *,
+    now: datetime,
+    gates: Sequence[Mapping[str, Any]] | None = None,
+    since: datetime | None = None,
+) -> dict[str, Any]:
+    """Return what gates come to on the evidence of every promotion approved since, newest first.
+
+    Without ``gates`` they are those in force; without ``since`` it is a year. Nothing is changed.
+    Raises ``Invalid`` for gates that can't be.
+    """
+    began = since or now - YEAR
+    chosen = get_setting(team_id, "approvals.gates") if gates is None else gates
+    try:
+        read = policy.read_gates(chosen)
+    except ValueError as error:
+        message = f"The gates can't be read: {error}."
+        raise Invalid(message, code="setting.value", details={"field": "gates"}) from error
+    found = Proposal.objects.filter(
+        team_id=team_id, kind=quorum.PROMOTION, status="approved", decided_at__gte=began
+    ).order_by("-decided_at", "-id")
+    rows = [_judged(row, read) for row in found[:MAX_ROWS]]
+    failing = sum(row["fails"] for row in rows)
+    return {"since": began, "approvals": len(rows), "failing": failing, "rows": rows}
+
+
+def _judged(row: Proposal, gates: Sequence[policy.Gate]) -> dict[str, Any]:
+    results = [asdict(one) for one in policy.judge(gates, row.target_stage, row.evidence)]
+    failing = blocking_gates(results)
+    return {
+        "id": row.pk,
+        "title": row.title,
+        "subject": row.subject,
+        "target_stage": row.target_stage,
+        "decided_at": row.decided_at,
+        "fails": bool(failing),
+        "failing": failing,
+        "gates": results,
+    }
