@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """Check an evidence pack without the lab: ``verify_evidence.py PACK.zip --key KEY_FILE``.
 
-One file; needs Python 3.11 and the package ``cryptography``. KEY_FILE holds the ledger's verifier
+One file; needs Python 3.11 and the package ``cryptography``. KEY_FILE holds the ledger's public
 key (``LAB_HOME/audit_public_key``), got from somebody you trust. Prints JSON; exit 0 when all
 holds, 1 when something does not, 2 when there is nothing to check.
 
-What is checked: the head of the ledger is signed by the key; every event lies under that head; the
-content's sha-256 is the digest that the proposal was made with and that each decision names; the
-outcome follows from decisions that are in the ledger.
+What is checked: the zip is, byte for byte, the one its manifest makes; the digest of the manifest
+stands in an event of the ledger; every event lies under a head that the key signed, and that head
+extends those signed before. For an approval: the content's sha-256 is the digest that the proposal
+was made with and that each decision names, the outcome follows from decisions that are in the
+ledger, and the version's description has the digest that was approved.
+
+``--witness NOTE --witness-key FILE`` also compares with a head that a witness cosigned.
 """
 
 import argparse
 import base64
 import hashlib
+import io
 import json
 import struct
 import sys
@@ -25,11 +30,19 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 LEAF_FORMAT = b"quantsite-audit/v1"
-PACK_FORMAT = "quantsite-evidence/v1"
+PACK_FORMAT = "quantsite-evidence/v2"
 FIELDS = ("id", "at", "acted_at", "db_user", "team", "actor", "role", "action", "subject", "body")
+MANIFEST, SEAL, SEAL_HEAD = "manifest.json", "seal.json", "seal_checkpoint.txt"
+SAME_TIME = (1980, 1, 1, 0, 0, 0)
+UNIX = 3
+MODE = 0o600 << 16
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DASH = "\u2014"
-MAX_MEMBER = 4_000_000
+MAX_PACK = 300 * 2**20
+HANDOVER = "/key"
+HANDOVER_LINES = 5
+HEAD_LINES = 3
+TWO = 2  # of the kinds of proposal that two people decide
 
 
 class Wrong(Exception):
@@ -41,8 +54,39 @@ def sha(data):
     return hashlib.sha256(data).digest()
 
 
+def decode(text):
+    """Return the bytes of base64 in its one canonical spelling."""
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        message = "base64 that is not canonical"
+        raise Wrong(message)
+    return data
+
+
+def unhex(text):
+    """Return the bytes of hex in lower case."""
+    data = bytes.fromhex(text)
+    if data.hex() != text:
+        message = "hex that is not in lower case"
+        raise Wrong(message)
+    return data
+
+
+def read_json(data):
+    """Return what canonical JSON (RFC 8785) says; strings, whole numbers, lists, objects only."""
+    value = json.loads(data)
+    told = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    if told.encode() != data:
+        message = "JSON that is not canonical"
+        raise Wrong(message)
+    return value
+
+
+# Keys: one follows another by a note that both sign.
+
+
 def read_key(line):
-    """Return name and key of a C2SP verifier key line."""
+    """Return name and bytes of a C2SP verifier key line."""
     name, _, rest = line.strip().partition("+")
     identity, _, encoded = rest.partition("+")
     data = base64.b64decode(encoded, validate=True)
@@ -52,23 +96,53 @@ def read_key(line):
     return name, data
 
 
-def read_checkpoint(note, name, key):
-    """Return size and root of a checkpoint signed by the key."""
-    text, gap, signatures = note.partition("\n\n")
-    origin, size, root = text.split("\n")[:3]
-    if not gap or origin != name:
-        message = f"the checkpoint is of {origin!r}, the key of {name!r}"
+def read_keys(text):
+    """Return the key and the hand-over notes of a published file."""
+    line, _, rest = text.partition("\n")
+    blocks = [block for block in rest.strip("\n").split("\n\n") if block]
+    pairs = zip(blocks[::2], blocks[1::2], strict=False)
+    return line.strip(), [f"{head}\n\n{foot}\n" for head, foot in pairs]
+
+
+def read_handover(note, name):
+    """Return (after, old line, new line, whether old signed, whether new signed)."""
+    text, _, signatures = note.partition("\n\n")
+    lines = text.split("\n")
+    if len(lines) != HANDOVER_LINES or lines[0] != f"{name}{HANDOVER}":
+        message = "a hand-over of keys is not readable or of another log"
         raise Wrong(message)
+    signed = [
+        any(signs(row, f"{text}\n", *read_key(line)) for row in signatures.splitlines())
+        for line in lines[3:]
+    ]
+    return int(lines[1]), lines[3], lines[4], *signed
+
+
+def ring_of(trusted, packed):
+    """Return [(after, name, key)], the oldest first: a trusted key, and those it leads to."""
+    line, notes = read_keys(trusted)
+    name, _ = read_key(line)
+    steps = [read_handover(n, name) for n in dict.fromkeys([*notes, *read_keys(packed)[1]])]
+    steps.sort()
+    lines, afters = [line], [0]
+    for after, old, new, _, by_new in reversed(steps):
+        if new == lines[0] and by_new:
+            lines.insert(0, old)
+            afters[0] = after
+            afters.insert(0, 0)
+    for after, old, new, by_old, by_new in steps:
+        if old == lines[-1] and by_old and by_new:
+            lines.append(new)
+            afters.append(after)
+    return [(after, *read_key(line)) for after, line in zip(afters, lines, strict=True)]
+
+
+def signs(row, text, name, key):
+    """Tell whether a signature line of a note is by this key."""
     head = f"{DASH} {name} "
-    for line in signatures.splitlines():
-        if line.startswith(head) and _signs(line.removeprefix(head), f"{text}\n", name, key):
-            return int(size), base64.b64decode(root, validate=True)
-    message = "the checkpoint is not signed by this key"
-    raise Wrong(message)
-
-
-def _signs(encoded, text, name, key):
-    data = base64.b64decode(encoded, validate=True)
+    if not row.startswith(head):
+        return False
+    data = decode(row.removeprefix(head))
     if data[:4] != sha(name.encode() + b"\n" + key)[:4]:
         return False
     try:
@@ -76,6 +150,31 @@ def _signs(encoded, text, name, key):
     except InvalidSignature:
         return False
     return True
+
+
+def read_checkpoint(note, ring, *, alone=True):
+    """Return size and root of a checkpoint signed by the key of its size, and by nobody else."""
+    text, gap, signatures = note.partition("\n\n")
+    lines, rows = text.split("\n"), signatures.splitlines()
+    name = ring[0][1]
+    if not gap or len(lines) != HEAD_LINES or lines[0] != name:
+        message = f"the checkpoint is of {lines[0]!r}, the key of {name!r}"
+        raise Wrong(message)
+    size, root = int(lines[1]), decode(lines[2])
+    if str(size) != lines[1] or len(root) != hashlib.sha256().digest_size:
+        message = "the checkpoint's size or root is not as it must be"
+        raise Wrong(message)
+    key = [key for after, _, key in ring if after < size][-1]
+    if alone and (len(rows) != 1 or signatures != f"{rows[0]}\n"):
+        message = "the checkpoint has more than the log's signature"
+        raise Wrong(message)
+    if not any(signs(row, f"{text}\n", name, key) for row in rows):
+        message = "the checkpoint is not signed by this key"
+        raise Wrong(message)
+    return size, root
+
+
+# Proofs.
 
 
 def root_from(leaf, index, size, path):
@@ -101,6 +200,30 @@ def root_from(leaf, index, size, path):
     return digest
 
 
+def extends(old, old_root, new, new_root, path):
+    """Tell whether the path shows that the new tree extends the old one (RFC 9162 2.1.4.2)."""
+    if old == new:
+        return old_root == new_root and not path
+    if not 0 < old < new or not path:
+        return False
+    hashes = [old_root, *path] if old & (old - 1) == 0 else list(path)
+    node, last = old - 1, new - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    before = after = hashes[0]
+    for sibling in hashes[1:]:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            before, after = sha(b"\x01" + sibling + before), sha(b"\x01" + sibling + after)
+            while node and not node & 1:
+                node, last = node >> 1, last >> 1
+        else:
+            after = sha(b"\x01" + after + sibling)
+        node, last = node >> 1, last >> 1
+    return last == 0 and before == old_root and after == new_root
+
+
 def read_leaf(data):
     """Return the columns of an event from the bytes of its leaf."""
     if not data.startswith(LEAF_FORMAT):
@@ -121,6 +244,7 @@ def read_leaf(data):
         "id": str(uuid.UUID(bytes=event["id"])),
         "at": _time(event["at"]),
         "acted_at": _time(event["acted_at"]),
+        "team": struct.unpack(">q", event["team"])[0] if event["team"] else None,
         "body": json.loads(event["body"]),
     }
 
@@ -129,50 +253,168 @@ def _time(data):
     return (EPOCH + timedelta(microseconds=struct.unpack(">q", data)[0])).isoformat()
 
 
+def read_event(name, row, size, root):
+    """Return an event, proved to lie under the head."""
+    data = unhex(row["leaf_data"])
+    path = [unhex(text) for text in row["path"]]
+    if root_from(sha(b"\x00" + data), row["leaf_index"], size, path) != root:
+        message = f"{name} is not what the ledger holds at leaf {row['leaf_index']}"
+        raise Wrong(message)
+    event = {**read_leaf(data), "leaf": row["leaf_index"]}
+    if event["id"] != row["id"]:
+        message = f"{name} names another event than its leaf"
+        raise Wrong(message)
+    return event
+
+
+# The pack.
+
+
+def read_pack(data):
+    """Return the files of a pack whose every byte is as its manifest says."""
+    if len(data) > MAX_PACK:
+        message = "the pack is too large"
+        raise Wrong(message)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > MAX_PACK:
+            message = "the files of the pack are too large"
+            raise Wrong(message)
+        pack = {member.filename: archive.read(member) for member in members}
+    _check_files(pack)
+    if _zip(pack) != data:
+        message = "the zip is not the one that its files make: something was added or changed"
+        raise Wrong(message)
+    return pack
+
+
+def _check_files(pack):
+    missing = {MANIFEST, SEAL, SEAL_HEAD} - set(pack)
+    if missing:
+        message = f"the pack lacks {', '.join(sorted(missing))}"
+        raise Wrong(message)
+    manifest = json.loads(pack[MANIFEST])
+    if manifest.get("format") != PACK_FORMAT:
+        message = f"the pack is of format {manifest.get('format')!r}"
+        raise Wrong(message)
+    named = {row["name"]: row for row in manifest["files"]}
+    others = set(pack) - {MANIFEST, SEAL, SEAL_HEAD}
+    if set(named) != others:
+        odd = sorted(set(named) ^ others)
+        message = f"the manifest and the pack differ in {', '.join(odd[:5])}"
+        raise Wrong(message)
+    for name, row in named.items():
+        if (row["size"], row["sha256"]) != (len(pack[name]), sha(pack[name]).hex()):
+            message = f"{name} is not what the manifest names"
+            raise Wrong(message)
+
+
+def _zip(files):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as pack:
+        for name, data in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, SAME_TIME)
+            entry.create_system, entry.external_attr = UNIX, MODE
+            pack.writestr(entry, data)
+    return out.getvalue()
+
+
+def check_seal(pack, ring, size, root):
+    """Return the sealing event: it names this manifest, under a head that extends the pack's."""
+    row = read_json(pack[SEAL])
+    if set(row) != {"id", "leaf_index", "leaf_data", "path", "consistency"}:
+        message = "seal.json has other fields than a seal"
+        raise Wrong(message)
+    seal_size, seal_root = read_checkpoint(pack[SEAL_HEAD].decode(), ring)
+    path = [unhex(text) for text in row["consistency"]]
+    if not extends(size, root, seal_size, seal_root, path):
+        message = "the head of the seal does not extend the head of the events"
+        raise Wrong(message)
+    event = read_event(SEAL, row, seal_size, seal_root)
+    if event["action"] != "evidence.sealed" or event["body"].get("manifest") != (
+        sha(pack[MANIFEST]).hex()
+    ):
+        message = "the ledger holds no seal of this manifest"
+        raise Wrong(message)
+    return event
+
+
 def read_events(pack, size, root):
     """Return the events of the pack, each proved to lie under the head, in their order."""
-    events = []
-    for name in sorted(n for n in pack if n.startswith("events/")):
-        row = json.loads(pack[name])
-        data = bytes.fromhex(row["leaf_data"])
-        path = [bytes.fromhex(text) for text in row["path"]]
-        if root_from(sha(b"\x00" + data), row["leaf_index"], size, path) != root:
-            message = f"{name} is not what the ledger holds at leaf {row['leaf_index']}"
-            raise Wrong(message)
-        event = {**read_leaf(data), "leaf": row["leaf_index"]}
-        if event["id"] != row["id"]:
-            message = f"{name} names another event than its leaf"
-            raise Wrong(message)
-        events.append(event)
-    return sorted(events, key=lambda event: event["leaf"])
-
-
-def judge(content, summary, events):
-    """Return what was decided by the events alone; raise unless all fits together."""
-    digest = hashlib.sha256(content).hexdigest()
-    subject = f"proposal:{summary['id']}"
-    if {event["subject"] for event in events} != {subject}:
-        message = "the events are not those of this proposal"
+    names = sorted(name for name in pack if name.startswith("events/"))
+    events = [read_event(name, read_json(pack[name]), size, root) for name in names]
+    leaves = [event["leaf"] for event in events]
+    if not events or leaves != sorted(set(leaves)):
+        message = "there are no events, or they are not in the order of the ledger"
         raise Wrong(message)
-    made = [event for event in events if event["action"] == "proposal.created"]
+    return events
+
+
+def check_older(pack, ring, size, root):
+    """Check that the head extends each of those signed before; return how many."""
+    names = sorted(name for name in pack if name.startswith("consistency/"))
+    for name in names:
+        row = read_json(pack[name])
+        old, old_root = read_checkpoint(row["checkpoint"], ring)
+        if not extends(old, old_root, size, root, [unhex(text) for text in row["path"]]):
+            message = f"the head does not extend the one of {name}"
+            raise Wrong(message)
+    return len(names)
+
+
+# What the events say.
+
+
+def judge(pack, about, events):
+    """Return what was decided by the events alone; raise unless all fits together."""
+    content, summary = pack["content.json"], json.loads(pack["proposal.json"])
+    digest = sha(content).hex()
+    subject = f"proposal:{summary['id']}"
+    own = [event for event in events if event["subject"] == subject]
+    made = [event for event in own if event["action"] == "proposal.created"]
     if len(made) != 1 or made[0]["body"].get("digest") != digest:
         message = "content.json is not what was proposed: its digest is not in the ledger"
         raise Wrong(message)
-    votes = [event for event in events if event["action"].startswith("proposal.vote.")]
+    votes = [event for event in own if event["action"].startswith("proposal.vote.")]
     for vote in votes:
         _check_vote(vote, made[0], digest)
     if len({vote["actor"] for vote in votes}) != len(votes):
         message = "one person decided twice"
         raise Wrong(message)
-    outcome = _outcome(events)
+    outcome = _outcome(own)
     approvals = [vote for vote in votes if vote["action"] == "proposal.vote.approve"]
     if outcome == "approved" and len(approvals) < _people_needed(content):
-        message = f"tier {json.loads(content)['tier']} was approved by {len(approvals)} only"
+        message = f"the proposal was approved by {len(approvals)} only"
         raise Wrong(message)
-    if (summary["digest"], summary["status"]) != (digest, outcome):
+    stated = (about["proposal"], about["digest"], summary["digest"], summary["status"])
+    if stated != (summary["id"], digest, digest, outcome):
         message = f"proposal.json says {summary['status']}, the ledger {outcome}"
         raise Wrong(message)
+    _check_version(pack, json.loads(content))
     return digest, outcome, votes
+
+
+def _check_version(pack, content):
+    """Check that the version has the digest that was proposed, and each part its own."""
+    if "version.json" not in pack:
+        return
+    if sha(pack["version.json"]).hex() != content["subject_digest"]:
+        message = "version.json is not the version that was proposed"
+        raise Wrong(message)
+    version = json.loads(pack["version.json"])
+    source = pack.get("artifacts/source.py")
+    if version["kind"] == "python" and (source is None or sha(source).hex() != version["source"]):
+        message = "artifacts/source.py is not the text of the version"
+        raise Wrong(message)
+    run = json.loads(pack.get("artifacts/run.json", b"{}"))
+    facts = content["evidence"].get("facts", {})
+    if run and (run["run"], run["digest"]) != (facts.get("run"), facts.get("run digest")):
+        message = "artifacts/run.json is not the run that the proposal names"
+        raise Wrong(message)
+    for name, digest in run.get("artifacts", {}).items():
+        if sha(pack[f"artifacts/{name}.parquet"]).hex() != digest:
+            message = f"artifacts/{name}.parquet is not what the run kept"
+            raise Wrong(message)
 
 
 def _check_vote(vote, made, digest):
@@ -185,46 +427,92 @@ def _check_vote(vote, made, digest):
 
 
 def _people_needed(content):
-    """Return how many people a promotion of this tier takes."""
+    """Return how many people a proposal like this takes."""
     shown = json.loads(content)
-    return shown["tier"] if shown["kind"] == "promotion" else 1
+    if shown["kind"] == "promotion":
+        return shown["tier"]
+    return TWO if shown["kind"] == "configuration" else 1
 
 
 def _outcome(events):
-    ends = {"proposal.approved", "proposal.rejected", "proposal.withdrawn", "proposal.expired"}
+    words = ("approved", "rejected", "withdrawn", "expired", "superseded")
+    ends = {f"proposal.{word}" for word in words}
     found = [event["action"].partition(".")[2] for event in events if event["action"] in ends]
-    words = {event["action"].rpartition(".")[2] for event in events if ".vote." in event["action"]}
+    votes = {event["action"].rpartition(".")[2] for event in events if ".vote." in event["action"]}
     outcome = found[0] if len(found) == 1 else "open" if not found else "unclear"
     needs = {"approved": "approve", "rejected": "reject"}.get(outcome)
-    if outcome == "unclear" or (needs and needs not in words):
+    if outcome == "unclear" or (needs and needs not in votes):
         message = f"the outcome {', '.join(found)} does not follow from the decisions"
         raise Wrong(message)
     return outcome
 
 
-def verify(path, key_line):
-    """Return the report on a pack."""
-    name, key = read_key(key_line)
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        if any(member.file_size > MAX_MEMBER for member in members):
-            message = "a file in the pack is too large"
+def period(about, events):
+    """Check that the events are of the period that is named."""
+    since, until = (datetime.fromisoformat(about[name]) for name in ("since", "until"))
+    for event in events:
+        if not since <= datetime.fromisoformat(event["at"]) < until:
+            message = f"leaf {event['leaf']} is not of the period"
             raise Wrong(message)
-        pack = {member.filename: archive.read(member) for member in members}
-    summary = json.loads(pack["proposal.json"])
-    if summary.get("format") != PACK_FORMAT:
-        message = f"the pack is of format {summary.get('format')!r}"
-        raise Wrong(message)
-    size, root = read_checkpoint(pack["checkpoint.txt"].decode(), name, key)
+
+
+def compare_witness(note, key_line, ring, size, root):
+    """Return when a witness saw a head of this log; raise for one that contradicts the pack."""
+    name, _, rest = key_line.strip().partition("+")
+    key = base64.b64decode(rest.partition("+")[2], validate=True)
+    text, _, signatures = note.partition("\n\n")
+    seen, seen_root = read_checkpoint(note, ring, alone=False)
+    head = f"{DASH} {name} "
+    for row in signatures.splitlines():
+        if row.startswith(head):
+            data = decode(row.removeprefix(head))
+            seconds = struct.unpack(">Q", data[4:12])[0]
+            message = f"cosignature/v1\ntime {seconds}\n{text}\n".encode()
+            Ed25519PublicKey.from_public_bytes(key[1:]).verify(data[12:], message)
+            if seen == size and seen_root != root:
+                message = "the witness saw another tree of this size: the ledger was rewritten"
+                raise Wrong(message)
+            return {"size": seen, "at": (EPOCH + timedelta(seconds=seconds)).isoformat()}
+    message = "the note is not signed by this witness"
+    raise Wrong(message)
+
+
+def verify(data, key_text):
+    """Return the report on a pack, the ring of keys, and the head of the seal."""
+    pack = read_pack(data)
+    ring = ring_of(key_text, pack["keys.txt"].decode())
+    size, root = read_checkpoint(pack["checkpoint.txt"].decode(), ring)
     events = read_events(pack, size, root)
-    digest, outcome, votes = judge(pack["content.json"], summary, events)
-    return {
+    older = check_older(pack, ring, size, root)
+    seal = check_seal(pack, ring, size, root)
+    manifest = json.loads(pack[MANIFEST])
+    about = manifest["about"]
+    if {event["team"] for event in [*events, seal]} != {about["team"]}:
+        message = "the events are not all of one team"
+        raise Wrong(message)
+    report = {
         "ok": True,
-        "proposal": summary["id"],
+        "kind": manifest["kind"],
+        "about": about,
+        "files": len(pack),
+        "events": len(events),
+        "older_heads": older,
+        "tree_size": size,
+        "sealed_by": seal["actor"],
+        "sealed_at_leaf": seal["leaf"],
+    }
+    if manifest["kind"] == "period":
+        period(about, events)
+        return report, ring, (size, root)
+    return {**report, **_decided(pack, about, events)}, ring, (size, root)
+
+
+def _decided(pack, about, events):
+    digest, outcome, votes = judge(pack, about, events)
+    return {
+        "proposal": about["proposal"],
         "digest": digest,
         "outcome": outcome,
-        "events": len(events),
-        "tree_size": size,
         "decisions": [
             {
                 "decider": vote["actor"],
@@ -239,22 +527,51 @@ def verify(path, key_line):
     }
 
 
+def look(asked):
+    """Return the report that is asked for."""
+    with asked.pack.open("rb") as file:
+        data = file.read(MAX_PACK + 1)
+    report, ring, head = verify(data, asked.key.read_text(encoding="utf-8"))
+    if asked.witness:
+        note = asked.witness.read_text(encoding="utf-8")
+        line = asked.witness_key.read_text(encoding="utf-8")
+        report["witness"] = compare_witness(note, line, ring, *head)
+    return report
+
+
 def main(arguments=None):
     """Check and print; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pack", type=Path, help="the zip")
-    parser.add_argument("--key", type=Path, required=True, help="file with the verifier key")
+    parser.add_argument("--key", type=Path, required=True, help="file with the ledger's key")
+    parser.add_argument("--witness", type=Path, help="a note that a witness cosigned")
+    parser.add_argument("--witness-key", type=Path, help="file with the witness's key")
     asked = parser.parse_args(arguments)
     try:
-        key_line = asked.key.read_text(encoding="utf-8")
-        read_key(key_line)
-        report, status = verify(asked.pack, key_line), 0
+        read_key(asked.key.read_text(encoding="utf-8").partition("\n")[0])
+        report, status = look(asked), 0
     except Wrong as error:
         report, status = {"ok": False, "problem": str(error)}, 1
-    except (OSError, ValueError, KeyError, TypeError, struct.error, zipfile.BadZipFile) as error:
+    except InvalidSignature:
+        report, status = {"ok": False, "problem": "the witness's signature does not hold"}, 1
+    except UNREADABLE as error:
         report, status = {"ok": False, "problem": f"not a readable pack or key: {error!r}"}, 2
     print(json.dumps(report, indent=1))
     return status
+
+
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    RuntimeError,
+    OverflowError,
+    struct.error,
+    zipfile.BadZipFile,
+)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest
-from ninja import Query, Router
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router, Status
 
 from apps.audit import schemas, selectors
+from apps.audit.selectors import exports
+from apps.audit.services import packing
+from apps.audit.services.reconciling import reconcile
+from apps.core import clock
 from apps.core.doors import permission, signed_in
 from apps.core.rest import Page, Paging, page
 
@@ -42,6 +46,34 @@ def read_consistency(
     return selectors.get_consistency(asked.old, asked.new)
 
 
+@router.get("/audit/evidence")
+@permission("audit.export")
+def read_evidence_of_period(
+    request: HttpRequest, asked: Query[schemas.PeriodFilter]
+) -> HttpResponse:
+    """Return a sealed pack of the team's events of a period; taking it is recorded."""
+    data, name = packing.export_period(
+        actor=signed_in(request), since=asked.since, until=asked.until, now=clock.now()
+    )
+    return download(data, name, "application/zip")
+
+
+@router.get("/audit/export")
+@permission("audit.export")
+def export_events(request: HttpRequest, asked: Query[schemas.ExportFilter]) -> HttpResponse:
+    """Return the team's events as CSV, or as JSON lines with each event's proof."""
+    data, name, media = exports.export_events(signed_in(request).team, asked.kind, asked.wanted())
+    return download(data, name, media)
+
+
+@router.post("/audit/reconcile", response={201: schemas.ReconciledOut})
+@permission("ops.manage")
+def reconcile_ledger(request: HttpRequest, body: schemas.ReconcileIn) -> Any:
+    """Accept that a restored backup lacks events; trading may be resumed afterwards."""
+    event = reconcile(actor=signed_in(request), reason=body.reason, now=clock.now())
+    return Status(201, {"event": event})
+
+
 @router.get("/audit/verify", response=schemas.VerifyOut)
 @permission("audit.read")
 def verify_event(request: HttpRequest, event: UUID) -> Any:
@@ -56,3 +88,10 @@ def read_event(request: HttpRequest, event_id: UUID) -> Any:
     """Return an event with its inclusion proof."""
     event = selectors.get_event(event_id, signed_in(request).team)
     return schemas.event_detail(event)
+
+
+def download(data: bytes, name: str, media: str) -> HttpResponse:
+    """Return bytes as a file to keep."""
+    answer = HttpResponse(data, content_type=media)
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from ninja import Field, Schema
@@ -25,6 +25,35 @@ class EventFilter(Schema):
     search: str = ""
     since: datetime | None = None
     before: datetime | None = None
+
+
+class PeriodFilter(Schema):
+    """From a time to before another."""
+
+    since: datetime
+    until: datetime
+
+
+class ExportFilter(EventFilter):
+    """The trail's filter, and as what to export: ``csv``, or ``jsonl`` with proofs."""
+
+    kind: Literal["csv", "jsonl"] = Field(default="csv", alias="format")
+
+    def wanted(self) -> dict[str, Any]:
+        """Return the filter's arguments alone."""
+        return self.dict(include=set(EventFilter.model_fields))
+
+
+class ReconcileIn(Schema):
+    """Why the ledger lacks events."""
+
+    reason: str = Field(min_length=10, max_length=1000)
+
+
+class ReconciledOut(Schema):
+    """The event that says so."""
+
+    event: UUID
 
 
 class EventOut(Schema):

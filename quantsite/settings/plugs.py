@@ -91,6 +91,9 @@ DECISION_EFFECTS: dict[str, dict[str, object]] = {
     "stages": {"CLASS": "apps.strategies.receivers.StageMove"},
     "settings": {"CLASS": "apps.approvals.receivers.SettingChange"},
     "deployments": {"CLASS": "apps.trading.receivers.Lapsed"},
+    "limits": {"CLASS": "apps.risk.receivers.LimitChange"},
+    "resume": {"CLASS": "apps.trading.receivers.Resumption"},
+    "order": {"CLASS": "apps.trading.receivers.Trade"},
 }
 STRATEGY_LIBRARY: dict[str, dict[str, object]] = {
     "buy_and_hold": {"CLASS": "apps.strategies.library.buy_and_hold.BuyAndHold"},

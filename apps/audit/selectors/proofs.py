@@ -99,6 +99,16 @@ def _proof(leaf: AuditLeaf, newest: AuditCheckpoint) -> Proof:
     )
 
 
+def heads_over(leaves: Sequence[int], size: int) -> list[AuditCheckpoint]:
+    """Return the heads below ``size`` that first held the first and the last of the leaves."""
+    found = {}
+    for leaf in (min(leaves), max(leaves)):
+        rows = AuditCheckpoint.objects.filter(size__gt=leaf, size__lt=size)
+        if (row := rows.order_by("size").first()) is not None:
+            found[row.size] = row
+    return [found[key] for key in sorted(found)]
+
+
 @dataclass(frozen=True, slots=True)
 class Consistency:
     """What shows that the tree of ``new_size`` leaves extends that of ``old_size`` (RFC 9162)."""

@@ -85,6 +85,14 @@ def get_run(run_id: UUID | str, team_id: int) -> Run:
     return run
 
 
+def find_run(run_id: UUID | str, team_id: int) -> Run | None:
+    """Return a run of the team, or None."""
+    try:
+        return get_run(run_id, team_id)
+    except NotFound:
+        return None
+
+
 def get_done_run(run_id: UUID | str, team_id: int) -> Run:
     """Return a run that has a result. Raises ``Conflict`` while it has none."""
     run = get_run(run_id, team_id)

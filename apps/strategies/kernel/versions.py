@@ -31,16 +31,30 @@ class Line:
     text: str
 
 
-def digest_of(*, kind: str, plug: str, source_digest: str, params: dict[str, Any]) -> str:
-    """Return the sha-256 of everything that decides what a version does."""
-    content = {
+def version_content(
+    *, kind: str, plug: str, source_digest: str, params: dict[str, Any], engine: str
+) -> dict[str, Any]:
+    """Return everything that decides what a version does."""
+    return {
         "kind": kind,
         "plug": plug,
         "source": source_digest,
         "params": params,
-        "engine": ENGINE_VERSION,
+        "engine": engine,
     }
-    return digest_json(content)
+
+
+def digest_of(*, kind: str, plug: str, source_digest: str, params: dict[str, Any]) -> str:
+    """Return the sha-256 of everything that decides what a version does."""
+    return digest_json(
+        version_content(
+            kind=kind,
+            plug=plug,
+            source_digest=source_digest,
+            params=params,
+            engine=ENGINE_VERSION,
+        )
+    )
 
 
 def diff_params(before: dict[str, Any], after: dict[str, Any]) -> list[ParamChange]:

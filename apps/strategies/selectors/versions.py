@@ -10,6 +10,7 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from apps.audit.selectors import list_events
 from apps.core.errors import NotFound
+from apps.core.kernel.hashing import canonical_json
 from apps.strategies.kernel.comparison import AROUND, Row, compare
 from apps.strategies.kernel.user_code import digest_of_text
 from apps.strategies.kernel.versions import (
@@ -18,6 +19,7 @@ from apps.strategies.kernel.versions import (
     ParamChange,
     diff_params,
     diff_text,
+    version_content,
 )
 from apps.strategies.models import Strategy as StrategyRow
 from apps.strategies.models import StrategyVersion
@@ -127,6 +129,23 @@ def get_version_detail(version_id: int, team_id: int) -> dict[str, Any]:
     """Return a version with the source text it was made from. Raises ``NotFound``."""
     row = _version_row(version_id, team_id)
     return {**asdict(view_of(row)), "source": row.source}
+
+
+def get_version_files(version_id: int | str, team_id: int) -> dict[str, bytes]:
+    """Return what a version is as files: the sha-256 of the first is the version's digest.
+
+    Raises ``NotFound``.
+    """
+    row = _version_row(version_id, team_id)
+    content = version_content(
+        kind=row.strategy.kind,
+        plug=plug_of(row),
+        source_digest=row.source_digest,
+        params=row.params,
+        engine=row.engine,
+    )
+    source = {"artifacts/source.py": row.source.encode()} if row.source else {}
+    return {"version.json": canonical_json(content), **source}
 
 
 def _version_row(version_id: int | str, team_id: int) -> StrategyVersion:
