@@ -7,7 +7,7 @@ number, or nothing at all for a stranger. A forgotten filter then finds nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
@@ -35,3 +35,14 @@ def scope(name: str) -> Iterator[None]:
 def team(team_id: int | None) -> AbstractContextManager[None]:
     """Return a context in which the shared rows and one team's are there; None sees nothing."""
     return scope(NOBODY if team_id is None else str(team_id))
+
+
+def holding(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what is made piece by piece in the scope of now, though asked for later."""
+    name, made = current(), iter(pieces)
+    while True:
+        with scope(name):
+            piece = next(made, None)
+        if piece is None:
+            return
+        yield piece

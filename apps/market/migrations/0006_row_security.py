@@ -8,14 +8,13 @@ from django.db import migrations
 
 FUNCTIONS = """
 -- The team whose rows are seen; null for the lab itself, which sees all, and for nobody.
-CREATE FUNCTION quantsite_team() RETURNS int LANGUAGE sql STABLE PARALLEL SAFE AS $$
+CREATE OR REPLACE FUNCTION quantsite_team() RETURNS int LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT nullif(nullif(current_setting('quantsite.scope', true), 'lab'), '')::int
 $$;
-CREATE FUNCTION quantsite_is_lab() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS $$
+CREATE OR REPLACE FUNCTION quantsite_is_lab() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT coalesce(current_setting('quantsite.scope', true), '') = 'lab'
 $$;
 """
-DROP_FUNCTIONS = "DROP FUNCTION quantsite_team(); DROP FUNCTION quantsite_is_lab();"
 GUARD = """
 ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
 CREATE POLICY seen ON {table} FOR SELECT USING ({seen});
@@ -82,7 +81,8 @@ def owned_by(table, column, parent):
 class Migration(migrations.Migration):
     dependencies = [("market", "0005_bar_history")]
     operations = [
-        migrations.RunSQL(FUNCTIONS, DROP_FUNCTIONS),
+        # Left there when going back: the policies of other apps call them.
+        migrations.RunSQL(FUNCTIONS, migrations.RunSQL.noop),
         *(
             migrations.RunSQL(
                 GUARD.format(table=table, seen=seen, own=own), OPEN.format(table=table)
