@@ -39,14 +39,17 @@ WHERE account_id = %s AND deployment_id = %s AND symbol <> ALL(%s::text[])
 """
 READ_POINTS = """
 SELECT extract(epoch FROM ts)::float8 * 1e6, equity, cash, gross, net FROM (
+    -- Through the account, which row security guards; it can't guard this table (decision 41).
     SELECT * FROM trading_equity
-    WHERE account_id = %s AND deployment_id = %s AND epoch = %s
+    WHERE account_id = (SELECT id FROM trading_account WHERE id = %s)
+        AND deployment_id = %s AND epoch = %s
     ORDER BY ts DESC LIMIT %s
 ) newest ORDER BY ts
 """
 
 READ_TAILS = """
-SELECT a.id, e.equity FROM unnest(%s::int8[], %s::int4[]) AS a (id, epoch), LATERAL (
+SELECT a.id, e.equity FROM unnest(%s::int8[], %s::int4[]) AS a (id, epoch)
+JOIN trading_account own ON own.id = a.id, LATERAL (
     SELECT ts, equity FROM trading_equity
     WHERE account_id = a.id AND deployment_id = %s AND epoch = a.epoch
     ORDER BY ts DESC LIMIT %s
