@@ -41,15 +41,20 @@ class ActorMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Find out who asks, and answer with that team's rows in reach."""
-        with tenancy.scope(tenancy.NOBODY):
+        with tenancy.scope(tenancy.LAB):  # whose rows they may see is only known afterwards
             identify(request)
         with tenancy.team(request.actor.team_id if request.actor else None):  # type: ignore[attr-defined]
-            return self.get_response(request)
+            response = self.get_response(request)
+            if response.streaming and not response.is_async:  # type: ignore[attr-defined]
+                pieces = response.streaming_content  # type: ignore[attr-defined]
+                response.streaming_content = tenancy.holding(pieces)  # type: ignore[attr-defined]
+            return response
 
 
 def identify(request: Any) -> None:
     """Set ``actor``, and ``caller`` for the limits or ``auth_error`` when there is no actor."""
     request.actor, request.caller, request.auth_error = None, "", None
+    request.teams = []
     is_rest = request.path.startswith(API)
     try:
         if is_rest and request.headers.get("Authorization"):
@@ -72,7 +77,7 @@ def _by_token(request: Any) -> None:
 
 
 def _by_session(request: Any, *, check: bool) -> None:
-    actor = selectors.actor_of_user(request.user, request.session.get(TEAM_KEY))
+    actor, request.teams = selectors.find_seat(request.user, request.session.get(TEAM_KEY))
     if actor and check and request.method not in SAFE and check_csrf(request):
         message = "The X-CSRFToken header is missing or stale; reload the page and try again."
         raise Denied(message, code="csrf")
@@ -209,7 +214,7 @@ def page_context(request: Any) -> dict[str, Any]:
         "open_jobs": [],
     }
     if actor is not None and actor.user_id is not None:
-        teams = selectors.list_teams(actor.user_id)
+        teams = sorted(request.teams, key=lambda team: team.name)
         context["teams"] = teams
         context["team"] = next((team for team in teams if team.id == actor.team_id), None)
         context["can"] = actor.permissions

@@ -13,7 +13,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from apps.accounts.kernel import tokens
 from apps.accounts.kernel.roles import permissions_of
 from apps.accounts.models import Invitation, Membership, Team, Token, User
-from apps.core import jobs
+from apps.core import jobs, tenancy
 from apps.core.actors import Actor
 from apps.core.errors import NotFound, Unauthenticated
 from apps.core.models import FINAL_STATES, Job
@@ -58,19 +58,28 @@ class TokenUse:
 
 def actor_of_user(user: Any, team_id: int | None = None) -> Actor | None:
     """Return the person acting in ``team_id``, else in the team last chosen; None without one."""
+    return find_seat(user, team_id)[0]
+
+
+def find_seat(user: Any, team_id: int | None = None) -> tuple[Actor | None, list[TeamView]]:
+    """Return the person acting in a team as ``actor_of_user`` does, and all their teams."""
     if not user.is_authenticated or not user.is_active:
-        return None
-    memberships = {m.team_id: m for m in Membership.objects.filter(user_id=user.pk).order_by("id")}
+        return None, []
+    with tenancy.scope(tenancy.LAB):
+        rows = Membership.objects.filter(user_id=user.pk).select_related("team").order_by("id")
+        memberships = {row.team_id: row for row in rows}
+    teams = [_team_view(row.team, row.role) for row in memberships.values()]
     for wanted in (team_id, user.last_team_id, *memberships):
         if wanted in memberships:
-            return _actor(user.pk, user.email, wanted, memberships[wanted].role)
-    return None
+            return _actor(user.pk, user.email, wanted, memberships[wanted].role), teams
+    return None, teams
 
 
 def actor_of_user_id(user_id: int, team_id: int) -> Actor | None:
     """Return the person acting in the team; None when disabled, removed or unknown."""
     found = Membership.objects.filter(user_id=user_id, team_id=team_id, user__is_active=True)
-    membership = found.select_related("user").first()
+    with tenancy.scope(tenancy.LAB):  # they may look from another team of theirs
+        membership = found.select_related("user").first()
     return _actor(user_id, membership.user.email, team_id, membership.role) if membership else None
 
 
@@ -179,7 +188,8 @@ def list_members(team_id: int) -> list[Member]:
 def list_teams(user_id: int) -> list[TeamView]:
     """Return the teams of a person, by name."""
     rows = Membership.objects.filter(user_id=user_id).select_related("team").order_by("team__name")
-    return [_team_view(row.team, row.role) for row in rows]
+    with tenancy.scope(tenancy.LAB):
+        return [_team_view(row.team, row.role) for row in rows]
 
 
 def get_team(team_id: int) -> TeamView:
@@ -192,12 +202,14 @@ def get_team(team_id: int) -> TeamView:
 
 def list_team_ids() -> list[int]:
     """Return every team of the lab."""
-    return list(Team.objects.order_by("pk").values_list("pk", flat=True))
+    with tenancy.scope(tenancy.LAB):
+        return list(Team.objects.order_by("pk").values_list("pk", flat=True))
 
 
 def get_founders() -> TeamView | None:
     """Return the lab's first team, which runs what all teams share; None in an empty lab."""
-    team = Team.objects.order_by("pk").first()
+    with tenancy.scope(tenancy.LAB):
+        team = Team.objects.order_by("pk").first()
     return _team_view(team) if team else None
 
 
@@ -222,7 +234,8 @@ def list_open_invitations(team_id: int, now: datetime) -> QuerySet[Invitation]:
 def find_invitation(plain: str, now: datetime) -> Invitation | None:
     """Return the invitation of a link, or None when it can't be accepted any more."""
     rows = Invitation.objects.filter(digest=tokens.digest_of(plain), accepted_at=None)
-    return rows.filter(revoked_at=None, expires_at__gt=now).select_related("team").first()
+    with tenancy.scope(tenancy.LAB):  # who brings the secret of a link need belong to no team
+        return rows.filter(revoked_at=None, expires_at__gt=now).select_related("team").first()
 
 
 def find_user(email: str) -> User | None:

@@ -6,26 +6,64 @@ from django.db import ProgrammingError, connection, connections, transaction
 
 from apps.core import tenancy
 from apps.market.models import Dataset, IngestRun, Instrument, Series
+from apps.ops.models import Alert
+from tests.factories.crowd import Crowd
 
-# Time series are reached through the store with a checked series; a feed is the lab's own.
+BY_SERIES = "a time series: TimescaleDB refuses policies; the store asks for a guarded row first"
+BY_PERSON = "of a person, who may belong to several teams or to none yet"
+LAB = "of the lab, not of a team"
+DJANGO = "Django's own bookkeeping, with no row of any team"
 UNGUARDED = {
-    "market_bar",
-    "market_bar_history",
-    "market_metric",
-    "market_metric_history",
-    "market_feedsession",
-    "market_storagestep",
-    "market_rollup",
+    "market_bar": BY_SERIES,
+    "market_bar_history": BY_SERIES,
+    "market_bar_minute": BY_SERIES,
+    "market_metric": BY_SERIES,
+    "market_metric_history": BY_SERIES,
+    "market_storagestep": LAB,
+    "market_rollup": LAB,
+    "market_feedsession": LAB,
+    "backtests_equity": BY_SERIES,
+    "trading_equity": BY_SERIES,
+    "ops_healthsample": LAB,
+    "accounts_user": BY_PERSON,
+    "accounts_user_groups": BY_PERSON,
+    "accounts_user_user_permissions": BY_PERSON,
+    "account_emailaddress": BY_PERSON,
+    "account_emailconfirmation": BY_PERSON,
+    "mfa_authenticator": BY_PERSON,
+    "usersessions_usersession": BY_PERSON,
+    "django_session": BY_PERSON,
+    "auth_group": DJANGO,
+    "auth_group_permissions": DJANGO,
+    "auth_permission": DJANGO,
+    "django_content_type": DJANGO,
+    "django_migrations": DJANGO,
 }
+# Copies TimescaleDB keeps by itself, and the tables of minutes it makes longer bars of.
+MADE_BY_THE_STORE = ("market_bar_",)
+# The ledger's policies are its own SQL; beside the events there are hashes and keys only.
+OF_THE_TREE = "audit."
 OPEN_DATASET = {"source": "s", "title": "t"}
 
 
-def market_tables(cursor):
+def all_tables(cursor):
+    """Every table of the site and the ledger, with whether policies guard it."""
     cursor.execute(
-        "SELECT relname, relrowsecurity FROM pg_class WHERE relkind IN ('r', 'p')"
-        " AND relname LIKE 'market\\_%'"
+        "SELECT CASE n.nspname WHEN 'public' THEN relname ELSE n.nspname || '.' || relname END,"
+        " relrowsecurity FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+        " WHERE relkind IN ('r', 'p') AND n.nspname IN ('public', 'audit') ORDER BY 1"
     )
     return dict(cursor.fetchall())
+
+
+def guarded_tables(cursor):
+    return [table for table, is_guarded in all_tables(cursor).items() if is_guarded]
+
+
+def counts(raw, scope, tables):
+    """How many rows of each table the application's role sees in a scope."""
+    raw.execute("SELECT set_config(%s, %s, false)", [tenancy.SETTING, scope])
+    return {t: raw.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in tables}
 
 
 def make_dataset(team, now, name="private"):
@@ -38,26 +76,62 @@ def make_dataset(team, now, name="private"):
     return dataset
 
 
-@pytest.mark.django_db
-def test_every_table_of_market_is_guarded(servers):
-    with connection.cursor() as cursor:
-        tables = market_tables(cursor)
-    left_open = {table for table, is_guarded in tables.items() if not is_guarded}
-    assert left_open <= UNGUARDED | {t for t in left_open if t.startswith("market_bar_")}
-    assert {"market_dataset", "market_series", "market_providerkey"} <= set(tables)
-
-
-def test_without_a_team_the_role_of_the_application_sees_nothing(live_db, sample, team, now):
+def fill(team, now):
     make_dataset(team, now)
+    with transaction.atomic():
+        Crowd(team, now).grow(2)
+        Alert.objects.filter(team=None).update(team=team)  # the lab's own are shown to all
+
+
+@pytest.mark.django_db
+def test_every_table_is_guarded_or_listed_with_a_reason(servers):
+    with connection.cursor() as cursor:
+        tables = all_tables(cursor)
+        cursor.execute(
+            "SELECT tablename, cmd, qual, with_check FROM pg_policies WHERE schemaname = 'public'"
+        )
+        policies = cursor.fetchall()
+    left_open = {table for table, is_guarded in tables.items() if not is_guarded}
+    unlisted = left_open - set(UNGUARDED)
+    assert {t for t in unlisted if not t.startswith((*MADE_BY_THE_STORE, OF_THE_TREE))} == set()
+    assert {t for t in set(UNGUARDED) & set(tables) if tables[t]} == set(), "guarded by now"
+    assert all(UNGUARDED.values())
+    ruled = {table: set() for table, *_ in policies}
+    for table, command, *rules in policies:
+        ruled[table].add(command)
+        assert all("quantsite_is_lab" in rule for rule in rules if rule), table
+    every = {"SELECT", "INSERT", "UPDATE", "DELETE"}
+    assert {t for t, found in ruled.items() if found not in ({"ALL"}, every)} == set()
+
+
+@pytest.mark.django_db
+def test_every_table_with_a_team_is_guarded_whatever_the_list_says(servers):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+            " WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace"
+            " AND a.attname = 'team_id' AND NOT c.relrowsecurity"
+        )
+        assert cursor.fetchall() == []
+
+
+def test_what_a_team_does_shows_to_nobody_else(live_db, sample, team, other_team, now):
     with psycopg.connect(live_db.dsn("app"), autocommit=True) as raw:
-        with raw.cursor() as cursor:
-            guarded = [t for t, is_guarded in market_tables(cursor).items() if is_guarded]
-        seen = {t: raw.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in guarded}
-        assert set(seen.values()) == {0}
-        raw.execute("SELECT set_config(%s, 'lab', false)", [tenancy.SETTING])
-        whole = {t: raw.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in guarded}
-        assert whole["market_dataset"] > 1
-        assert whole["market_instrument"] > 100
+        tables = guarded_tables(raw.cursor())
+        untold = {t: raw.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in tables}
+        scopes = (tenancy.LAB, str(team.pk), str(other_team.pk), tenancy.NOBODY)
+        before = {scope: counts(raw, scope, tables) for scope in scopes}
+        fill(team, now)
+        after = {scope: counts(raw, scope, tables) for scope in scopes}
+    nothing = dict.fromkeys(tables, 0)
+    assert untold == before[tenancy.NOBODY] == after[tenancy.NOBODY] == nothing
+    lab, own, foreign, _ = (
+        {t: after[scope][t] - before[scope][t] for t in tables} for scope in scopes
+    )
+    assert foreign == nothing
+    assert own == lab
+    assert sum(more > 0 for more in own.values()) > 28
+    assert before[str(team.pk)]["market_instrument"] > 100, "shared rows"
 
 
 @pytest.mark.django_db

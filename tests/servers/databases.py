@@ -26,6 +26,7 @@ CHILDREN = (
     ("market_revision", "instrument_id", "market_instrument"),
     ("market_acknowledged", "series_id", "market_series"),
     ("market_checkup", "universe_id", "market_universe"),
+    ("market_feedsession", "universe_id", "market_universe"),
     ("market_bar", "series_id", "market_series"),
     ("market_bar_minute", "series_id", "market_series"),
     ("market_bar_history", "series_id", "market_series"),

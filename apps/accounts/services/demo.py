@@ -6,6 +6,8 @@ import secrets
 from datetime import datetime
 from typing import Any
 
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.conf import settings
 from django.db import transaction
 
@@ -19,6 +21,10 @@ from apps.core.actors import Actor, system
 from apps.core.errors import Denied
 
 TEAM = "Demo"
+# Who decides something, and needs a second factor for it.
+SIGNERS = frozenset({"validator", "risk_manager", "trader"})
+# Marks an authenticator that signs decisions and opens no session.
+SIGNS_ONLY = "signs_only"
 DOMAIN = "demo.example"
 
 
@@ -59,8 +65,21 @@ def _account(inside: Actor, team: Team, role: str, now: datetime) -> dict[str, A
         "role": role,
         "token": token,
         "team": team.name,
-        "totp_secret": None,
+        "totp_secret": _sign_by_code(user) if role in SIGNERS else None,
     }
+
+
+def _sign_by_code(user: User) -> str:
+    """Give a demo account an authenticator app for signing decisions; return its secret.
+
+    It is not asked for at sign-in, as one that a person sets up is.
+    """
+    secret: str = generate_totp_secret()
+    Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).delete()
+    made = TOTP.activate(user, secret)
+    made.instance.data[SIGNS_ONLY] = True
+    made.instance.save(update_fields=["data"])
+    return secret
 
 
 def _renew(inside: Actor, team: Team, user: User, role: str, password: str, now: datetime) -> None:

@@ -15,6 +15,7 @@ from apps.accounts.kernel.roles import check_role
 from apps.accounts.models import Invitation, Membership
 from apps.accounts.services.teams import add_member
 from apps.audit import services as audit
+from apps.core import tenancy
 from apps.core.actors import Actor, system
 from apps.core.errors import Conflict, Denied, Invalid, NotFound
 
@@ -88,6 +89,11 @@ def accept_invitation(
         message = "This link was used, revoked or has lapsed; ask for a new invitation."
         raise NotFound(message, code="invitation.not_found")
     _checked_person(invitation, signed_in_as, password)
+    with tenancy.team(invitation.team_id):
+        return _take(invitation, password, name, now)
+
+
+def _take(invitation: Invitation, password: str | None, name: str, now: datetime) -> Membership:
     # Taken by an update that can succeed only once, so that a link lets one request in.
     taken = Invitation.objects.filter(pk=invitation.pk, accepted_at=None).update(accepted_at=now)
     if not taken:
