@@ -14,6 +14,8 @@ TIE = 1e-9
 FLAT = 1e-12
 # Stands behind every value when a row is sorted.
 LAST = 1.7e308
+# Far above what a column in the last bits adds to a zero.
+LEAST = 1e-290
 
 
 @njit(cache=True)
@@ -60,31 +62,63 @@ def keys_2d(x: Any, low: int, bits: int, keys: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _apart(keys: Any, count: int, reach: float) -> bool:
+    """Tell whether the first ``count`` sorted keys surely hold no two values that are equal."""
+    near = 0
+    for place in range(count - 1):
+        one, other = keys[place], keys[place + 1]
+        near += other - one <= reach * (abs(one) + abs(other)) + LEAST
+    return near == 0
+
+
+@njit(cache=True, nogil=True)
 def ranks_2d(x: Any, low: int, bits: int, keys: Any, out: Any) -> None:
     """Fill the rows of ``out`` from ``low`` on with ranks, read off sorted ``keys``."""
     rows, columns = keys.shape
-    mask = (np.int64(1) << np.int64(bits)) - 1
-    values = np.empty(columns)
+    # What the columns in the last bits may have moved two keys by, and some more.
+    reach = TIE + 2.0 ** (bits - 50)
+    shares, shared_by = np.empty(columns), -1
     for i in range(rows):
-        source, target, order = x[low + i], out[low + i], keys[i].view(np.int64)
+        source, target, order = x[low + i], out[low + i], keys[i].view(np.uint64)
         count = 0
         for a in range(columns):
-            values[a] = source[order[a] & mask]
             count += source[a] == source[a]
-        at = 0
-        while at < count:
-            last, first = at, values[at]
-            while last + 1 < count:
-                other = values[last + 1]
-                if abs(other - first) > TIE * (abs(other) + abs(first)):
-                    break
-                last += 1
-            shared = (at + last + 2) / 2.0 / count
-            for place in range(at, last + 1):
-                target[order[place] & mask] = shared
-            at = last + 1
+        if not _apart(keys[i], count, reach):
+            _ranks_1d(source, bits, order, count, target)
+            continue
+        if count != shared_by:
+            shared_by = count
+            for place in range(count):
+                shares[place] = (2 * place + 2) / 2.0 / count
+        mask = (np.uint64(1) << np.uint64(bits)) - np.uint64(1)
+        for place in range(count):
+            target[order[place] & mask] = shares[place]
         for place in range(count, columns):
             target[order[place] & mask] = np.nan
+
+
+@njit(cache=True, nogil=True)
+def _ranks_1d(source: Any, bits: int, order: Any, count: int, target: Any) -> None:
+    """Fill a row with ranks where equals share theirs."""
+    columns = len(order)
+    mask = (np.uint64(1) << np.uint64(bits)) - np.uint64(1)
+    values = np.empty(columns)
+    for place in range(columns):
+        values[place] = source[order[place] & mask]
+    at = 0
+    while at < count:
+        last, first = at, values[at]
+        while last + 1 < count:
+            other = values[last + 1]
+            if abs(other - first) > TIE * (abs(other) + abs(first)):
+                break
+            last += 1
+        shared = (at + last + 2) / 2.0 / count
+        for place in range(at, last + 1):
+            target[order[place] & mask] = shared
+        at = last + 1
+    for place in range(count, columns):
+        target[order[place] & mask] = np.nan
 
 
 @njit(cache=True, nogil=True)
