@@ -178,6 +178,44 @@ def run_code(page):
     page.get_by_role("button", name="Run the backtest").click()
 
 
+def see_diff(page):
+    """The list of versions leads to how the second differs from the first."""
+    second = page.locator("[data-versions] li").first
+    expect(second).to_contain_text("v2")
+    page.goto(second.get_by_role("link", name="Diff").get_attribute("href"))
+    expect(page.locator("[data-diff] del")).to_contain_text(["50"])
+    expect(page.locator("[data-diff] ins").first).to_be_visible()
+    assert_sound(page)
+    page.go_back()
+    expect(page.locator(".editor[data-ready]")).to_be_visible()
+
+
+def run_from_the_form(page, version):
+    """The form of any run offers the text too; its parameters come when it is chosen."""
+    page.goto("/research/new/")
+    page.select_option("[name=strategy]", version)
+    part = page.locator(f"[data-params='{version}']")
+    expect(part.locator("[data-leave=approved]")).to_be_visible()
+    part.locator("[name='params.fast']").fill("401")
+    page.fill("[name=start]", "2018-01-02")
+    page.fill("[name=end]", "2019-12-31")
+    page.fill("[name=currency]", "EUR and more")
+    page.get_by_role("button", name="Run the backtest").click()
+    expect(page.locator("#id_currency-error")).to_contain_text("a currency such as USD")
+    assert page.locator("[name=currency]").input_value() == "EUR and more"
+    page.fill("[name=currency]", "USD")
+    page.get_by_role("button", name="Run the backtest").click()
+    expect(part.locator("[name='params.fast']")).to_have_attribute("aria-invalid", "true")
+    assert_sound(page)
+    part.locator("[name='params.fast']").fill("7")
+    page.get_by_role("button", name="Run the backtest").click()
+    page.wait_for_url(RUN, timeout=LONG)
+    expect(page.locator("[data-metric=sharpe]")).to_be_visible(timeout=LONG)
+    expect(page.locator("[data-sandbox]")).to_contain_text("tier")
+    assert_sound(page)
+    keep(page, "own-run-1440")
+
+
 def approve(page, proposal):
     page.goto(proposal)
     page.fill("[name=rationale]", "Read it; it only computes averages of closes.")
@@ -206,16 +244,19 @@ def test_code_is_remarked_on_saved_refused_approved_and_run(page_as, own, compla
     expect(page.locator("[data-leave]")).to_have_attribute("data-leave", "open")
     assert_sound(page)
     keep(page, "code-1440")
+    version = page.locator("form[data-code-page]").get_attribute("data-base")
     proposal = page.get_by_role("link", name="See the proposal").get_attribute("href")
     approve(page_as("validator"), proposal)
     page.reload()
     expect(page.locator("[data-leave]")).to_have_attribute("data-leave", "approved")
+    see_diff(page)
     run_code(page)
     if "does not hold" in page.locator("[data-leave]").inner_text():
         expect(page.locator("[data-run-error]")).to_contain_text("sandbox", timeout=LONG)
     else:
         page.wait_for_url(RUN, timeout=LONG)
         expect(page.locator("[data-metric=sharpe]")).to_be_visible(timeout=LONG)
+        run_from_the_form(page, version)
     assert unforeseen(complaints) == []
 
 

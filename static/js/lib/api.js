@@ -45,7 +45,9 @@ export async function request(path, { method = "GET", body, headers = {}, signal
 
 async function read(response) {
   const isJson = /json/.test(response.headers.get("Content-Type") ?? "");
-  const body = isJson ? await response.json() : {};
+  // What was deleted answers with nothing (204), and still says it is JSON.
+  const text = isJson ? await response.text() : "";
+  const body = text ? JSON.parse(text) : {};
   if (response.ok) return body;
   const requestId = response.headers.get("X-Request-ID") ?? "";
   throw new Problem(response.status, { request_id: requestId, ...body });

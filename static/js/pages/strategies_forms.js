@@ -2,6 +2,7 @@
 
 import { formData, post, Problem, run } from "../lib/api.js";
 import { $, $$ } from "../lib/dom.js";
+import { forgive, mark } from "../lib/fields.js";
 
 const form = $("[data-new-strategy], [data-new-version]");
 const OWN = new Set(["name", "title", "note"]);
@@ -38,23 +39,7 @@ function checkNumbers() {
   if (wrong) throw new Problem(422, { detail: "This is no number.", code: "request.invalid", errors: [{ field: wrong.name }] });
 }
 
-/** Put the message at the field at fault, if the answer names one; what was typed stays. */
-function mark(error) {
-  for (const input of $$("[aria-invalid]", form)) clear(input);
-  const name = String(error.body?.errors?.[0]?.field ?? "").split(".").at(-1);
-  const input = name && form.elements[name];
-  if (!input?.setAttribute) return;
-  input.setAttribute("aria-invalid", "true");
-  document.getElementById(`${input.id}-error`).textContent = error.message;
-  input.focus();
-}
-
-function clear(input) {
-  input.removeAttribute("aria-invalid");
-  document.getElementById(`${input.id}-error`)?.replaceChildren();
-}
-
-form?.addEventListener("input", ({ target }) => target.matches("[aria-invalid]") && clear(target));
+if (form) forgive(form);
 
 form?.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -64,7 +49,7 @@ form?.addEventListener("submit", (event) => {
       try {
         await send();
       } catch (error) {
-        mark(error);
+        mark(form, error);
         throw error;
       }
     },

@@ -2,17 +2,18 @@
 
 import { del, patch, post, request } from "../lib/api.js";
 import { $, $$, toast } from "../lib/dom.js";
+import { forgive, mark } from "../lib/fields.js";
 
 const EVERY = 1000;
 const GAP = 6;
 
 /** Do what a button or form asks; a refusal is told and leaves the page be. */
-async function act(button, work) {
+async function act(button, work, form = null) {
   if (button) button.disabled = true;
   try {
     await work();
   } catch (problem) {
-    toast(problem.message, { tone: "bad" });
+    if (!form || !mark(form, problem)) toast(problem.message, { tone: "bad" });
     if (button) button.disabled = false;
   }
 }
@@ -23,7 +24,7 @@ $("#scan-form")?.addEventListener("submit", (event) => {
     const universe = new FormData(event.target).get("universe");
     const made = await post("/scans", { universe });
     location.assign(`?scan=${made.id}`);
-  });
+  }, event.target);
 });
 
 $("#schedule-form")?.addEventListener("submit", (event) => {
@@ -31,8 +32,10 @@ $("#schedule-form")?.addEventListener("submit", (event) => {
   act(event.submitter, async () => {
     await post("/scan-schedules", Object.fromEntries(new FormData(event.target)));
     location.reload();
-  });
+  }, event.target);
 });
+
+for (const form of $$("#scan-form, #schedule-form")) forgive(form);
 
 for (const button of $$("[data-schedule]")) {
   button.addEventListener("click", () =>

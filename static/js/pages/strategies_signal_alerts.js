@@ -2,17 +2,25 @@
 
 import { del, formData, post, put, run } from "../lib/api.js";
 import { $, $$, toast } from "../lib/dom.js";
+import { forgive, mark } from "../lib/fields.js";
 
 const ROOT = "/signal-alerts";
 const problem = $("[data-error]");
 
 function onSubmit(form, save) {
-  form?.addEventListener("submit", (event) => {
+  if (!form) return;
+  forgive(form);
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
     run(
       event.submitter,
       async () => {
-        await save(formData(form));
+        try {
+          await save(formData(form));
+        } catch (error) {
+          mark(form, error);
+          throw error;
+        }
         location.reload();
       },
       problem,
