@@ -11,6 +11,7 @@ PERIODIC = (
     ("judge bars that changed", "market.recheck_due", 300.0, "io"),
     ("keep storage", "market.keep_storage", 120.0, "io"),
     ("end scans and tell of signals", "strategies.finish_scans", 5.0, "io"),
+    ("try to break out of the sandbox", "strategies.check_sandbox", 3600.0, "compute"),
     ("start scans that are due", "strategies.run_schedules", 30.0, "io"),
     ("expire proposals and approvals", "approvals.expire", 30.0, "io"),
 )

@@ -162,6 +162,23 @@ def check_ledger(now: datetime) -> State:
     )
 
 
+def check_backups() -> State:
+    """Tell what the last restore drill came to."""
+    try:
+        last = audit.last_drill()
+    except DatabaseError:
+        return State("backups", "unknown", "the database does not answer", "Start PostgreSQL.")
+    if last is None:
+        return State("backups", "ok", "no backup has been restored for trial yet")
+    found = last.content
+    if found["problems"]:
+        words = f"{found['file']} can't be relied on: {found['problems'][0]}"
+        advice = "Make another with make backup, and try it: manage.py drill_restore."
+        return State("backups", "degraded", words[:200], advice)
+    words = f"{found['file']} was restored for trial on {last.at:%Y-%m-%d}: {found['rows']} rows"
+    return State("backups", "ok", words)
+
+
 def check_data(now: datetime) -> State:
     """Look at the feeds that should move, and at universes whose bars got worse."""
     try:
@@ -215,8 +232,9 @@ def check_sandbox() -> State:
         advice = "Python strategies are refused until it holds; see docs/SANDBOX.md."
         return State("sandbox", "ok", f"does not hold: {found.why}"[:300], advice)
     words = f"tier {found.tier}: {len(found.checks)} attempts to break out failed"
+    advice = f"Live trading by texts needs tier A; {found.why}." if found.why else ""
     detail = {"uid": found.uid, "guard": found.guard, **found.fences}
-    return State("sandbox", "ok", words, detail=detail)
+    return State("sandbox", "ok", words, advice[:300], detail=detail)
 
 
 def check_risk() -> State:
@@ -238,6 +256,7 @@ CHECKS: dict[str, Callable[[datetime], list[State]]] = {
     "processes": lambda _now: check_processes(),
     "queues": lambda now: [check_queues(now)],
     "ledger": lambda now: [check_ledger(now)],
+    "backups": lambda _now: [check_backups()],
     "data": lambda now: [check_data(now)],
     "storage": lambda _now: [check_storage()],
     "ai": lambda _now: [check_ai()],

@@ -32,6 +32,8 @@ AUDIT_KEY = os.environ.get("AUDIT_KEY", "")
 AUDIT_KEY_BEFORE = os.environ.get("AUDIT_KEY_BEFORE", "")
 AUDIT_PUBLIC_KEY_FILE = LAB_HOME / "audit_public_key"
 AUDIT_WITNESS_FILE = LAB_HOME / "audit_checkpoint"
+# A backup is made and restored for trial this often; 0 for never.
+RESTORE_DRILL_HOURS = env.number("RESTORE_DRILL_HOURS", 24)
 SAMPLE_DATA = BASE_DIR / "data" / "sample"
 # The worker ends a batch of a scan that is not done by then, whatever it is doing.
 SCAN_BATCH_SECONDS = env.number("SCAN_BATCH_SECONDS", 30)

@@ -18,6 +18,7 @@ from apps.audit.selectors.trail import NEWEST as NEWEST
 from apps.audit.selectors.trail import actor_labels as actor_labels
 from apps.audit.selectors.trail import find_leaves as find_leaves
 from apps.audit.selectors.trail import get_event as get_event
+from apps.audit.selectors.trail import last_drill as last_drill
 from apps.audit.selectors.trail import leaf_data_of as leaf_data_of
 from apps.audit.selectors.trail import leaf_of as leaf_of
 from apps.audit.selectors.trail import list_actions as list_actions

@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 
 from apps.audit.kernel import chain
 from apps.audit.models import AuditEvent, AuditLeaf
+from apps.core import tenancy
 from apps.core.errors import NotFound
 
 USER = re.compile(r"user:(\d+)")
@@ -60,6 +61,13 @@ def get_event(event_id: UUID, team_id: int) -> AuditEvent:
     if event is None:
         raise NotFound(f"There is no event {event_id} in this team.", code="audit.not_found")
     return event
+
+
+def last_drill() -> AuditEvent | None:
+    """Return the event of the last restore drill, good or not; None before the first."""
+    with tenancy.scope(tenancy.LAB):
+        rows = AuditEvent.objects.filter(team_id=None, subject="backup:drill")
+        return rows.order_by(*NEWEST).first()
 
 
 def leaf_of(event: AuditEvent) -> AuditLeaf | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +16,14 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from apps.core.errors import Conflict, Invalid, Unavailable
-from apps.core.lab.home import Home
+from apps.core.lab.home import Home, write_private
 from apps.core.lab.postgres import program
 
 KEPT_BACKUPS = 20
+TABLES = """
+SELECT schemaname, tablename FROM pg_tables
+WHERE schemaname IN ('public', 'audit') ORDER BY 1, 2
+"""
 ASIDE = "{database}_before_{stamp}"
 
 
@@ -54,15 +59,68 @@ def count_applied(dsn: str) -> int:
 
 
 def dump(admin_dsn: str, home: Home, *, now: datetime, label: str = "backup") -> Path:
-    """Write a compressed dump of the database into ``LAB_HOME/backups``; return its path."""
+    """Write a compressed dump of the database into ``LAB_HOME/backups``; return its path.
+
+    A note beside it says, as of the same moment, how many rows each table had.
+    """
     name = f"{conninfo_to_dict(admin_dsn)['dbname']}-{now:%Y%m%dT%H%M%SZ}-{label}.dump"
     new, path = home.backups / f".{name}", home.backups / name
-    _run([program("pg_dump"), "-Fc", "-f", str(new)], admin_dsn)
+    with psycopg.connect(admin_dsn) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        shot = connection.execute("SELECT pg_export_snapshot()").fetchone()
+        counts = count_rows(connection)
+        asked = ["--snapshot", str(shot[0])] if shot else []
+        _run([program("pg_dump"), "-Fc", *asked, "-f", str(new)], admin_dsn)
     new.chmod(0o600)
+    write_private(note_of(path), json.dumps({"at": now.isoformat(), "rows": counts}, indent=1))
     new.replace(path)
-    for old in sorted(home.backups.glob("*.dump"))[:-KEPT_BACKUPS]:
+    for old in list_backups(home)[:-KEPT_BACKUPS]:
         old.unlink()
+        note_of(old).unlink(missing_ok=True)
     return path
+
+
+def list_backups(home: Home) -> list[Path]:
+    """Return the dumps, the oldest first."""
+    return sorted(home.backups.glob("*.dump"), key=lambda path: (path.stat().st_mtime, path.name))
+
+
+def note_of(dump_file: Path) -> Path:
+    """Return where the note of a dump is."""
+    return dump_file.with_name(f"{dump_file.name}.json")
+
+
+def count_rows(connection: psycopg.Connection[Any]) -> dict[str, int]:
+    """Return how many rows each table has; what TimescaleDB keeps for itself is left out."""
+    tables = connection.execute(TABLES).fetchall()
+    return {f"{schema}.{table}": _count(connection, schema, table) for schema, table in tables}
+
+
+def _count(connection: psycopg.Connection[Any], schema: str, table: str) -> int:
+    query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table))
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0
+
+
+@contextlib.contextmanager
+def restored_aside(admin_dsn: str, file: Path, name: str) -> Iterator[str]:
+    """Restore a dump into a database of its own for a while; give its address.
+
+    Raises ``Invalid`` for a file that is no dump and ``Unavailable`` for one that can't be read
+    back.
+    """
+    _check_dump(file)
+    server = make_conninfo(admin_dsn, dbname="postgres")
+    with psycopg.connect(server, autocommit=True) as connection:
+        _execute(connection, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+        _execute(connection, "CREATE DATABASE {} TEMPLATE template0", name)
+        try:
+            _execute(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", name)
+            dsn = make_conninfo(admin_dsn, dbname=name)
+            _fill(dsn, file)
+            yield dsn
+        finally:
+            _execute(connection, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
 
 def restore(admin_dsn: str, file: Path, *, now: datetime) -> str:

@@ -17,6 +17,12 @@ from apps.core.lab.home import Home
 from apps.core.management.commands.backup import administrator
 
 
+OLDER = (
+    "If the ledger has grown since this dump was made, the lab says so and trading is halted until "
+    "the loss is accepted: manage.py reconcile_ledger --reason …, then manage.py resume all."
+)
+
+
 class Command(BaseCommand):
     help = (
         "Put a dump of make backup in place of the database. The present database is kept under "
@@ -38,3 +44,4 @@ class Command(BaseCommand):
             sys.exit(2 if isinstance(error, Invalid) else 1)
         (Home(settings.LAB_HOME).state / "upgraded").unlink(missing_ok=True)
         self.stdout.write(f"Restored {options['file']}. The database before is kept as {aside}.")
+        self.stderr.write(OLDER)
