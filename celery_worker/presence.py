@@ -36,6 +36,9 @@ def tell_worker(sender: Any, **_: Any) -> None:
         # Later, so that it takes nothing from the start itself; quick once it was done.
         late = {"countdown": WARM_AFTER_SECONDS, "expires": WARM_WITHIN_SECONDS}
         sender.app.send_task("backtests.warm", queue="compute", ignore_result=True, **late)
+        sender.app.send_task(
+            "strategies.check_sandbox", queue="compute", ignore_result=True, **late
+        )
 
 
 @signals.beat_init.connect

@@ -290,7 +290,7 @@ class OperatorOut(Schema):
 
 
 class ScanIn(Schema):
-    """A universe to scan; all strategies of the library without names."""
+    """A universe to scan; without names by the library and the team's approved texts."""
 
     universe: str = Field(max_length=120)
     strategies: list[str] = Field(default_factory=list, max_length=100)

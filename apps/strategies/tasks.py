@@ -10,7 +10,7 @@ from django.conf import settings
 from apps.core import clock, jobs
 from apps.core.tasks import LimitedTask
 from apps.strategies import services
-from apps.strategies.services import alerts, schedules
+from apps.strategies.services import alerts, isolation, schedules
 
 # A batch is told before the worker ends it, so that it can say what it was at.
 TOLD_BEFORE = min(4, settings.SCAN_BATCH_SECONDS // 4)
@@ -50,3 +50,9 @@ def send_alert(self: Any, job_id: str) -> str:
 def run_schedules() -> int:
     """Start the scans that are due."""
     return schedules.run_schedules(now=clock.now())
+
+
+@shared_task(name="strategies.check_sandbox")
+def check_sandbox() -> str:
+    """Try whether the sandbox holds, and put what was found into the trail."""
+    return str(isolation.check_isolation(now=clock.now())["tier"])

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from random import SystemRandom
 from typing import Any
 
+from apps.core.errors import Invalid
 from apps.market.kernel.bars import Panel
 from apps.strategies.kernel.interface import Features, Floats, Params, Spec, View, check_panel
 from apps.strategies.kernel.orders import Intents
@@ -118,6 +119,9 @@ class OwnStrategy:
         knows no later bar, at closes drawn by chance: at all of them where there is time.
         """
         check_panel(self.spec, self.warmup(params), panel)
+        if self._declared.places_orders:
+            message = f"{self.spec.title} answers with orders: it has no target weights by bar."
+            raise Invalid(message, code="strategy.places_orders")
         if "targets" not in self._declared.entries:
             return self._walked(panel, params)
         with self._pointing("targets"):

@@ -24,6 +24,7 @@ MOST_STRAY = 1 << 16
 MOST_WEIGHT = 1000.0
 AT_ONCE = 1 << 20
 GRACE_SECONDS = 3.0
+SIGNALLED = 128
 # While it is silent: how often to look what it uses, since one that is killed can't be asked.
 LOOK_SECONDS = 0.25
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -250,15 +251,17 @@ class Process:
         except subprocess.TimeoutExpired:
             self.popen.send_signal(signal.SIGKILL)
             code = self.popen.wait()
+        # bubblewrap tells a signal as shells do, a process without it as it is.
+        code = code if code >= 0 else SIGNALLED - code
         with suppress(Stopped):
             while self._keep(self.faults):
                 pass
         fault, line = bytes(self.kept[self.faults]).decode(errors="replace"), self._line()
-        used_up = time.monotonic() - began >= self.seconds and code == 128 + signal.SIGKILL
+        used_up = time.monotonic() - began >= self.seconds and code == SIGNALLED + signal.SIGKILL
         self.close()
-        if "Timeout (" in fault or used_up or code == 128 + signal.SIGXCPU:
+        if "Timeout (" in fault or used_up or code == SIGNALLED + signal.SIGXCPU:
             return stopped("strategy.time_limit", self._late(), line)
-        if code == 128 + signal.SIGSYS:
+        if code == SIGNALLED + signal.SIGSYS:
             words = "a system call that no strategy has a reason to make"
             return stopped("strategy.forbidden", words, line)
         return stopped("strategy.killed", f"its process ended ({code}) without an answer", line)

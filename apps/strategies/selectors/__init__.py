@@ -22,16 +22,19 @@ from apps.strategies.selectors.running import check_runnable as check_runnable
 from apps.strategies.selectors.running import code_approval as code_approval
 from apps.strategies.selectors.running import fences_of as fences_of
 from apps.strategies.selectors.running import get_strategy as get_strategy
+from apps.strategies.selectors.running import kernel_release as kernel_release
 from apps.strategies.selectors.running import sandbox as sandbox
 from apps.strategies.selectors.running import sandbox_status as sandbox_status
 from apps.strategies.selectors.running import (
     sandbox_status_if_made as sandbox_status_if_made,
 )
+from apps.strategies.selectors.scannable import list_scanned as list_scanned
+from apps.strategies.selectors.scannable import scanned_name as scanned_name
+from apps.strategies.selectors.scannable import signal_name as signal_name
 from apps.strategies.selectors.scans import ScanView as ScanView
 from apps.strategies.selectors.scans import get_scan as get_scan
 from apps.strategies.selectors.scans import list_consensus as list_consensus
 from apps.strategies.selectors.scans import list_readings as list_readings
-from apps.strategies.selectors.scans import list_scanned as list_scanned
 from apps.strategies.selectors.scans import list_scans as list_scans
 from apps.strategies.selectors.scans import list_signals as list_signals
 from apps.strategies.selectors.scans import panel_to_scan as panel_to_scan
@@ -77,6 +80,7 @@ __all__ = [
     "get_version",
     "get_version_detail",
     "is_in_library",
+    "kernel_release",
     "list_consensus",
     "list_history",
     "list_inventory",
@@ -100,7 +104,9 @@ __all__ = [
     "sandbox_status",
     "sandbox_status_if_made",
     "scan_views",
+    "scanned_name",
     "scanner_page",
+    "signal_name",
     "source_digest_of",
     "source_of",
     "spec_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import Any
 
@@ -78,6 +79,11 @@ def fences_of(name: str) -> dict[str, str] | None:
         return None
     status = sandbox_status()
     return {"tier": status.tier, "guard": status.guard}
+
+
+def kernel_release() -> str:
+    """Return the kernel that holds the fences up."""
+    return os.uname().release
 
 
 def sandbox_status_if_made() -> Status | None:

@@ -18,7 +18,10 @@ from apps.market.selectors import list_universes, read_panel
 from apps.strategies.kernel.scanning import Consensus, closed, consensus
 from apps.strategies.models import Scan, Signal
 from apps.strategies.selectors.alerts import list_schedules, schedule_row
-from apps.strategies.selectors.library import get_strategy, list_strategies
+from apps.strategies.selectors.library import get_strategy as get_member
+from apps.strategies.selectors.library import is_in_library
+from apps.strategies.selectors.running import get_strategy
+from apps.strategies.selectors.scannable import signal_name
 
 HISTORY_SHOWN = 20
 SIDES = {"long": 1, "short": -1}
@@ -59,14 +62,9 @@ class SignalFilter:
     sort: str = "-signal_at"
 
 
-def list_scanned() -> list[str]:
-    """Return the strategies a scan asks: all that follow a signal."""
-    return [spec.name for spec in list_strategies() if not spec.passive]
-
-
 def panel_to_scan(scan: Scan, symbols: list[str], now: datetime) -> Panel:
     """Return the closed bars of symbols of a scan, with all that its strategies read."""
-    specs = [get_strategy(name).spec for name in scan.strategies]
+    specs = [get_strategy(name, scan.team_id).spec for name in scan.strategies]
     panel = read_panel(
         team_id=scan.team_id,
         timeframe=scan.timeframe,
@@ -162,7 +160,7 @@ def scanner_page(team_id: int, scan: str) -> dict[str, Any]:
         "history": history,
         "universes": [(item.name, item.title) for item in universes],
         "universe": shown.universe if shown else "",
-        "strategies": shown.strategies if shown else [],
+        "strategies": [signal_name(one, team_id) for one in shown.strategies] if shown else [],
         "schedules": [schedule_row(row) for row in list_schedules(team_id=team_id)],
     }
 
@@ -192,6 +190,8 @@ def with_consensus(team_id: int, scan_id: int, rows: Iterable[Signal]) -> list[d
 
 def parts_of(row: Signal) -> list[dict[str, Any]]:
     """Return the parts of a signal's score in the order its strategy declares them."""
+    if not is_in_library(row.strategy):
+        return []  # a text answers with weights and has no score
     return [
         {
             "name": part.name,
@@ -199,7 +199,7 @@ def parts_of(row: Signal) -> list[dict[str, Any]]:
             "value": row.components[part.name],
             "most": part.most,
         }
-        for part in get_strategy(row.strategy).spec.components
+        for part in get_member(row.strategy).spec.components
         if part.name in row.components
     ]
 
