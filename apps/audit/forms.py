@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
+
+TIMES = ("since", "before")
 
 
 class TrailFilter(forms.Form):
@@ -28,3 +31,8 @@ class TrailFilter(forms.Form):
             "since": datetime.combine(since, time(), UTC) if since else None,
             "before": datetime.combine(until, time(), UTC) + timedelta(days=1) if until else None,
         }
+
+    def query(self) -> str:
+        """Return the filter as the query of an export."""
+        found = {name: value for name, value in self.asked().items() if value}
+        return urlencode({k: v.isoformat() if k in TIMES else v for k, v in found.items()})

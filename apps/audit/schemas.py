@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Field, Schema
+from pydantic import AfterValidator
 
 from apps.audit import selectors
 from apps.audit.models import AuditEvent
@@ -27,11 +28,19 @@ class EventFilter(Schema):
     before: datetime | None = None
 
 
-class PeriodFilter(Schema):
-    """From a time to before another."""
+def in_utc(at: datetime) -> datetime:
+    """Return the time as aware; a bare day or time is UTC."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
-    since: datetime
-    until: datetime
+
+Moment = Annotated[datetime, AfterValidator(in_utc)]
+
+
+class PeriodFilter(Schema):
+    """From a time, or the beginning of a day in UTC, to before another."""
+
+    since: Moment
+    until: Moment
 
 
 class ExportFilter(EventFilter):

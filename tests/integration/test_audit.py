@@ -1,5 +1,8 @@
 """The trail: recorded with the act, read per team, proved over REST and on pages."""
 
+import csv
+import io
+import json
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
@@ -8,7 +11,7 @@ import psycopg
 import pytest
 from django.db import transaction
 
-from apps.audit import selectors, services
+from apps.audit import selectors, services, store
 from apps.audit.kernel import chain, merkle
 from apps.audit.models import AuditEvent
 from apps.audit.services import Paths
@@ -214,3 +217,95 @@ def test_the_pages_show_trail_and_proof(live_db, sequence, client_as, actor, oth
     assert page.count("does not hold") == 0
     assert "<b>bold</b>" not in page
     assert client.get(f"/audit/{other}/").status_code == 404
+
+
+def test_an_event_shows_what_changed_since_the_one_before(live_db, client_as, actor, team, now):
+    client, who = client_as("auditor"), actor("researcher")
+    first = record(who, now, subject="setting:x", body={"value": 1, "same": "s"})
+    record(who, now, subject="setting:other", body={"value": 7})
+    second = record(who, now, subject="setting:x", body={"value": 2, "same": "s"})
+    page = client.get(f"/audit/{second}/").content.decode()
+    assert "Changed since the event before" in page
+    assert f"/audit/{first}/" in page
+    assert '<tr class="del">' in page
+    assert '<tr class="add">' in page
+    assert "Changed since" not in client.get(f"/audit/{first}/").content.decode()
+    assert selectors.find_previous(AuditEvent.objects.get(pk=first)) is None
+
+
+def test_a_lagging_sequencer_shows_a_banner_and_writes_go_on(
+    live_db, client_as, sequence, actor, now, monkeypatch
+):
+    """Case 95: the sequencer is dead; what people do is recorded all the same."""
+    client = client_as("auditor")
+    record(actor("researcher"), now)
+    monkeypatch.setattr(store, "oldest_wait", lambda: 4.9)
+    assert 'id="lag"' not in client.get("/audit/").content.decode()
+    monkeypatch.setattr(store, "oldest_wait", lambda: 31.0)
+    page = client.get("/audit/").content.decode()
+    assert 'id="lag"' in page
+    assert "waited 31 s" in page
+
+
+def test_the_trail_is_exported_with_proofs(live_db, sequence, api_as, actor, other_team, now):
+    client = api_as("auditor")
+    record(client.actor, now, subject="run:1", action="run.sheet", body={"note": "=cmd()"})
+    record(client.actor, now, subject="=run:2", action="run.sheet")
+    record(actor("researcher", other_team), now, action="run.sheet")
+    sequence()
+    rows = list(
+        csv.DictReader(
+            io.StringIO(client.get(f"{API}/audit/export?action=run.sheet").content.decode())
+        )
+    )
+    assert [row["subject"] for row in rows] == ["'=run:2", "run:1"]
+    assert json.loads(rows[1]["body"]) == {"note": "=cmd()"}
+    answer = client.get(f"{API}/audit/export?format=jsonl&action=run.sheet").content
+    head, *events = [json.loads(line) for line in answer.splitlines()]
+    checkpoint = selectors.key_ring().open(head["checkpoint"])
+    assert len(events) == 2
+    for event in events:
+        proof = event["proof"]
+        leaf = merkle.leaf_hash(bytes.fromhex(proof["leaf_data"]))
+        path = [bytes.fromhex(text) for text in proof["path"]]
+        assert merkle.verify_inclusion(
+            leaf, proof["leaf_index"], checkpoint.size, path, checkpoint.root
+        )
+    assert api_as("viewer").get(f"{API}/audit/export").status_code == 403
+    assert client.get(f"{API}/audit/export?format=xml").status_code == 422
+
+
+def test_the_page_tells_of_lost_events_and_takes_a_reason(
+    live_db, client_as, sequence, settings, tmp_path, now
+):
+    settings.AUDIT_WITNESS_FILE = tmp_path / "kept"
+    key = sequencing.load_key(tmp_path / "key", may_create=True)
+    note = chain.sign(chain.Checkpoint("lost/log", 10**7, bytes(32)), key)
+    settings.AUDIT_WITNESS_FILE.write_text(note)
+    seen = client_as("auditor").get("/audit/").content.decode()
+    assert 'id="rollback"' in seen
+    assert "/audit/reconcile/" not in seen
+    admin = client_as("admin")
+    assert 'action="/audit/reconcile/"' in admin.get("/audit/").content.decode()
+    assert client_as("auditor").post("/audit/reconcile/", {"reason": "x" * 20}).status_code == 403
+    admin.post("/audit/reconcile/", {"reason": "why"})
+    assert selectors.find_rollback() is not None
+    admin.post("/audit/reconcile/", {"reason": "The dump of Monday was restored."})
+    assert selectors.find_rollback() is None
+    assert 'id="rollback"' not in admin.get("/audit/").content.decode()
+
+
+def test_rest_reconciles_too(live_db, api_as, settings, tmp_path):
+    settings.AUDIT_WITNESS_FILE = tmp_path / "kept"
+    settings.AUDIT_WITNESS_FILE.write_text("nonsense")
+    body = {"reason": "The file was overwritten by hand."}
+
+    def post(role):
+        place = f"{API}/audit/reconcile"
+        return api_as(role).post(place, body, content_type="application/json")
+
+    assert post("trader").status_code == 403
+    answer = post("admin")
+    assert answer.status_code == 201, answer.content
+    assert AuditEvent.objects.get(pk=answer.json()["event"]).action == "ledger.reconciled"
+    assert post("admin").status_code == 409

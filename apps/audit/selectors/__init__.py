@@ -17,11 +17,13 @@ from apps.audit.selectors.proofs import public_keys_text as public_keys_text
 from apps.audit.selectors.trail import NEWEST as NEWEST
 from apps.audit.selectors.trail import actor_labels as actor_labels
 from apps.audit.selectors.trail import find_leaves as find_leaves
+from apps.audit.selectors.trail import find_previous as find_previous
 from apps.audit.selectors.trail import get_event as get_event
 from apps.audit.selectors.trail import last_drill as last_drill
 from apps.audit.selectors.trail import leaf_data_of as leaf_data_of
 from apps.audit.selectors.trail import leaf_of as leaf_of
 from apps.audit.selectors.trail import list_actions as list_actions
+from apps.audit.selectors.trail import list_actors as list_actors
 from apps.audit.selectors.trail import list_events as list_events
 from apps.audit.selectors.trail import pretty as pretty
 from apps.audit.selectors.whole import read_witness as read_witness

@@ -63,6 +63,19 @@ def get_event(event_id: UUID, team_id: int) -> AuditEvent:
     return event
 
 
+def find_previous(event: AuditEvent) -> AuditEvent | None:
+    """Return the event of the same subject before this one, in the team's trail."""
+    rows = AuditEvent.objects.filter(team_id=event.team_id, subject=event.subject)
+    before = Q(at__lt=event.at) | Q(at=event.at, pk__lt=event.pk)
+    return rows.filter(before).order_by(*NEWEST).first()
+
+
+def list_actors(team_id: int) -> list[str]:
+    """Return who acts in a team's trail."""
+    rows = AuditEvent.objects.filter(team_id=team_id).order_by("actor")
+    return list(rows.values_list("actor", flat=True).distinct())
+
+
 def last_drill() -> AuditEvent | None:
     """Return the event of the last restore drill, good or not; None before the first."""
     with tenancy.scope(tenancy.LAB):
