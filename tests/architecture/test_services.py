@@ -5,8 +5,6 @@ from collections import defaultdict
 from pathlib import Path
 
 APPS = Path(__file__).parents[2] / "apps"
-# These act for the lab itself inside a caller's transaction, or are the ledger.
-NO_ACTOR = {"audit"}
 
 
 def service_files():
@@ -15,8 +13,7 @@ def service_files():
         folder = app / "services"
         paths = [single] if single.exists() else sorted(folder.glob("*.py"))
         for path in paths:
-            if app.name not in NO_ACTOR:
-                yield app.name, path, ast.parse(path.read_text())
+            yield app.name, path, ast.parse(path.read_text())
 
 
 def public_functions(tree):

@@ -40,7 +40,7 @@ def export_evidence(*, actor: Actor, proposal_id: UUID, now: datetime) -> tuple[
         **artifacts,
     }
     about = {"team": actor.team, "proposal": str(proposal.pk), "digest": proposal.digest}
-    data = packing.seal(
+    data = packing.seal_pack(
         actor=actor, kind="proposal", about=about, rows=list(rows), files=files, now=now
     )
     return data, f"evidence-{proposal.pk}.zip"

@@ -65,11 +65,11 @@ def export_period(
         raise Invalid(message, code="evidence.period", details={"field": "since"})
     about = {"team": actor.team, "since": since.isoformat(), "until": until.isoformat()}
     readme = {"README.txt": READ_ME.encode()}
-    data = seal(actor=actor, kind="period", about=about, rows=rows, files=readme, now=now)
+    data = seal_pack(actor=actor, kind="period", about=about, rows=rows, files=readme, now=now)
     return data, f"evidence-{since:%Y%m%d}-{until:%Y%m%d}.zip"
 
 
-def seal(
+def seal_pack(
     *,
     actor: Actor,
     kind: str,
