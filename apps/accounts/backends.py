@@ -9,6 +9,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -20,6 +21,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf
 
 from apps.accounts import selectors
+from apps.accounts.kernel.roles import SIGNS_ONLY
 from apps.core import clock, jobs, rest, tenancy
 from apps.core.actors import Actor
 from apps.core.errors import Denied, LabError, Unauthenticated
@@ -236,7 +238,18 @@ def invitation_link(plain: str) -> str:
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):
-    """Draws the QR code on white, so that it can be scanned from a dark page."""
+    """Asks for second factors at sign-in, and draws the QR code on white to scan from the dark."""
+
+    def is_mfa_enabled(self, user: Any, types: Any = None) -> bool:
+        """Tell whether the user has a second factor that opens sessions.
+
+        One of a demo account only signs decisions: it is not asked for at sign-in.
+        """
+        if user.is_anonymous:
+            return False
+        rows = Authenticator.objects.filter(user_id=user.pk)
+        rows = rows if types is None else rows.filter(type__in=types)
+        return any(not (user.is_demo and row.data.get(SIGNS_ONLY)) for row in rows)
 
     def build_totp_svg(self, url: str) -> str:
         """Return the QR code of ``url`` as SVG."""

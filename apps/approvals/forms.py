@@ -10,6 +10,8 @@ from django import forms
 from apps.approvals.kernel.signatures import PASSKEY, TOTP
 from apps.core.errors import Invalid
 
+GATES = "approvals.gates"
+
 
 class DecisionForm(forms.Form):
     """The signature box: ``services.decide`` judges what it holds."""
@@ -37,6 +39,52 @@ class DecisionForm(forms.Form):
         return {"kind": TOTP, "code": code} if code else None
 
 
+class AmendForm(forms.Form):
+    """Other words for a proposal."""
+
+    title = forms.CharField(max_length=200, required=False)
+    rationale = forms.CharField(max_length=4000, required=False)
+
+    def words(self) -> dict[str, str]:
+        """Return what was written; what was left empty stays as it is."""
+        return {name: self.data[name] for name in self.fields if self.data.get(name, "").strip()}
+
+
+class DryRunForm(forms.Form):
+    """Gates to try on past approvals, as JSON; those in force when left out."""
+
+    gates = forms.CharField(max_length=20_000)
+
+    def asked(self) -> dict[str, Any]:
+        """Return the arguments of ``selectors.dry_run``. Raises ``Invalid``."""
+        return {"gates": read_json(self.data.get("gates", ""))} if self.is_bound else {}
+
+    def typed(self, key: str) -> dict[str, str]:
+        """Return the text that was tried, in place of the gates in force."""
+        return {"text": self.data.get("gates", "")} if self.is_bound and key == GATES else {}
+
+
+class SettingProposalForm(forms.Form):
+    """A policy's new value as JSON, and why."""
+
+    value = forms.CharField(max_length=20_000)
+    rationale = forms.CharField(max_length=4000)
+
+    def change(self) -> dict[str, Any]:
+        """Return the arguments of ``services.propose_setting``. Raises ``Invalid``."""
+        value = read_json(self.data.get("value") or self.data.get("gates", ""))
+        return {"value": value, "rationale": self.data.get("rationale", "")}
+
+
+def read_json(text: str) -> Any:
+    """Return what a person typed as JSON. Raises ``Invalid`` saying where it is wrong."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        message = f"The value is not JSON: {error}."
+        raise Invalid(message, code="setting.json") from error
+
+
 class SettingForm(forms.Form):
     """A setting's new value as JSON, with the version that was seen."""
 
@@ -49,13 +97,8 @@ class SettingForm(forms.Form):
         if not self.is_valid():
             words = "; ".join(f"{name}: {text[0]}" for name, text in self.errors.items())
             raise Invalid(f"The change can't be read: {words}", code="setting.form")
-        try:
-            value = json.loads(self.cleaned_data["value"])
-        except ValueError as error:
-            message = f"The value is not JSON: {error}."
-            raise Invalid(message, code="setting.json") from error
         return {
-            "value": value,
+            "value": read_json(self.cleaned_data["value"]),
             "note": self.cleaned_data["note"],
             "expected_version": self.cleaned_data["version"],
         }

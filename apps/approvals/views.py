@@ -60,12 +60,10 @@ def _proposal(
     request: HttpRequest, found: Any, error: LabError | None = None, words: str = ""
 ) -> HttpResponse:
     actor = signed_in(request)
+    now = clock.now()
     context = {
-        "proposal": schemas.proposal_detail(found, actor, clock.now()),
-        "evidence": selectors.arrange_evidence(found),
-        "steps": selectors.timeline(found),
-        "labels": selectors.labels_of(actor.team),
-        "is_author": found.author == actor.name,
+        "proposal": schemas.proposal_detail(found, actor, now),
+        **selectors.page_of(found, actor, now),
         "error": error,
         "words": words,
     }
@@ -100,14 +98,74 @@ def withdraw(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     return redirect("approvals:proposal", proposal_id)
 
 
+@require_POST
+@permission("proposals.create")
+def amend(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Put other words in a proposal's place; its votes are void."""
+    actor, now, form = signed_in(request), clock.now(), forms.AmendForm(request.POST)
+    try:
+        made = services.amend(actor=actor, proposal_id=proposal_id, now=now, **form.words())
+    except LabError as error:
+        messages.error(request, error.message)
+        return redirect("approvals:proposal", proposal_id)
+    messages.success(request, "This proposal takes its place; it is decided anew.")
+    return redirect("approvals:proposal", made.pk)
+
+
+@require_POST
+@permission("proposals.decide")
+def revoke(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Take an approval back."""
+    actor, now, words = signed_in(request), clock.now(), request.POST.get("rationale", "")
+    _attempt(
+        request,
+        lambda: services.revoke(actor=actor, proposal_id=proposal_id, rationale=words, now=now),
+        "The approval is taken back; what ran under it has stopped.",
+    )
+    return redirect("approvals:proposal", proposal_id)
+
+
+@permission("team.read")
+def policies(request: HttpRequest) -> HttpResponse:
+    """Show the policies, and which past approvals would fail by them or by other gates."""
+    actor, form = signed_in(request), forms.DryRunForm(request.POST or None)
+    try:
+        context = selectors.policies_page(actor.team, now=clock.now(), **form.asked())
+    except LabError as error:
+        messages.error(request, error.message)
+        context = selectors.policies_page(actor.team, now=clock.now())
+    context["policies"] = [
+        {**schemas.setting_text(row), **form.typed(row.key)} for row in context["policies"]
+    ]
+    return render(request, "approvals/policies.html", {**context, "is_tried": form.is_bound})
+
+
+@require_POST
+@permission("proposals.create")
+def propose_setting(request: HttpRequest, key: str) -> HttpResponse:
+    """Propose a policy's new value."""
+    actor, now, form = signed_in(request), clock.now(), forms.SettingProposalForm(request.POST)
+    try:
+        made = services.propose_setting(actor=actor, key=key, now=now, **form.change())
+    except LabError as error:
+        messages.error(request, error.message)
+        return redirect("approvals:policies")
+    return redirect("approvals:proposal", made.pk)
+
+
 @require_GET
 @permission("team.read")
 def settings_page(request: HttpRequest) -> HttpResponse:
     """Show the settings that can be changed at run time, with their versions."""
     team_id = signed_in(request).team
     context = {
-        "settings": [schemas.setting_text(row) for row in selectors.list_settings(team_id)],
+        "settings": [
+            schemas.setting_text(row)
+            for row in selectors.list_settings(team_id)
+            if not row.by_proposal
+        ],
         "versions": selectors.list_recent_versions(team_id),
+        "changeable": selectors.list_changeable(),
         "labels": selectors.labels_of(team_id),
     }
     return render(request, "approvals/settings.html", context)
@@ -116,13 +174,26 @@ def settings_page(request: HttpRequest) -> HttpResponse:
 @require_POST
 @permission("settings.write")
 def change_setting(request: HttpRequest, key: str) -> HttpResponse:
-    """Give a setting a new value, written as JSON."""
-    actor, now, form = signed_in(request), clock.now(), forms.SettingForm(request.POST)
-    _attempt(
-        request,
-        lambda: services.set_setting(actor=actor, key=key, now=now, **form.change()),
-        f"{key} is changed.",
-    )
+    """Show what would change; store it when the same person confirms that within a minute."""
+    form, given = forms.SettingForm(request.POST), request.POST.get("confirmation", "")
+    who: dict[str, Any] = {"actor": signed_in(request), "now": clock.now()}
+    try:
+        token = services.attempt_setting(**who, key=key, change=form.change(), given=given)
+    except LabError as error:
+        return _back_to_settings(request, error.message, is_wrong=True)
+    if token:
+        return _ask(request, key, form, token)
+    return _back_to_settings(request, f"{key} is changed.")
+
+
+def _ask(request: HttpRequest, key: str, form: forms.SettingForm, token: str) -> HttpResponse:
+    context = selectors.change_page(signed_in(request).team, key, form.change()["value"])
+    context |= {"confirmation": token, "sent": form.data}
+    return render(request, "approvals/confirm.html", context)
+
+
+def _back_to_settings(request: HttpRequest, words: str, *, is_wrong: bool = False) -> HttpResponse:
+    (messages.error if is_wrong else messages.success)(request, words)
     return redirect("approvals:settings")
 
 

@@ -43,12 +43,17 @@ def get_limits(request: HttpRequest, subject: str = "") -> Any:
     return selectors.limits_as_dict(found)
 
 
-@router.put("/risk/limits", response=schemas.LimitsOut)
+@router.put("/risk/limits", response={200: schemas.LimitsOut, 202: schemas.LimitsOut})
 @permission("limits.write")
 def set_limits(request: HttpRequest, body: schemas.LimitsIn) -> Any:
-    """Set limits of the team, or of ``account:<id>``, as a new version."""
-    actor, now = signed_in(request), clock.now()
-    return selectors.limits_as_dict(services.set_limits(actor=actor, now=now, **body.dict()))
+    """Set limits of the team, or of ``account:<id>``, as a new version.
+
+    Limits that allow more than before are proposed (202, with ``proposal_id``): another person
+    decides, and the answer shows what holds until then.
+    """
+    made = services.change_limits(actor=signed_in(request), now=clock.now(), **body.dict())
+    shown = {**selectors.limits_as_dict(made.view), "proposal_id": made.proposal_id}
+    return Status(202 if made.proposal_id else 200, shown)
 
 
 @router.get("/risk/limits/versions", response=Page[schemas.LimitVersionOut])

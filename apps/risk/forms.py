@@ -58,3 +58,10 @@ def rows_of(values: dict[str, Any]) -> list[dict[str, Any]]:
 def words_of(form: forms.BaseForm) -> str:
     """Return a form's errors as one sentence."""
     return " ".join(f"{name}: {' '.join(map(str, e))}" for name, e in form.errors.items())
+
+
+def words_of_change(version: int, proposal_id: object) -> str:
+    """Return what a change of limits came to, in words."""
+    if proposal_id:
+        return "Wider limits wait for a decision: see Approvals. Until then the old ones hold."
+    return f"Version {version} of the limits holds from now on."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from ninja import Field, Schema
 
@@ -84,6 +85,7 @@ class LimitsOut(Schema):
     reason: str
     created_by: str
     created_at: datetime | None
+    proposal_id: UUID | None = None
 
 
 class LimitVersionOut(Schema):

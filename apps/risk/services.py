@@ -3,25 +3,98 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from django.db import transaction
 
+from apps.approvals.kernel.changes import changes_of
+from apps.approvals.services import propose
 from apps.audit import services as audit
 from apps.core import events
 from apps.core.actors import Actor
-from apps.core.errors import Invalid
+from apps.core.errors import Conflict, Denied, Invalid
+from apps.core.kernel.hashing import digest_json
 from apps.risk import selectors
-from apps.risk.kernel.limits import NAMED, Refusal, as_values, limits_from
+from apps.risk.kernel.limits import NAMED, Limits, Refusal, as_values, limits_from, loosened
 from apps.risk.kernel.reports import BASIC_METHODS, LEVELS, report
 from apps.risk.kernel.samples import combine
 from apps.risk.models import Breach, LimitSet, RiskReport
 from apps.risk.selectors import LimitsView
 
 MIN_REASON = 3
+LIMITS, SYSTEM = "limits", "system"
 MAX_COLUMNS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a change of limits came to: in force at once, or waiting for a decision."""
+
+    view: LimitsView
+    proposal_id: UUID | None = None
+
+
+def change_limits(
+    *,
+    actor: Actor,
+    values: Mapping[str, Any],
+    reason: str,
+    now: datetime,
+    subject: str = "",
+    base: str = "",
+) -> Change:
+    """Set limits that allow no more than before at once; propose those that do.
+
+    Raises as ``set_limits``, and ``Conflict`` when a change of these limits is proposed already.
+    """
+    actor.require("limits.write")
+    before = selectors.get_limits(team_id=actor.team, subject=subject)
+    limits = limits_from(values, base=_base(base) or before.limits)
+    looser = loosened(before.limits, limits)
+    if not looser:
+        view = set_limits(
+            actor=actor, values=values, reason=reason, now=now, subject=subject, base=base
+        )
+        return Change(view)
+    about = subject or f"team:{actor.team}"
+    terms = {"subject": subject, "values": as_values(limits), "from_version": before.version}
+    proposal = propose(
+        actor=actor,
+        kind=LIMITS,
+        subject=f"limits:{about}",
+        title=f"Wider limits for {about}",
+        digest=digest_json(terms),
+        evidence={
+            "facts": {"limits of": about, "version now": before.version, "wider": looser},
+            "changes": {"settings": changes_of(as_values(before.limits), as_values(limits))},
+        },
+        rationale=reason,
+        terms=terms,
+        now=now,
+    )
+    return Change(before, proposal.pk)
+
+
+def set_agreed(*, actor: Actor, terms: Mapping[str, Any], reason: str, now: datetime) -> None:
+    """Set the limits that people agreed to. Raises ``Conflict`` when others came between."""
+    before = selectors.get_limits(team_id=actor.team, subject=terms["subject"])
+    if before.version != terms["from_version"]:
+        message = f"The limits are at version {before.version} by now; propose the change anew."
+        raise Conflict(message, code="limits.changed")
+    set_limits(
+        actor=actor, values=terms["values"], reason=reason, now=now, subject=terms["subject"]
+    )
+
+
+def _base(name: str) -> Limits | None:
+    if name and name not in NAMED:
+        message = f"There is no set {name!r}; there are {', '.join(NAMED)}."
+        raise Invalid(message, code="limits.base", details={"field": "base"})
+    return NAMED[name] if name else None
 
 
 def set_limits(
@@ -50,12 +123,11 @@ def set_limits(
     if len(reason.strip()) < MIN_REASON:
         message = "Say in a few words why the limits change; the trail keeps it."
         raise Invalid(message, code="limits.reason", details={"field": "reason"})
-    if base and base not in NAMED:
-        message = f"There is no set {base!r}; there are {', '.join(NAMED)}."
-        raise Invalid(message, code="limits.base", details={"field": "base"})
+    start = _base(base)
     with transaction.atomic():
         before = selectors.get_limits(team_id=actor.team, subject=subject)
-        limits = limits_from(values, base=NAMED[base] if base else before.limits)
+        limits = limits_from(values, base=start or before.limits)
+        _refuse_loosening(actor, before.limits, limits)
         newest = selectors.list_limit_versions(team_id=actor.team, subject=subject).first()
         row = LimitSet.objects.create(
             team_id=actor.team,
@@ -71,6 +143,14 @@ def set_limits(
         about = f"limits:{subject or f'team:{actor.team}'}"
         audit.record(actor=actor, action="limits.set", subject=about, body=body, now=now)
     return selectors.get_limits(team_id=actor.team, subject=subject)
+
+
+def _refuse_loosening(actor: Actor, before: Limits, after: Limits) -> None:
+    """Only what people agreed to may allow more: there is no way round the decision."""
+    looser = loosened(before, after)
+    if looser and actor.role != SYSTEM:
+        message = f"Wider than before: {', '.join(looser)}. Propose that; another person decides."
+        raise Denied(message, code="limits.by_proposal", details={"limits": looser})
 
 
 def create_report(

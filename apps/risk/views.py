@@ -39,8 +39,8 @@ def set_limits(request: HttpRequest) -> HttpResponse:
         messages.error(request, forms.words_of(form))
         return redirect("risk:overview")
     try:
-        view = services.set_limits(actor=actor, now=clock.now(), **form.asked())
-        messages.success(request, f"Version {view.version} of the limits holds from now on.")
+        made = services.change_limits(actor=actor, now=clock.now(), **form.asked())
+        messages.success(request, forms.words_of_change(made.view.version, made.proposal_id))
     except LabError as error:
         messages.error(request, error.message)
     return redirect("risk:overview")

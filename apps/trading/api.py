@@ -202,10 +202,19 @@ def halt(request: HttpRequest, body: schemas.HaltIn) -> Any:
     return Status(201, selectors.halt_json(row))
 
 
-@router.post("/halts/resume", response=schemas.HaltOut)
+@router.post("/halts/resume", response={202: schemas.ResumeOut})
 @permission("trading.resume")
 def resume(request: HttpRequest, body: schemas.HaltIn) -> Any:
-    """Let a halted scope trade again, from the next bar on."""
+    """Propose that a halted scope trades again; a risk manager who is somebody else decides."""
     actor, now = signed_in(request), clock.now()
-    row = services.resume(actor=actor, scope=body.scope, reason=body.reason, now=now)
-    return selectors.halt_json(row)
+    made = services.propose_resume(actor=actor, scope=body.scope, reason=body.reason, now=now)
+    row = selectors.get_halt(made.terms["scope"], actor.team)
+    return Status(202, {**selectors.halt_json(row), "proposal_id": made.pk})
+
+
+@router.post("/orders/proposals", response={201: schemas.ProposedOrder})
+@permission("proposals.create")
+def propose_order(request: HttpRequest, body: schemas.OrderProposalIn) -> Any:
+    """Propose a single trade; a trader or risk manager decides before it expires."""
+    made = services.propose_order(actor=signed_in(request), now=clock.now(), **body.dict())
+    return Status(201, {"proposal_id": made.pk, "expires_at": made.expires_at})

@@ -29,3 +29,45 @@ class Lapsed:
             services.stop_lapsed(
                 actor=system("decisions", team_id), proposal_id=proposal_id, reason=reason, now=now
             )
+
+
+class Resumption:
+    """Lets a halted scope trade again when two people want it."""
+
+    def carry_out(
+        self,
+        *,
+        kind: str,
+        decision: str,
+        team_id: int,
+        terms: dict[str, Any],
+        proposal_id: UUID,
+        now: datetime,
+        **others: Any,  # noqa: ARG002
+    ) -> None:
+        """Resume it in the transaction that decides. Raises ``LabError`` to refuse it."""
+        if (kind, decision) == ("resume", "approve") and "scope" in terms:
+            services.resume(
+                actor=system("decisions", team_id),
+                reason=f"proposal {proposal_id}",
+                now=now,
+                **terms,
+            )
+
+
+class Trade:
+    """Places the single trade that was approved before it expired."""
+
+    def carry_out(
+        self,
+        *,
+        kind: str,
+        decision: str,
+        team_id: int,
+        terms: dict[str, Any],
+        now: datetime,
+        **others: Any,  # noqa: ARG002
+    ) -> None:
+        """Store it in the transaction that decides. Raises ``LabError`` to refuse it."""
+        if (kind, decision) == ("order", "approve") and "client_id" in terms:
+            services.place_agreed(actor=system("decisions", team_id), terms=terms, now=now)

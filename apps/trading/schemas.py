@@ -94,6 +94,12 @@ class OrderIn(Schema):
     client_id: str = Field("", max_length=80)
 
 
+class OrderProposalIn(OrderIn):
+    """A market order that somebody else is to agree to."""
+
+    rationale: str = Field(max_length=4000)
+
+
 class OrderOut(Schema):
     """An order; ``reasons`` tell why it was refused, rejected, cancelled or expired."""
 
@@ -223,6 +229,19 @@ class HaltOut(Schema):
     resume_reason: str
     resumed_by: str
     resumed_at: datetime | None
+
+
+class ResumeOut(HaltOut):
+    """A halt with the proposal that would end it."""
+
+    proposal_id: UUID
+
+
+class ProposedOrder(Schema):
+    """A trade that waits for a decision, and until when."""
+
+    proposal_id: UUID
+    expires_at: datetime
 
 
 class Snapshot(Schema):

@@ -122,9 +122,10 @@ def halt(request: HttpRequest, account_id: int) -> HttpResponse:
 @require_POST
 @permission("trading.resume")
 def resume(request: HttpRequest, account_id: int) -> HttpResponse:
-    """Resume a halted scope, with a reason."""
+    """Propose that a halted scope trades again, with a reason."""
     form, actor, now = forms.ReasonForm(request.POST), signed_in(request), clock.now()
     if not form.is_valid():
         return _wrong(request, account_id, form)
-    act = lambda: services.resume(actor=actor, now=now, **form.cleaned_data)  # noqa: E731
-    return _attempt(request, account_id, act, f"{form.cleaned_data['scope']} trades again.")
+    act = lambda: services.propose_resume(actor=actor, now=now, **form.cleaned_data)  # noqa: E731
+    words = f"Proposed: {form.cleaned_data['scope']} trades again when a risk manager agrees."
+    return _attempt(request, account_id, act, words)

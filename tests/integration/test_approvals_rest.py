@@ -226,7 +226,14 @@ def test_the_policies_page_changes_a_setting(client_as):
     admin = client_as("admin")
     assert "approvals.open_days" in admin.get("/approvals/settings/").content.decode()
     place = "/approvals/settings/approvals.open_days/"
-    answer = admin.post(place, {"value": "21", "version": "0", "note": "holidays"}, follow=True)
+    change = {"value": "21", "version": "0", "note": "holidays"}
+    asked = admin.post(place, change)
+    assert "Confirm the change" in asked.content.decode()
+    assert "holidays" not in admin.get("/approvals/settings/").content.decode()
+    given = asked.context["confirmation"]
+    other = admin.post(place, {**change, "value": "22", "confirmation": given}, follow=True)
+    assert "not what you were shown" in other.content.decode()
+    answer = admin.post(place, {**change, "confirmation": given}, follow=True)
     page = answer.content.decode()
     assert "approvals.open_days is changed." in page
     assert "holidays" in page

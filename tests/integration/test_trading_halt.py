@@ -60,8 +60,12 @@ def test_resume_wants_a_reason_and_trades_on(deployment, feed, team, actor, now)
     who = actor("risk_manager")
     services.halt(actor=who, scope=f"account:{deployment.account_id}", reason="testing", now=now)
     services.halt(actor=who, scope=f"deployment:{deployment.pk}", reason="testing", now=now)
+    alone = {"actor": who, "scope": f"deployment:{deployment.pk}", "now": now}
     with pytest.raises(Invalid):
-        services.resume(actor=who, scope=f"deployment:{deployment.pk}", reason=" ", now=now)
+        services.propose_resume(**alone, reason=" ")
+    with pytest.raises(Denied, match="Nobody resumes alone"):
+        services.resume(**alone, reason="I say so")
+    who = system("tests", team.pk)
     services.resume(actor=who, scope=f"account:{deployment.account_id}", reason="fine", now=now)
     deployment.refresh_from_db()
     assert deployment.status == "halted", "the deployment itself is still halted"
@@ -80,7 +84,7 @@ def test_after_a_resume_the_last_targets_are_taken_up_again(deployment, feed, te
     asked = set(Order.objects.filter(state="accepted").values_list("symbol", "target_weight"))
     services.halt(actor=actor("trader"), scope="team", reason="testing", now=now)
     trading.advance(feed, now, bars=1)
-    services.resume(actor=actor("trader"), scope="team", reason="fine", now=now)
+    services.resume(actor=system("tests", team.pk), scope="team", reason="fine", now=now)
     trading.advance(feed, now, bars=2)
     filled = Order.objects.filter(state="filled")
     assert set(filled.values_list("symbol", "target_weight")) == asked
@@ -214,7 +218,8 @@ def test_no_intent_appears_after_a_halt_has_committed(sample, live_db, team, act
                 writer.join(timeout=20)
                 assert writer.failed is None
             assert not Order.objects.filter(account=account, finished_at=None).exists()
-            services.resume(actor=who, scope="team", reason="next round", now=clock.now())
+            lab = system("tests", team.pk)
+            services.resume(actor=lab, scope="team", reason="next round", now=clock.now())
     finally:
         feed.delete()
     assert late == 0

@@ -10,7 +10,7 @@ from apps.risk.kernel.expected_shortfall import expected_shortfall
 from apps.risk.kernel.value_at_risk import value_at_risk
 from apps.strategies import services as strategies
 from apps.trading import services
-from tests.factories import trading
+from tests.factories import signing, trading
 
 pytestmark = pytest.mark.django_db
 V1 = "/api/v1"
@@ -135,8 +135,15 @@ def test_deploy_trade_halt_resume_stop(account, feed, team, now, api_as):
     assert trader.get(f"{V1}/halts?halted_only=true").json()["items"][0]["reason"] == "testing"
     refused = post(trader, "/orders", order_body(account))
     assert "limit.halted" in str(refused.json()["errors"])
-    resumed = post(trader, "/halts/resume", {"scope": f"account:{account.pk}", "reason": "done"})
-    assert resumed.json()["is_halted"] is False
+    again = {"scope": f"account:{account.pk}", "reason": "The test is done."}
+    asked = post(trader, "/halts/resume", again)
+    assert (asked.status_code, asked.json()["is_halted"]) == (202, True)
+    shown = trader.get(f"{V1}/proposals/{asked.json()['proposal_id']}").json()
+    place, manager = f"/proposals/{shown['id']}/decisions", api_as("risk_manager")
+    assert post(trader, place, signing.vote(trader.actor, shown)).status_code == 403
+    decided = post(manager, place, signing.vote(manager.actor, shown)).json()
+    assert decided["status"] == "approved"
+    assert trader.get(f"{V1}/deployments/{number}").json()["status"] == "running"
     stopped = post(trader, f"/deployments/{number}/stop", {"reason": "enough"})
     assert stopped.json()["status"] == "stopped"
 
@@ -322,5 +329,5 @@ def test_the_risk_page_shows_the_book(account, feed, team, now, client_as):
         assert words in page
     body = {"subject": "", "reason": "tighter", "max_position_value": "500", "restricted": "MSFT"}
     answer = client_as("risk_manager").post("/risk/limits/", body, follow=True)
-    assert "Version 1 of the limits" in answer.content.decode()
+    assert "Wider limits wait for a decision" in answer.content.decode()
     assert client_as("trader").post("/risk/limits/", body).status_code == 403

@@ -8,6 +8,9 @@ READ = frozenset({"team.read", "audit.read"})
 HALT = frozenset({"trading.halt"})
 ASK = frozenset({"assistant.use"})
 
+# Marks an authenticator of a demo account that signs decisions and opens no session.
+SIGNS_ONLY = "signs_only"
+
 ROLES: dict[str, frozenset[str]] = {
     "viewer": READ,
     "researcher": READ | ASK | {"data.write", "research.write", "proposals.create"},

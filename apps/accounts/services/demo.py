@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.accounts import selectors
-from apps.accounts.kernel.roles import ROLES
+from apps.accounts.kernel.roles import ROLES, SIGNS_ONLY
 from apps.accounts.models import Membership, Team, Token, User
 from apps.accounts.services.teams import add_member, create_team
 from apps.accounts.services.tokens import MAX_DAYS, create_token
@@ -23,8 +23,6 @@ from apps.core.errors import Denied
 TEAM = "Demo"
 # Who decides something, and needs a second factor for it.
 SIGNERS = frozenset({"validator", "risk_manager", "trader"})
-# Marks an authenticator that signs decisions and opens no session.
-SIGNS_ONLY = "signs_only"
 DOMAIN = "demo.example"
 
 

@@ -101,6 +101,9 @@ class EvidenceView:
     facts: tuple[Row, ...]
     links: tuple[Link, ...]
     stated: tuple[Row, ...] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    book: tuple[Mapping[str, Any], ...] = ()
+    text: str = ""
 
 
 def arrange(evidence: Mapping[str, Any], subject: str) -> EvidenceView:
@@ -120,7 +123,18 @@ def arrange(evidence: Mapping[str, Any], subject: str) -> EvidenceView:
         facts=_rows(named) + _rows(facts),
         links=tuple(_links(evidence, subject)),
         stated=_rows(evidence.get(STATED)),
+        changes=_mapping(evidence.get(CHANGES)),
+        book=tuple(row for row in _list(evidence.get(BOOK)) if isinstance(row, Mapping)),
+        text=str(evidence.get(TEXT) or ""),
     )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _rows(values: Any, prefix: str = "") -> tuple[Row, ...]:

@@ -7,6 +7,7 @@ under the approval, and again at every claim of a worker, they are held against 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -29,12 +30,49 @@ CONDITIONS = {
     "review_on": "to be reviewed by",
     "valid_until": "in force until",
 }
+DIGEST_LENGTH = 64
 LAPSES = {
     "expired": "its time is over",
     "review": "its review date has passed and nobody renewed it",
     "changed": "what it covers has changed",
     "revoked": "it was taken back",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A term as people read it; ``digest`` when it is one."""
+
+    name: str
+    label: str
+    words: str
+    digest: str = ""
+    is_condition: bool = False
+
+
+def arrange(terms: Mapping[str, Any]) -> list[Term]:
+    """Return the terms of a promotion as people read them, the covered ones first."""
+    found = [_term(name, label, terms.get(name)) for name, label in COVERED.items() if terms]
+    if "version" not in terms:
+        found = []
+    conditions = [(name, label) for name, label in CONDITIONS.items() if terms.get(name)]
+    return found + [_term(name, label, terms[name], True) for name, label in conditions]  # noqa: FBT003
+
+
+def _term(name: str, label: str, value: Any, is_condition: bool = False) -> Term:
+    label = label.removeprefix("the ").capitalize()
+    if value is None:
+        return Term(name, label, "left open: any paper account, with its own")
+    if isinstance(value, Mapping):
+        inner = value.get("digest")
+        words = ", ".join(f"{key} {item}" for key, item in value.items() if key != "digest")
+        return Term(name, label, words, str(inner or ""))
+    if isinstance(value, str) and len(value) == DIGEST_LENGTH:
+        return Term(name, label, "", value)
+    if name == "capital_usd":
+        return Term(name, label, f"{value:,.0f}", "", is_condition)
+    words = str(value)[:16].replace("T", " ") if name == "valid_until" else str(value)
+    return Term(name, label, words, "", is_condition)
 
 
 def changed(agreed: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

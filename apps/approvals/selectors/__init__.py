@@ -1,6 +1,7 @@
 """Questions about agreement: proposals, who waits for whom, approvals in force, settings."""
 
 from apps.approvals.selectors.policies import dry_run as dry_run
+from apps.approvals.selectors.policies import policies_page as policies_page
 from apps.approvals.selectors.proposals import Ability as Ability
 from apps.approvals.selectors.proposals import ApprovalView as ApprovalView
 from apps.approvals.selectors.proposals import ability as ability
@@ -23,11 +24,14 @@ from apps.approvals.selectors.proposals import votes_of as votes_of
 from apps.approvals.selectors.reading import Step as Step
 from apps.approvals.selectors.reading import arrange_evidence as arrange_evidence
 from apps.approvals.selectors.reading import labels_of as labels_of
+from apps.approvals.selectors.reading import page_of as page_of
 from apps.approvals.selectors.reading import timeline as timeline
 from apps.approvals.selectors.settings import SettingView as SettingView
+from apps.approvals.selectors.settings import change_page as change_page
 from apps.approvals.selectors.settings import get_setting as get_setting
 from apps.approvals.selectors.settings import get_setting_view as get_setting_view
 from apps.approvals.selectors.settings import get_spec as get_spec
+from apps.approvals.selectors.settings import list_changeable as list_changeable
 from apps.approvals.selectors.settings import list_recent_versions as list_recent_versions
 from apps.approvals.selectors.settings import list_setting_versions as list_setting_versions
 from apps.approvals.selectors.settings import list_settings as list_settings
@@ -49,6 +53,7 @@ __all__ = [
     "approval_view",
     "arrange_evidence",
     "blocking_gates",
+    "change_page",
     "content_of",
     "count_waiting",
     "digest_of",
@@ -63,6 +68,7 @@ __all__ = [
     "get_spec",
     "labels_of",
     "list_approvals",
+    "list_changeable",
     "list_decisions",
     "list_in_force",
     "list_proposals",
@@ -70,7 +76,9 @@ __all__ = [
     "list_setting_versions",
     "list_settings",
     "list_waiting",
+    "page_of",
     "parts_of",
+    "policies_page",
     "signing_of",
     "slots_of",
     "still_needed",

@@ -10,7 +10,7 @@ from typing import Any
 from apps.approvals.kernel import policy, quorum
 from apps.approvals.models import Proposal
 from apps.approvals.selectors.proposals import blocking_gates
-from apps.approvals.selectors.settings import get_setting
+from apps.approvals.selectors.settings import get_setting, list_settings
 from apps.core.errors import Invalid
 
 YEAR = timedelta(days=365)
@@ -42,6 +42,14 @@ def dry_run(
     rows = [_judged(row, read) for row in found[:MAX_ROWS]]
     failing = sum(row["fails"] for row in rows)
     return {"since": began, "approvals": len(rows), "failing": failing, "rows": rows}
+
+
+def policies_page(team_id: int, *, now: datetime, **asked: Any) -> dict[str, Any]:
+    """Return the policies as they hold, and a dry run of the gates. Raises as ``dry_run``."""
+    return {
+        "policies": [row for row in list_settings(team_id) if row.by_proposal],
+        "dry_run": dry_run(team_id, now=now, **asked),
+    }
 
 
 def _judged(row: Proposal, gates: Sequence[policy.Gate]) -> dict[str, Any]:

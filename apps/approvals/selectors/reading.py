@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.urls import is_valid_path
 
 from apps.accounts import selectors as accounts
 from apps.approvals.kernel import quorum
+from apps.approvals.kernel import terms as agreed
 from apps.approvals.kernel.evidence import EvidenceView, arrange
+from apps.approvals.kernel.policy import find_figure
+from apps.approvals.kernel.signatures import PASSKEY, TOTP
 from apps.approvals.models import Proposal
+from apps.approvals.selectors.proposals import force_of
+from apps.approvals.selectors.signing import signing_of
 from apps.audit import selectors as audit
+from apps.core.actors import Actor
+
+WORDS = {PASSKEY: "passkey", TOTP: "one-time code"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,7 @@ class Step:
     event_id: UUID
     leaf: int | None
     checkpoint: int | None
+    signed_by: str = ""
 
 
 def timeline(proposal: Proposal) -> list[Step]:
@@ -41,9 +51,14 @@ def timeline(proposal: Proposal) -> list[Step]:
             proposal.event_id,
         )
     ]
-    for row in proposal.decisions.all():
+    votes = list(proposal.decisions.all())
+    for row in votes:
         what = "approved" if row.decision == quorum.APPROVE else "rejected"
         rows.append((row.created_at, row.decider, row.role, what, row.rationale, row.event_id))
+    lapse = getattr(proposal, "lapse", None)
+    if lapse is not None:
+        rows.append((lapse.created_at, "", "", "lapsed", lapse.note, lapse.event_id))
+    signed = {row.event_id: WORDS.get(row.signature.get("kind", ""), "") for row in votes}
     places = audit.find_leaves([row[5] for row in rows])
     labels = labels_of(proposal.team_id)
     size = audit.head().size
@@ -57,6 +72,7 @@ def timeline(proposal: Proposal) -> list[Step]:
             event_id,
             leaf,
             size if leaf is not None else None,
+            signed.get(event_id, ""),
         )
         for at, who, role, what, words, event_id in rows
         for leaf in [places.get(event_id)]
@@ -68,6 +84,23 @@ def arrange_evidence(proposal: Proposal) -> EvidenceView:
     view = arrange(proposal.evidence, proposal.subject)
     links = tuple(link for link in view.links if is_valid_path(link.href.partition("?")[0]))
     return replace(view, links=links)
+
+
+def page_of(proposal: Proposal, actor: Actor, now: datetime) -> dict[str, Any]:
+    """Return all that the page of a proposal shows beside its own fields."""
+    signing = signing_of(proposal, actor)
+    return {
+        "evidence": arrange_evidence(proposal),
+        "terms": agreed.arrange(proposal.terms),
+        "steps": timeline(proposal),
+        "labels": labels_of(proposal.team_id),
+        "signing": signing,
+        "signing_data": {"passkeys": signing.passkeys, "challenges": signing.challenges},
+        "is_author": proposal.author == actor.name,
+        "may_amend": actor.may("proposals.create") and proposal.status == Proposal.Status.OPEN,
+        "may_revoke": actor.may("proposals.decide") and force_of(proposal, now)["in_force"],
+        "trials": find_figure(proposal.evidence, "trials"),
+    }
 
 
 def labels_of(team_id: int) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from apps.approvals.kernel.changes import changes_of
 from apps.approvals.kernel.setting_specs import SPECS, Spec, find_spec
 from apps.approvals.models import Setting
 from apps.core.errors import Invalid
@@ -53,6 +54,17 @@ def list_settings(team_id: int) -> list[SettingView]:
     newest = Setting.objects.filter(team_id=team_id).order_by("key", "-version").distinct("key")
     rows = {row.key: row for row in newest}
     return [_setting_view(SPECS[key], rows.get(key)) for key in sorted(SPECS)]
+
+
+def change_page(team_id: int, key: str, value: Any) -> dict[str, Any]:
+    """Return a setting with what a new value would change, for who is to confirm it."""
+    view = get_setting_view(team_id, key)
+    return {"setting": view, "changes": changes_of(view.value, value)}
+
+
+def list_changeable() -> list[str]:
+    """Return the keys that who may write settings changes alone; the others are policies."""
+    return [key for key, spec in SPECS.items() if not spec.by_proposal]
 
 
 def list_setting_versions(team_id: int, key: str) -> QuerySet[Setting]:

@@ -11,6 +11,7 @@ from apps.approvals.services.proposals import expire_old as expire_old
 from apps.approvals.services.proposals import propose as propose
 from apps.approvals.services.proposals import submit as submit
 from apps.approvals.services.proposals import withdraw as withdraw
+from apps.approvals.services.settings import attempt_setting as attempt_setting
 from apps.approvals.services.settings import propose_setting as propose_setting
 from apps.approvals.services.settings import roll_back_setting as roll_back_setting
 from apps.approvals.services.settings import set_setting as set_setting
@@ -18,6 +19,7 @@ from apps.approvals.services.settings import store_agreed as store_agreed
 
 __all__ = [
     "amend",
+    "attempt_setting",
     "decide",
     "decided",
     "expire_old",

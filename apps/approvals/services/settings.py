@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from apps.approvals import selectors
 from apps.approvals.kernel.changes import changes_of
 from apps.approvals.models import Proposal, Setting
+from apps.approvals.services.confirmations import check_confirmation, confirmation_of
 from apps.approvals.services.proposals import propose
 from apps.audit import services as audit
 from apps.core import events
@@ -47,6 +48,23 @@ def set_setting(
     check_value(key, value)
     _refuse_policy(actor, key)
     return _store(actor, key, value, note, expected_version, None, now)
+
+
+def attempt_setting(
+    *, actor: Actor, key: str, change: Mapping[str, Any], given: str, now: datetime
+) -> str:
+    """Store what the same person was shown and has confirmed within a minute.
+
+    Without a confirmation nothing is stored: what is returned confirms exactly this change.
+    Raises as ``set_setting``, and ``Conflict`` for one that is late or of something else.
+    """
+    actor.require("settings.write")
+    if not given:
+        check_value(key, change["value"])
+        return confirmation_of(who=actor, act=key, content=change, now=now)
+    check_confirmation(who=actor, act=key, content=change, given=given, now=now)
+    set_setting(actor=actor, key=key, now=now, **change)
+    return ""
 
 
 def roll_back_setting(

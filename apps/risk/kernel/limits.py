@@ -332,6 +332,22 @@ def limits_from(values: Mapping[str, Any], *, base: Limits = DEFAULT) -> Limits:
     return Limits(**{name: _checked(name, value) for name, value in merged.items()})
 
 
+def loosened(before: Limits, after: Limits) -> list[str]:
+    """Return the limits that allow more after than before; changes of these take a decision."""
+    names = []
+    for entry in fields(Limits):
+        was, becomes = getattr(before, entry.name), getattr(after, entry.name)
+        if entry.name == "restricted":
+            allows_more = not was <= becomes
+        elif was is None or becomes is None:
+            allows_more = becomes is None and was is not None
+        else:
+            allows_more = becomes < was if entry.name.startswith("min_") else becomes > was
+        if allows_more:
+            names.append(entry.name)
+    return names
+
+
 def as_values(limits: Limits) -> dict[str, Any]:
     """Return limits as JSON."""
     found = {entry.name: getattr(limits, entry.name) for entry in fields(Limits)}

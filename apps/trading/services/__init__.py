@@ -2,8 +2,13 @@
 
 from apps.trading.services.accounts import create_account, ensure_demo_accounts
 from apps.trading.services.deployments import deploy, stop_deployment, stop_lapsed
-from apps.trading.services.halts import finish_halts, halt, resume
-from apps.trading.services.orders import cancel_order, place_order
+from apps.trading.services.halts import finish_halts, halt, propose_resume, resume
+from apps.trading.services.orders import (
+    cancel_order,
+    place_agreed,
+    place_order,
+    propose_order,
+)
 from apps.trading.services.sending import send_intents
 from apps.trading.services.stepping import catch_up, step_deployments
 
@@ -15,7 +20,10 @@ __all__ = [
     "ensure_demo_accounts",
     "finish_halts",
     "halt",
+    "place_agreed",
     "place_order",
+    "propose_order",
+    "propose_resume",
     "resume",
     "send_intents",
     "step_deployments",

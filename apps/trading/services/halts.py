@@ -10,11 +10,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from apps.accounts import selectors as accounts
+from apps.approvals import services as approvals
 from apps.audit import selectors as ledger
 from apps.audit import services as audit
 from apps.core import events
 from apps.core.actors import Actor, system
 from apps.core.errors import Conflict, Denied, Invalid, NotFound
+from apps.core.kernel.hashing import digest_json
 from apps.core.plugs import load_plug
 from apps.trading import selectors, store
 from apps.trading.brokers.base import Broker
@@ -25,6 +27,7 @@ from apps.trading.services.changes import close_order
 from apps.trading.services.deployments import tell_changed
 
 BROKERS = "BROKERS"
+RESUME = "resume"
 MIN_REASON = 3
 SYSTEM = "system"
 COVERS = {"deployment": "deployment_id", "account": "account_id", "team": "team_id"}
@@ -177,24 +180,64 @@ def _note_cancelled(order: Order, scope: Scope, now: datetime) -> int:
     return 1
 
 
-def resume(*, actor: Actor, scope: str, reason: str, now: datetime) -> Halt:
-    """Let a halted scope trade again from the next bar on; strategies take up their last targets.
+def propose_resume(*, actor: Actor, scope: str, reason: str, now: datetime) -> Any:
+    """Propose that a halted scope trades again; a risk manager who is somebody else decides.
 
     Raises
     ------
     Denied, Invalid, NotFound
     Conflict
-        ``halt.not_halted``.
+        ``halt.not_halted``, or when that is proposed already.
     """
     actor.require("trading.resume")
     found, words = _check(actor, scope, reason, "resume.reason")
+    row = _halted(found, Halt.objects.filter(scope=str(found)).first())
+    terms = {"scope": str(found), "fence": row.fence}
+    return approvals.propose(
+        actor=actor,
+        kind=RESUME,
+        subject=f"halt:{found}",
+        title=f"Resume {found}",
+        digest=digest_json(terms),
+        evidence={
+            "facts": {
+                "halted by": row.halted_by_label or row.halted_by,
+                "halted at": f"{row.halted_at:%Y-%m-%d %H:%M:%S} UTC",
+                "reason of the halt": row.reason,
+                "orders cancelled": row.cancelled_orders,
+                "orders open when read back": row.open_after,
+            }
+        },
+        rationale=words,
+        terms=terms,
+        now=now,
+    )
+
+
+def resume(
+    *, actor: Actor, scope: str, reason: str, now: datetime, fence: int | None = None
+) -> Halt:
+    """Let a halted scope trade again from the next bar on; strategies take up their last targets.
+
+    A person proposes that (``propose_resume``); this carries it out, or serves the command line of
+    who runs the lab. With ``fence`` it is refused when the scope was halted again since.
+
+    Raises
+    ------
+    Denied, Invalid, NotFound
+    Conflict
+        ``halt.not_halted``, ``halt.changed``, or ``halt.not_read_back`` while orders may be open.
+    """
+    actor.require("trading.resume")
+    if actor.role != SYSTEM:
+        message = "Nobody resumes alone: propose it, and a risk manager decides."
+        raise Denied(message, code="resume.two_people")
+    found, words = _check(actor, scope, reason, "resume.reason")
     with transaction.atomic():
         store.close_fence()
-        row = Halt.objects.select_for_update().filter(scope=str(found)).first()
         _refuse_while_events_are_lost(found)
-        if row is None or not row.is_halted:
-            message = f"{found} is not halted; there is nothing to resume."
-            raise Conflict(message, code="halt.not_halted")
+        row = _halted(found, Halt.objects.select_for_update().filter(scope=str(found)).first())
+        _check_agreed(row, fence)
         row.is_halted = False
         row.resume_reason, row.resumed_by, row.resumed_at = words, actor.name, now
         row.save(update_fields=["is_halted", "resume_reason", "resumed_by", "resumed_at"])
@@ -208,6 +251,25 @@ def _refuse_while_events_are_lost(scope: Scope) -> None:
     if lost is not None and scope.kind == ALL:
         message = f"{lost.says} Reconcile first: manage.py reconcile_ledger, or the Audit page."
         raise Conflict(message, code="halt.ledger_rolled_back")
+
+
+def _halted(scope: Scope, row: Halt | None) -> Halt:
+    if row is None or not row.is_halted:
+        message = f"{scope} is not halted; there is nothing to resume."
+        raise Conflict(message, code="halt.not_halted")
+    return row
+
+
+def _check_agreed(row: Halt, fence: int | None) -> None:
+    """Refuse what people agreed to when another halt came since, or orders may be open."""
+    if fence is None:
+        return
+    if row.fence != fence:
+        message = f"{row.scope} was halted again since that was proposed; look at it anew."
+        raise Conflict(message, code="halt.changed")
+    if row.open_after != 0:
+        message = f"{row.scope} was not read back as without open orders yet; wait for that."
+        raise Conflict(message, code="halt.not_read_back")
 
 
 def _free_deployments(scope: Scope) -> None:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from apps.approvals import selectors as approval_selectors
+from apps.approvals import services as approvals
 from apps.audit import services as audit
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, Invalid
+from apps.core.kernel.hashing import digest_json
 from apps.core.kernel.timeframes import seconds_of
 from apps.core.plugs import load_plug
 from apps.market import selectors as market
@@ -30,6 +35,7 @@ from apps.trading.services.changes import close_order
 from apps.trading.services.sending import send_intents
 
 BROKERS = "BROKERS"
+ORDER = "order"
 MAX_CLIENT_ID = 80
 PRICE_BARS = 8
 
@@ -44,8 +50,11 @@ def place_order(
     now: datetime,
     client_id: str = "",
     kind: str = "market",
+    sends: bool = True,
 ) -> Order:
     """Store a market order that passes the guard, then send it; it fills at the next open.
+
+    Without ``sends`` it is sent when the caller's transaction has committed.
 
     Raises
     ------
@@ -75,9 +84,78 @@ def place_order(
     if refusals:
         _note_refused(actor, account, order, refusals, now)
         raise Refused([(refusal.code, refusal.message) for refusal in refusals])
+    if not sends:
+        transaction.on_commit(lambda: send_intents(account_id=account_id, now=now))
+        return order
     send_intents(account_id=account_id, now=now)
     order.refresh_from_db()
     return order
+
+
+def propose_order(
+    *,
+    actor: Actor,
+    account_id: int,
+    symbol: str,
+    side: str,
+    quantity: Decimal,
+    rationale: str,
+    now: datetime,
+    client_id: str = "",
+    kind: str = "market",
+) -> Any:
+    """Propose a single trade, for a trader or risk manager who is somebody else to decide in time.
+
+    It is sent when it is approved, through the same guard as every order; after the minutes of
+    ``approvals.order_minutes`` it is over.
+
+    Raises ``Denied``, ``NotFound``, ``Invalid``, ``Conflict``.
+    """
+    actor.require("proposals.create")
+    account = selectors.get_account(account_id, actor.team)
+    client_id = client_id or f"m{uuid.uuid4().hex}"
+    _check_shape(account, kind, side, quantity, client_id)
+    price = last_price(account, symbol)
+    terms = {
+        "account_id": account_id,
+        "symbol": symbol,
+        "side": side,
+        "quantity": str(quantity),
+        "kind": kind,
+        "client_id": client_id,
+    }
+    held = selectors.holdings_of(account, now, {symbol: price}).positions.get(symbol, 0.0)
+    signed = float(quantity) * (1.0 if side == "buy" else -1.0)
+    book = [
+        {"name": f"{symbol} held", "before": held, "after": held + signed},
+        {"name": f"{symbol}, value", "before": held * price, "after": (held + signed) * price},
+    ]
+    minutes = approval_selectors.get_setting(actor.team, "approvals.order_minutes")
+    return approvals.propose(
+        actor=actor,
+        kind=ORDER,
+        subject=f"order:{client_id}",
+        title=f"{side.capitalize()} {quantity} {symbol} on {account.name}"[:200],
+        digest=digest_json(terms),
+        evidence={"facts": {**terms, "last price": price}, "book": book},
+        rationale=rationale,
+        terms=terms,
+        open_for=timedelta(minutes=minutes),
+        now=now,
+    )
+
+
+def place_agreed(*, actor: Actor, terms: Mapping[str, Any], now: datetime) -> Order:
+    """Store the order that people agreed to; it is sent when the decision has committed.
+
+    Raises as ``place_order``.
+    """
+    return place_order(
+        actor=actor,
+        now=now,
+        sends=False,
+        **{**terms, "quantity": Decimal(terms["quantity"])},
+    )
 
 
 def _check_shape(
