@@ -97,6 +97,19 @@ def test_two_changes_wait_for_a_leaf_between_them(ledger):
     assert ledger.verify()["ok"]
 
 
+def test_a_backup_from_before_a_change_of_keys_goes_on(ledger):
+    key_files.create_key(ledger.paths.next_key)
+    with ledger.connect("sequencer") as connection:
+        sequencing.take_next_key(ledger.open(connection), ledger.paths)
+    ledger.tamper("DELETE FROM audit.audit_key WHERE after > 0")  # as the dump had it
+    go_on(ledger)
+    assert ledger.verify()["ok"]
+    assert [key.after for key in selectors.key_ring(ledger.paths.public_key).keys] == [0, 10]
+    ledger.tamper("UPDATE audit.audit_key SET line = replace(line, '+', '-') WHERE after > 0")
+    with ledger.connect("sequencer") as connection, pytest.raises(LedgerDamaged):
+        ledger.open(connection)
+
+
 def test_after_a_lost_key_old_proofs_hold_for_who_gets_the_new_key(ledger):
     first = ledger.paths.public_key.read_text()
     ledger.paths.key.unlink()

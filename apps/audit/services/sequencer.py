@@ -134,10 +134,30 @@ def _take_up(
     before = key_before(paths)
     if before is not None and chain.verifier_key(origin, before.public_key()) == last:
         _add_handover(connection, head, last, before, key, origin)
-    elif paths.lost.is_file():
+    elif paths.lost.is_file() or _was_handed_over(paths, last, line):
         _add_handover(connection, head, last, None, key, origin)
-        paths.lost.unlink()
+        paths.lost.unlink(missing_ok=True)
+    else:
+        raise LedgerDamaged("the key is another than the last, and no signature leads to it")
     return key
+
+
+def _was_handed_over(paths: Paths, old: str, new: str) -> bool:
+    """Tell whether the published file shows that ``old`` once handed over to ``new``.
+
+    So it is after a backup from before the change of keys was restored.
+    """
+    if not paths.public_key.is_file():
+        return False
+    try:
+        _, notes = keys.read_keys(paths.public_key.read_text(encoding="utf-8"))
+        steps = [keys.read_handover(note) for note in notes]
+    except ValueError:
+        return False
+    return any(
+        step.by_old and step.by_new and (step.handover.old, step.handover.new) == (old, new)
+        for step in steps
+    )
 
 
 def _add_handover(
