@@ -50,6 +50,20 @@ class Ahead:
     def __init__(self, returns: Floats, threads: int = 1) -> None:
         self.returns, self.threads = np.ascontiguousarray(returns), threads
         self.keys = sorted_keys(self.returns, threads)
+        self.ranks, self.squares = self._ranked()
+
+    def _ranked(self) -> tuple[Floats, Floats]:
+        """Return the returns' ranks by row less their mean, and the sums of their squares."""
+        from apps.strategies.kernel import loops
+
+        x = self.returns
+        bits, ranks, squares = key_bits(x.shape[1]), np.empty(x.shape), np.empty(len(x))
+
+        def task(low: int, high: int) -> None:
+            loops.middled_2d(x, low, bits, self.keys[low:high], ranks, squares)
+
+        deal(task, len(x), self.threads)
+        return ranks, squares
 
     def rank_ic(self, values: Floats) -> Floats:
         """Return Spearman's correlation of each row of values with the returns, ``(n_bars,)``.
@@ -67,8 +81,8 @@ class Ahead:
                 keys = np.empty((stop - top, x.shape[1]))
                 loops.keys_2d(x, top, bits, keys)
                 keys.sort(axis=1)
-                others = self.keys[top:stop]
-                loops.rank_ic_2d(x, self.returns, top, bits, keys, others, FEWEST, out)
+                others = (self.keys[top:stop], self.ranks, self.squares)
+                loops.rank_ic_2d(x, self.returns, top, bits, keys, *others, FEWEST, out)
 
         deal(task, len(x), self.threads)
         return out

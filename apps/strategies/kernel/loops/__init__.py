@@ -9,7 +9,7 @@ from apps.strategies.kernel.loops.associations import (
     covariance_2d,
     rank_correlation_2d,
 )
-from apps.strategies.kernel.loops.merits import rank_ic_2d
+from apps.strategies.kernel.loops.merits import middled_2d, rank_ic_2d
 from apps.strategies.kernel.loops.programs import program_1d
 from apps.strategies.kernel.loops.rows import (
     demean_2d,
@@ -45,6 +45,7 @@ __all__ = [
     "group_rank_2d",
     "keys_2d",
     "max_2d",
+    "middled_2d",
     "min_2d",
     "product_2d",
     "program_1d",

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+# Columns worked on together, and rows whose windows are laid together.
 STRIP = 64
+ROWS = 64
+# Places of sums in a strip's table: unsigned, since a place that could be negative stops vectors.
+FIRST = np.uint64(STRIP)
+SECOND, THIRD, FOURTH = np.uint64(2 * STRIP), np.uint64(3 * STRIP), np.uint64(4 * STRIP)
 # A window whose spread is below this share of its size is a constant: what is left is rounding.
 FLAT = 1e-24
 # As in ``rows``: values closer than this share of their size are equal.
@@ -15,60 +20,119 @@ TIE = 1e-9
 
 
 @njit(cache=True, nogil=True)
+def _gather(x: Any, first: int, count: int, left: int, width: int, part: Any) -> None:
+    """Lay the rows of a strip one after the other, so that a row is a fixed way from the next."""
+    for r in range(count):
+        part[r * STRIP : r * STRIP + width] = x[first + r, left : left + width]
+
+
+@njit(cache=True, nogil=True)
+def _add_four(x: Any, y: Any, x0: Any, y0: Any, at: int, sums: Any) -> None:
+    """Add two pairs of bars, the newest at ``at``: one table of sums, so that vectors are used."""
+    for a in range(FIRST):
+        p = at + a
+        q = p - FIRST
+        r = q - FIRST
+        s = r - FIRST
+        u, v = x0[a], y0[a]
+        d1, d2, d3, d4 = x[p] - u, x[q] - u, x[r] - u, x[s] - u
+        e1, e2, e3, e4 = y[p] - v, y[q] - v, y[r] - v, y[s] - v
+        sums[a] = (sums[a] + (d1 + d2)) + (d3 + d4)
+        one = sums[a + FIRST] + (d1 * d1 + d2 * d2)
+        sums[a + FIRST] = one + (d3 * d3 + d4 * d4)
+        sums[a + SECOND] = (sums[a + SECOND] + (e1 + e2)) + (e3 + e4)
+        one = sums[a + THIRD] + (e1 * e1 + e2 * e2)
+        sums[a + THIRD] = one + (e3 * e3 + e4 * e4)
+        one = sums[a + FOURTH] + (d1 * e1 + d2 * e2)
+        sums[a + FOURTH] = one + (d3 * e3 + d4 * e4)
+
+
+@njit(cache=True, nogil=True)
+def _add_two(x: Any, y: Any, x0: Any, y0: Any, at: int, sums: Any) -> None:
+    """Add a pair of bars, the newer at ``at``."""
+    for a in range(FIRST):
+        p = at + a
+        q = p - FIRST
+        u, v = x0[a], y0[a]
+        d1, d2 = x[p] - u, x[q] - u
+        e1, e2 = y[p] - v, y[q] - v
+        sums[a] += d1 + d2
+        sums[a + FIRST] += d1 * d1 + d2 * d2
+        sums[a + SECOND] += e1 + e2
+        sums[a + THIRD] += e1 * e1 + e2 * e2
+        sums[a + FOURTH] += d1 * e1 + d2 * e2
+
+
+@njit(cache=True, nogil=True)
+def _add_one(x: Any, y: Any, x0: Any, y0: Any, at: int, sums: Any) -> None:
+    """Add an odd bar out."""
+    for a in range(FIRST):
+        d, e = x[at + a] - x0[a], y[at + a] - y0[a]
+        sums[a] += d
+        sums[a + FIRST] += d * d
+        sums[a + SECOND] += e
+        sums[a + THIRD] += e * e
+        sums[a + FOURTH] += d * e
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _finish(sums: Any, x0: Any, y0: Any, window: int, target: Any, with_spread: bool) -> None:
+    """Turn the sums of a strip's windows into covariances, or into correlations."""
+    size = float(window)
+    for a in range(len(target)):
+        sx, sy = sums[a], sums[a + SECOND]
+        mx, my = sx / size, sy / size
+        vx, vy = sums[a + FIRST] - sx * mx, sums[a + THIRD] - sy * my
+        both = sums[a + FOURTH] - sx * my
+        mx, my = mx + x0[a], my + y0[a]
+        # Rounding noise of a constant, or of a product that cancels, is no information.
+        flat = (vx <= FLAT * (vx + size * mx * mx)) | (vy <= FLAT * (vy + size * my * my))
+        both = 0.0 if both * both <= FLAT * vx * vy else both
+        if with_spread:
+            value = np.nan if flat else both / np.sqrt(vx * vy)
+            value = max(value, -1.0)
+            value = min(value, 1.0)
+            target[a] = value if value == value else np.nan
+        else:
+            target[a] = 0.0 if flat else both / (size - 1.0)
+    if with_spread and window == 2:
+        # Two points lie on a line: what rounding leaves would order sums of them.
+        for a in range(len(target)):
+            target[a] = np.sign(target[a])
+
+
+@njit(cache=True, nogil=True)
 def _joint_2d(
     x: Any, y: Any, window: int, out: Any, low: int, high: int, with_spread: bool
 ) -> None:
     """Fill with covariances, or with correlations. Distances are from the newest pair."""
-    columns = x.shape[1]
-    sx, sy, sxx, syy, sxy = (
-        np.empty(STRIP),
-        np.empty(STRIP),
-        np.empty(STRIP),
-        np.empty(STRIP),
-        np.empty(STRIP),
-    )
+    columns, sums = x.shape[1], np.zeros(5 * STRIP)
+    size = (ROWS + window) * STRIP
+    xs, ys = np.zeros(size), np.zeros(size)
+    begin = min(max(low, window - 1), high) if window > 1 else high
+    out[low:begin] = np.nan
     for left in range(0, columns, STRIP):
         width = min(STRIP, columns - left)
-        for i in range(low, high):
-            target = out[i, left : left + width]
-            if i < window - 1 or window < 2:
-                target[:] = np.nan
-                continue
-            x0, y0 = x[i, left : left + width], y[i, left : left + width]
-            for sums in (sx, sy, sxx, syy, sxy):
+        for top in range(begin, high, ROWS):
+            stop = min(top + ROWS, high)
+            first = top - window + 1
+            _gather(x, first, stop - first, left, width, xs)
+            _gather(y, first, stop - first, left, width, ys)
+            for i in range(top, stop):
+                at = (i - first) * STRIP
+                x0, y0 = xs[at : at + STRIP], ys[at : at + STRIP]
                 sums[:] = 0.0
-            # Two bars at a time, and few arrays in each loop: with more the compiler gives up on
-            # vectors. An odd one out is taken against the newest, from which it is no distance.
-            for k in range(1, window, 2):
-                m = k + 1 if k + 1 < window else 0
-                xk, yk = x[i - k, left : left + width], y[i - k, left : left + width]
-                xl, yl = x[i - m, left : left + width], y[i - m, left : left + width]
-                for a in range(width):
-                    d1, d2 = xk[a] - x0[a], xl[a] - x0[a]
-                    sx[a] += d1 + d2
-                    sxx[a] += d1 * d1 + d2 * d2
-                for a in range(width):
-                    d1, d2 = yk[a] - y0[a], yl[a] - y0[a]
-                    sy[a] += d1 + d2
-                    syy[a] += d1 * d1 + d2 * d2
-                for a in range(width):
-                    one = (xk[a] - x0[a]) * (yk[a] - y0[a])
-                    sxy[a] += one + (xl[a] - x0[a]) * (yl[a] - y0[a])
-            for a in range(width):
-                mx, my = sx[a] / window, sy[a] / window
-                vx, vy = sxx[a] - sx[a] * mx, syy[a] - sy[a] * my
-                both = sxy[a] - sx[a] * my
-                mx, my = mx + x0[a], my + y0[a]
-                # Rounding noise of a constant, or of a product that cancels, is no information.
-                flat = vx <= FLAT * (vx + window * mx * mx) or vy <= FLAT * (vy + window * my * my)
-                both = 0.0 if both * both <= FLAT * vx * vy else both
-                if with_spread:
-                    value = both / np.sqrt(vx * vy) if not flat else np.nan
-                    # Two points lie on a line: what rounding leaves would order sums of them.
-                    value = np.sign(value) if window == 2 else value
-                    target[a] = min(max(value, -1.0), 1.0) if value == value else np.nan
-                else:
-                    target[a] = 0.0 if flat else both / (window - 1)
+                # Two bars are added up before they join the sums, as far back as there are two.
+                k = 1
+                while k + 3 < window:
+                    _add_four(xs, ys, x0, y0, np.uint64(at - k * STRIP), sums)
+                    k += 4
+                if k + 1 < window:
+                    _add_two(xs, ys, x0, y0, np.uint64(at - k * STRIP), sums)
+                    k += 2
+                if k < window:
+                    _add_one(xs, ys, x0, y0, np.uint64(at - k * STRIP), sums)
+                _finish(sums, x0, y0, window, out[i, left : left + width], with_spread)
 
 
 @njit(cache=True, nogil=True)

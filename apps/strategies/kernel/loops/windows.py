@@ -15,6 +15,8 @@ from numba import njit
 # Columns worked on together, and rows of a window joined from halves.
 STRIP = 64
 ROWS = 128
+# The same unsigned: a place that could be negative stops vectors.
+WIDE = np.uint64(STRIP)
 # As in ``rows``: a cached function does not notice a change in another file.
 TIE = 1e-9
 # A window whose spread is below this share of its size is a constant: what is left is rounding.
@@ -114,33 +116,76 @@ def max_2d(x: Any, window: int, out: Any, low: int, high: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _lay(x: Any, first: int, count: int, left: int, width: int, part: Any) -> None:
+    """Lay the rows of a strip one after the other, so that a row is a fixed way from the next."""
+    for r in range(count):
+        part[r * STRIP : r * STRIP + width] = x[first + r, left : left + width]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _share(apart: float, tie: float) -> float:
+    """Return 1 for a value below, a half for an equal one, 0 for one above."""
+    return 1.0 if apart > tie else (0.5 if apart >= -tie else 0.0)
+
+
+@njit(cache=True, nogil=True)
+def _rank_four(part: Any, newest: Any, near: Any, at: int, score: Any) -> None:
+    """Count four rows, the newest at ``at``; a value less itself carries NaN along."""
+    for a in range(WIDE):
+        p = at + a
+        q = p - WIDE
+        r = q - WIDE
+        s = r - WIDE
+        new, tie = newest[a], near[a]
+        v1, v2, v3, v4 = part[p], part[q], part[r], part[s]
+        one = _share(new - v1, tie + TIE * abs(v1)) + (v1 - v1)
+        two = _share(new - v2, tie + TIE * abs(v2)) + (v2 - v2)
+        three = _share(new - v3, tie + TIE * abs(v3)) + (v3 - v3)
+        four = _share(new - v4, tie + TIE * abs(v4)) + (v4 - v4)
+        score[a] += (one + two) + (three + four)
+
+
+@njit(cache=True, nogil=True)
+def _rank_one(part: Any, newest: Any, near: Any, at: int, score: Any) -> None:
+    """Count one row."""
+    for a in range(WIDE):
+        old = part[at + a]
+        score[a] += _share(newest[a] - old, near[a] + TIE * abs(old)) + (old - old)
+
+
+@njit(cache=True, nogil=True)
 def rank_2d(x: Any, window: int, out: Any, low: int, high: int) -> None:
-    """Fill with the rank of the newest value within its window as a share; NaN over a NaN."""
+    """Fill with the rank of the newest value within its window as a share; NaN over a NaN.
+
+    Counts are of halves, so their order can't change them.
+    """
     columns = x.shape[1]
     score, near = np.empty(STRIP), np.empty(STRIP)
+    part = np.zeros((ROWS + window) * STRIP)
+    begin = min(max(low, window - 1), high)
+    out[low:begin] = np.nan
     for left in range(0, columns, STRIP):
         width = min(STRIP, columns - left)
-        for i in range(low, high):
-            target = out[i, left : left + width]
-            if i < window - 1:
-                target[:] = np.nan
-                continue
-            newest = x[i, left : left + width]
-            for a in range(width):
-                # A value less itself is 0, or missing when it is: that carries NaN along.
-                score[a] = 1.0 + (newest[a] - newest[a])
-                near[a] = TIE * abs(newest[a])
-            for k in range(1, window):
-                row = x[i - k, left : left + width]
+        for top in range(begin, high, ROWS):
+            stop = min(top + ROWS, high)
+            first = top - window + 1
+            _lay(x, first, stop - first, left, width, part)
+            for i in range(top, stop):
+                at = (i - first) * STRIP
+                newest = part[at : at + STRIP]
+                for a in range(STRIP):
+                    score[a] = 1.0 + (newest[a] - newest[a])
+                    near[a] = TIE * abs(newest[a])
+                k = 1
+                while k + 3 < window:
+                    _rank_four(part, newest, near, np.uint64(at - k * STRIP), score)
+                    k += 4
+                while k < window:
+                    _rank_one(part, newest, near, np.uint64(at - k * STRIP), score)
+                    k += 1
+                target = out[i, left : left + width]
                 for a in range(width):
-                    old = row[a]
-                    apart = newest[a] - old
-                    tie = near[a] + TIE * abs(old)
-                    # Below counts 1, equal counts a half, above counts none.
-                    share = 1.0 if apart > tie else (0.5 if apart >= -tie else 0.0)
-                    score[a] += share + (old - old)
-            for a in range(width):
-                target[a] = score[a] / window
+                    target[a] = score[a] / window
 
 
 @njit(cache=True, nogil=True)
