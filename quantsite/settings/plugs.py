@@ -129,6 +129,7 @@ SANDBOXES: dict[str, dict[str, object]] = {
             "uid": env.number("SANDBOX_UID", 64001),
             "seconds": env.number("SANDBOX_SECONDS", 60),
             "memory_mb": env.number("SANDBOX_MEMORY_MB", 1024),
+            "tiers": tuple(env.text("SANDBOX_TIERS", "A,B").split(",")),
         },
     },
 }

@@ -71,7 +71,7 @@ class Bubblewrap:
         self.home, self.seconds, self.keep_ready = Path(home), seconds, keep_ready
         self.uid = uid if os.geteuid() == 0 else os.geteuid()
         self.memory, self.output, self.program = memory_mb * MIB, output, program
-        self.tiers = tuple(tiers)
+        self.tiers = tuple(tier for tier in TIERS if tier in tiers)
         self._found: tuple[float, Status] | None = None
         self._spare: tuple[int, Process] | None = None
         self._lock = threading.Lock()
@@ -98,7 +98,10 @@ class Bubblewrap:
     def _doubt(self) -> None:
         """Let every other process of the lab try for itself before it runs another text."""
         with suppress(OSError):
-            (self.home / DOUBT).touch()
+            mark = self.home / DOUBT
+            mark.touch()
+            # Not the clock of files, which may be some milliseconds behind.
+            os.utime(mark, (time.time(), time.time()))
 
     def _is_doubted(self, since: float) -> bool:
         """Tell whether another process found that it does not hold."""

@@ -226,7 +226,15 @@ def wanted(found: Any, panel: Any) -> tuple[dict[str, Any], Any]:
     weights = found.get("weights")
     row = np.full(shape, np.nan) if weights is None else floats(weights, shape, "weights")
     orders = [told_order(one, panel) for one in found.get("orders") or ()]
-    return {"orders": orders, "cancel": [int(one) for one in found.get("cancel") or ()]}, row
+    return {"orders": orders, "cancel": [plain(one) for one in found.get("cancel") or ()]}, row
+
+
+def check_plain(reply: dict[str, Any]) -> None:
+    """Raise ``BadAnswer`` for what is no JSON: other objects, numbers that are not finite."""
+    try:
+        json.dumps(reply, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadAnswer(f"orders, cancel and memory are plain JSON ({error})") from None
 
 
 def told_order(order: Any, panel: Any) -> dict[str, Any]:
@@ -303,7 +311,7 @@ def answer(held: Held, printed: tuple[Printed, ...], answers: int, faults: Any) 
     found: dict[str, Any] = {}
     try:
         reply, out = getattr(held, head["do"])(head, arrays)
-        json.dumps(reply, allow_nan=False)
+        check_plain(reply)
     except BaseException as error:
         del reserve
         found, reply, out = told(error), {}, {}
