@@ -44,7 +44,7 @@ class Rollback:
         shown = f"The head kept outside the database shows {self.kept_size} leaves"
         if lost > 0:
             return f"{shown}, the database holds {self.size}: {lost} events are gone."
-        return f"{shown} that the database, with {self.size}, doesn't hold like this."
+        return f"{shown}; of those the database, with {self.size} in all, holds others."
 
 
 def find_rollback() -> Rollback | None:
