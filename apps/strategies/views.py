@@ -7,11 +7,12 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
+from apps.core import clock
 from apps.core.doors import permission, signed_in
 from apps.core.rest import page
 from apps.market.selectors import list_universes
 from apps.strategies import charts, forms, selectors
-from apps.strategies.selectors import alerts, scans, signals
+from apps.strategies.selectors import alerts, history, scans, signals
 
 
 @require_GET
@@ -24,6 +25,9 @@ def inventory(request: HttpRequest) -> HttpResponse:
     found = page(rows, request, limit=50)
     context = {
         "strategies": selectors.views_of(found["items"]),
+        "in_force": history.approvals_in_force(
+            team, [row.pk for row in found["items"]], clock.now()
+        ),
         "next": found["next"],
         "kind": kind,
         "text": text,
@@ -141,7 +145,7 @@ def strategy(request: HttpRequest, strategy_id: int) -> HttpResponse:
         "versions": found["items"],
         "next": found["next"],
         "fields": forms.fields_of(spec, shown.latest.params if shown.latest else {}),
-        "history": selectors.list_history(strategy_id, team),
+        "history": history.list_whole_history(strategy_id, team),
     }
     return render(request, "strategies/strategy.html", context)
 

@@ -3,12 +3,16 @@
 Run it against a lab that is up:
 ``.venv/bin/python docs/examples/rest_walk.py .lab/credentials.json``.
 It runs a backtest, lets the forge search, proposes the run's version for paper, approves it as the
-validator, deploys it as the trader, watches it trade the replay feed, halts and resumes it, and
-checks the ledger. Every step prints one line.
+validator, deploys it as the trader, watches it trade the replay feed, halts it, lets the risk
+manager agree that it goes on, and checks the ledger. Decisions are signed with one-time codes.
+Every step prints one line.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import sys
 import time
@@ -24,8 +28,9 @@ FINAL = {"done", "failed", "cancelled", "lost", "blocked_no_isolation"}
 class Person:
     """Somebody's REST client: bearer token, an Idempotency-Key on every write, problems raised."""
 
-    def __init__(self, base_url: str, token: str) -> None:
+    def __init__(self, base_url: str, token: str, secret: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}"}
+        self.secret = secret
         self.client = httpx.Client(base_url=f"{base_url}/api/v1", headers=headers, timeout=30)
 
     def get(self, path: str, **params: Any) -> Any:
@@ -36,6 +41,20 @@ class Person:
         """Write; the key makes a repeated request harmless."""
         key = {"Idempotency-Key": str(uuid.uuid4())}
         return self._answer(self.client.post(path, json=body, headers=key))
+
+    def decide(self, proposal_id: str, decision: str, rationale: str) -> Any:
+        """Read a proposal and decide on what it says, signed with this half minute's code.
+
+        For live the lab wants a passkey, which signs the proposal's digest itself.
+        """
+        proposal = self.get(f"/proposals/{proposal_id}")
+        body = {
+            "decision": decision,
+            "rationale": rationale,
+            "seen_digest": proposal["digest"],
+            "signature": {"kind": "totp", "code": code_of(self.secret or "")},
+        }
+        return self.post(f"/proposals/{proposal_id}/decisions", body)
 
     def wait(self, job: dict[str, Any], seconds: float = 300) -> dict[str, Any]:
         """Follow a job to its end, printing how far it is."""
@@ -53,6 +72,16 @@ class Person:
             problem = response.json()
             raise SystemExit(f"{response.request.url}: {problem['code']}: {problem['detail']}")
         return response.json() if response.content else None
+
+
+def code_of(secret: str) -> str:
+    """Return the one-time code of now (RFC 6238)."""
+    counter = int(time.time()) // 30
+    key = base64.b32decode(secret)
+    digest = hmac.new(key, counter.to_bytes(8, "big"), hashlib.sha1).digest()
+    offset = digest[-1] & 15
+    number = int.from_bytes(digest[offset : offset + 4], "big") & 0x7FFFFFFF
+    return f"{number % 1_000_000:06d}"
 
 
 def tell(step: str, **facts: Any) -> None:
@@ -105,20 +134,16 @@ def govern(researcher: Person, validator: Person, run: str) -> dict[str, Any]:
     made = researcher.post(
         f"/backtests/{run}/propose", {"rationale": rationale, "target_stage": "paper"}
     )
-    proposal = validator.get(f"/proposals/{made['proposal_id']}")
-    decided = validator.post(
-        f"/proposals/{proposal['id']}/decisions",
-        {
-            "decision": "approve",
-            "rationale": "Evidence read: the costs are stated and the drawdown is acceptable.",
-            "seen_digest": proposal["digest"],
-        },
+    decided = validator.decide(
+        made["proposal_id"],
+        "approve",
+        "Evidence read: the costs are stated and the drawdown is acceptable.",
     )
     tell("govern", proposal=decided["id"], status=decided["status"], subject=decided["subject"])
     return dict(decided)
 
 
-def trade(trader: Person, proposal: dict[str, Any]) -> None:
+def trade(trader: Person, manager: Person, proposal: dict[str, Any]) -> None:
     """Deploy the approved version on the paper account; watch, halt and resume it."""
     accounts = trader.get("/accounts")["items"]
     account = next(row for row in accounts if row["feed"] == "sp500-daily")
@@ -137,8 +162,11 @@ def trade(trader: Person, proposal: dict[str, Any]) -> None:
     spent = round(time.monotonic() - began, 3)
     left = halted["open_after"]
     tell("halt", scope=scope, is_halted=halted["is_halted"], open_after=left, seconds=spent)
-    resumed = trader.post("/halts/resume", {"scope": scope, "reason": "The brake works."})
-    tell("resume", scope=scope, is_halted=resumed["is_halted"])
+    asked = trader.post("/halts/resume", {"scope": scope, "reason": "The brake works."})
+    agreed = manager.decide(asked["proposal_id"], "approve", "Read back: no order is left open.")
+    halts = trader.get("/halts", halted_only=True)["items"]
+    still = scope in [row["scope"] for row in halts]
+    tell("resume", scope=scope, status=agreed["status"], is_halted=still)
 
 
 def watch(trader: Person, account: int, seconds: float = 120) -> dict[str, Any]:
@@ -155,14 +183,14 @@ def main(path: str) -> None:
     """Walk through the whole lab."""
     credentials = json.loads(Path(path).read_text(encoding="utf-8"))
     people = {
-        user["role"]: Person(credentials["base_url"], user["token"])
+        user["role"]: Person(credentials["base_url"], user["token"], user["totp_secret"])
         for user in credentials["users"]
     }
     tell("data", universes=[u["name"] for u in people["viewer"].get("/universes")["items"]])
     run = research(people["researcher"])
     forge(people["researcher"])
     proposal = govern(people["researcher"], people["validator"], run)
-    trade(people["trader"], proposal)
+    trade(people["trader"], people["risk_manager"], proposal)
     time.sleep(1)
     tell("ledger", **people["auditor"].get("/audit/head"))
 

@@ -316,6 +316,9 @@ def test_the_validator_reads_the_evidence_and_approves(walk):
     walk.look(page, "proposal")
     page.fill("[name=rationale]", "Read the tear sheet and costs; approved for paper only.")
     page.get_by_role("button", name="Approve").click()
+    assert page.locator("#id_code").evaluate("one => one.validity.valueMissing")
+    page.fill("#id_code", code_of(walk.lab.people["validator"]["totp_secret"]))
+    page.get_by_role("button", name="Approve").click()
     expect(page.locator(".messages")).to_contain_text("in the ledger")
     expect(page.locator("main .pill").first).to_contain_text("approved")
     expect(page.locator(".timeline")).to_contain_text("approved for paper only")
@@ -389,9 +392,25 @@ def test_halt_stops_within_a_second_and_resume_asks_why(walk):
     assert reason.evaluate("one => one.validity.valueMissing")
     reason.fill("The brake works")
     page.locator("main form[action$='/resume/'] button").click()
-    expect(page.locator(".messages")).to_contain_text("trades again")
+    expect(page.locator(".messages")).to_contain_text("when a risk manager agrees")
+    expect(status).to_contain_text("halted")
+    agree_to_resume(walk)
+    page.reload()
     expect(status).to_contain_text("running")
     changes(page.locator("[data-live=equity]"))
+
+
+def agree_to_resume(walk):
+    """Two people end a halt: the risk manager signs what the trader proposed."""
+    page = walk.person("risk_manager")
+    page.goto("/approvals/")
+    page.locator("[data-waiting] tbody tr").first.get_by_role("link").first.click()
+    page.wait_for_url(PROPOSAL)
+    expect(page.locator("main")).to_contain_text("Trying the brake")
+    page.fill("#id_rationale", "Read back: no order is left open.")
+    page.fill("#id_code", code_of(walk.lab.people["risk_manager"]["totp_secret"]))
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator(".messages")).to_contain_text("in the ledger")
 
 
 def test_the_busy_dashboard(walk):
@@ -428,8 +447,8 @@ def code_of(secret):
 
 
 def test_a_second_factor_can_be_switched_on(walk):
-    person = walk.lab.people["risk_manager"]
-    page = walk.person("risk_manager")
+    person = walk.lab.people["admin"]
+    page = walk.person("admin")
     page.goto("/accounts/2fa/totp/activate/")
     if "reauthenticate" in page.url:
         page.fill("input[type=password]", person["password"])

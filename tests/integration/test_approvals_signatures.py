@@ -46,11 +46,11 @@ def propose(actor, now):
     return make
 
 
-def refused(who, proposal, now, code, decision="approve", **signature):
+def refused(who, proposal, now, expected, decision="approve", **signature):
     signed = {"signature": signature or None}
     with pytest.raises(BadSignature) as caught:
         signing.decide(who, proposal, now, decision, **signed)
-    assert caught.value.code == code
+    assert caught.value.code == expected
     assert Decision.objects.count() == 0
     return caught.value.message
 
@@ -104,7 +104,7 @@ def test_without_a_signature_nothing_is_decided_and_the_trail_knows(propose, act
         {"origin": "http://localhost"},
         {"crossOrigin": True},
         {"type": "webauthn.create"},
-        {"challenge": signing.text(b"x" * 32)},
+        {"signed": b"x" * 32},
     ],
     ids=lambda fault: "-".join(f"{k}={v}" for k, v in fault.items()),
 )
@@ -114,7 +114,8 @@ def test_a_passkeys_answer_with_a_fault_is_refused(fault, propose, actor, now):
     key.row.data["sign_count"] = 3
     key.row.save()
     key.count = 3
-    made = key.sign(bytes.fromhex(proposal.digest), **fault)
+    given = {"signed": bytes.fromhex(proposal.digest), **fault}
+    made = key.sign(given.pop("signed"), **given)
     refused(who, proposal, now, "signature.bad", **made)
 
 

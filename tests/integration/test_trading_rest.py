@@ -327,7 +327,8 @@ def test_the_risk_page_shows_the_book(account, feed, team, now, client_as):
     page = client_as("risk_manager").get("/risk/").content.decode()
     for words in ("Paper", "historical", "gaussian", "Set as a new version", "Gross exposure"):
         assert words in page
-    body = {"subject": "", "reason": "tighter", "max_position_value": "500", "restricted": "MSFT"}
+    body = {"subject": "", "reason": "Wider, for the test."}
+    body |= {"max_position_value": "500", "restricted": "MSFT"}
     answer = client_as("risk_manager").post("/risk/limits/", body, follow=True)
     assert "Wider limits wait for a decision" in answer.content.decode()
     assert client_as("trader").post("/risk/limits/", body).status_code == 403

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from tests.servers.lab import FIRST_START, LATER_START, ROOT, Lab, free_port, wait_for
-from tests.speed import ingest_kills
+from tests.speed import approval_races, ingest_kills, ledger_kills
 
 SERVERS = ("redis", "postgres")
 
@@ -88,7 +88,8 @@ def main():
     finally:
         lab.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    return max(ingest_kills.main(), 1 if failed else 0)
+    kills = (ingest_kills.main(), ledger_kills.main())
+    return max(*kills, approval_races.main(), 1 if failed else 0)
 
 
 if __name__ == "__main__":

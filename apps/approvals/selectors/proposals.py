@@ -210,13 +210,20 @@ def force_of(proposal: Proposal, now: datetime) -> dict[str, Any]:
     return {"in_force": in_force, "lapse": shown}
 
 
-def list_in_force(team_id: int | None = None) -> list[tuple[UUID, int, dict[str, Any]]]:
-    """Return proposal, team and terms of every promotion in force that can lapse."""
+def list_in_force(
+    team_id: int | None = None, now: datetime | None = None
+) -> list[tuple[UUID, int, dict[str, Any]]]:
+    """Return proposal, team and terms of every promotion in force that can lapse.
+
+    With ``now`` those whose time is over are left out, noted or not.
+    """
     rows = Proposal.objects.filter(status="approved", lapse=None).exclude(
         valid_until=None, review_on=None
     )
     if team_id is not None:
         rows = rows.filter(team_id=team_id)
+    if now is not None:
+        rows = rows.filter(Q(valid_until=None) | Q(valid_until__gt=now))
     return list(rows.order_by("decided_at", "id").values_list("pk", "team_id", "terms"))
 
 

@@ -1,0 +1,70 @@
+"""``RACES`` (10,000) races of six at proposals: double and self vote, for and against, edit.
+
+One JSON line tells how many violated a rule; the exit code is 1 when any did.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+def main():
+    """Race on servers of our own."""
+    races = int(os.environ.get("RACES") or 10_000)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "quantsite.settings.test"
+    os.environ.setdefault("QUANTSITE_ENV", "test")
+    import django
+
+    django.setup()
+    from django.conf import settings
+
+    from tests.servers import databases
+
+    settings.DECISION_EFFECTS = {}
+    home = Path(tempfile.mkdtemp(prefix="qs-races-"))
+    running = databases.Embedded(home)
+    try:
+        running.start()
+        running.migrate()
+        running.use()
+        row = race(races)
+    finally:
+        databases.close_connections()
+        running.stop()
+        shutil.rmtree(home, ignore_errors=True)
+    sys.stdout.write(json.dumps(row) + "\n")
+    sys.stdout.flush()
+    return 1 if row["violations"] else 0
+
+
+def race(races):
+    from tests.factories import people
+    from tests.factories.racing import Table
+
+    table = Table(people.make_team(), NOW)
+    began = time.monotonic()
+    try:
+        found = {number: table.race(number) for number in range(races)}
+    finally:
+        table.close()
+    wrong = {number: words for number, words in found.items() if words}
+    return {
+        "row": "approval_races",
+        "races": races,
+        "actors": 6,
+        "violations": len(wrong),
+        "which": dict(list(wrong.items())[:20]),
+        "outcomes": table.outcomes,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
