@@ -103,3 +103,37 @@ def test_a_run_with_costs_a_stop_and_orders(page, page_as, complaints, shot):
     shot(phone, "run-orders-390")
     unexpected = [one for one in complaints if "422" not in one]
     assert unexpected == []
+
+
+def test_what_only_the_bars_refuse_is_told_at_its_field_too(page, complaints):
+    """A run that stopped begins again where it was wrong; then with weights given by hand."""
+    page.set_default_timeout(SOON)
+    page.goto("/research/new/?strategy=buy_and_hold")
+    page.select_option("[name=universe]", "")
+    page.fill("[name=instruments]", "AAPL")
+    page.fill("[name=start]", "2012-01-03")
+    page.fill("[name=end]", "2012-12-31")
+    page.select_option("[name=benchmark]", "none")
+    page.fill("[name=currency]", "XYZ")
+    page.get_by_role("button", name="Run the backtest").click()
+    page.wait_for_url(lambda url: "/new/" not in url, timeout=LONG)
+    expect(page.locator("main .error-panel")).to_contain_text("fx.no_path", timeout=LONG)
+    page.get_by_role("link", name="Run it changed").click()
+    currency = page.locator("[name=currency]")
+    expect(currency).to_have_attribute("aria-invalid", "true", timeout=SOON)
+    expect(page.locator("#id_currency-error")).to_contain_text("XYZ", timeout=SOON)
+    assert currency.input_value() == "XYZ"
+    page.locator("[data-rows] > summary").click()
+    page.fill("[name=targets]", "ts,AAPL\n2012-01-09,0.5\n2012-06-04,0\n")
+    currency.fill("USD")
+    send = page.get_by_role("button", name="Run the backtest")
+    send.click()
+    # Weights and a strategy that decides both say what to hold.
+    expect(page.locator("#id_targets-error")).to_contain_text(
+        "leave the strategy out", timeout=SOON
+    )
+    page.select_option("[name=strategy]", "given")
+    send.click()
+    page.wait_for_selector("#trades", timeout=LONG)
+    expect(page.locator("#trades tbody tr")).to_have_count(1, timeout=SOON)
+    assert [one for one in complaints if "422" not in one] == []

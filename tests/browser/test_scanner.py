@@ -21,19 +21,22 @@ def look(page, shot, name):
     assert findings(page) == []
 
 
-def test_a_refresh_shows_progress_then_signals_with_the_parts_of_scores(page, complaints, shot):
+def refresh(page):
+    """Ask for a scan and see it through; it tells how far it is while it refreshes."""
     page.goto("/strategies/scanner/")
     page.select_option("#scan-form [name=universe]", "crypto-perps")
     page.click("#scan-form button[type=submit]")
     page.wait_for_url(lambda url: "scan=" in url, timeout=LONG)
-    # While it refreshes the page says how far it is; a quick machine may be past that already.
     state = page.locator("[data-scan]")
     state.wait_for(timeout=LONG)
+    # A quick machine may be past that already.
     if state.get_attribute("data-status") == "refreshing":
-        assert "batches" in page.locator("[data-scan]").inner_text()
+        expect(state).to_contain_text(re.compile("batches|shown"), timeout=SOON)
     page.wait_for_selector("[data-scan][data-status=done]", timeout=LONG)
-    look(page, shot, "scanner-1440")
-    page.goto(f"{page.url}&sort=-score")
+
+
+def see_parts(page):
+    """The parts of a score open on hover, with Enter and on a click, and close again."""
     score = page.locator("[data-parts]").first
     parts = page.locator(f"#{score.get_attribute('popovertarget')}")
     assert not parts.is_visible()
@@ -51,8 +54,17 @@ def test_a_refresh_shows_progress_then_signals_with_the_parts_of_scores(page, co
     parts.wait_for(state="visible")
     assert findings(page) == []
     page.keyboard.press("Escape")
+
+
+def test_a_refresh_shows_progress_then_signals_with_the_parts_of_scores(page, complaints, shot):
+    refresh(page)
+    for heading in ("Strategy", "Score", "Consensus"):
+        expect(page.locator("#signals thead")).to_contain_text(heading)
+    look(page, shot, "scanner-1440")
+    page.goto(f"{page.url}&sort=-score")
+    see_parts(page)
     page.locator("#signals a:has-text('History')").first.click()
-    page.wait_for_selector("#readings tbody tr")
+    page.wait_for_selector("#readings tbody tr", timeout=LONG)
     assert page.locator("[data-change]").count() >= 1
     look(page, shot, "scanner-history-1440")
     assert complaints == []
@@ -105,40 +117,51 @@ def name_target(page, name, address):
     form.get_by_role("button", name="Store the target").click()
 
 
-def test_a_target_is_named_tested_ruled_and_forgotten(page_as, complaints, shot):
-    name = f"hook-{time.time_ns():x}"
+def row_of(page, name):
+    return page.locator("tr", has=page.locator(f"th:text-is('{name}')"))
+
+
+def store_a_target(page, name):
+    """A bad address is told at its field; a good one is sealed, tested, and never shown."""
+    page.goto("/strategies/scanner/alerts/")
+    name_target(page, name, "no address")
+    address = page.locator("#target_address")
+    expect(address).to_have_attribute("aria-invalid", "true", timeout=SOON)
+    assert page.locator("#target_address-error").inner_text()
+    assert page.locator("#target_name").input_value() == name
     with telegram_server.running() as server:
-        page = page_as("admin")
-        page.set_default_timeout(SOON)
-        page.goto("/strategies/scanner/alerts/")
-        name_target(page, name, "no address")
-        address = page.locator("#target_address")
-        expect(address).to_have_attribute("aria-invalid", "true", timeout=SOON)
-        assert page.locator("#target_address-error").inner_text()
-        assert page.locator("#target_name").input_value() == name
         name_target(page, name, server.hook)
-        target = page.locator("tr", has=page.locator(f"th:text-is('{name}')"))
-        expect(target).to_contain_text("untested", timeout=SOON)
+        expect(row_of(page, name)).to_contain_text("untested", timeout=SOON)
         assert telegram_server.HOOK not in page.content()
-        target.get_by_role("button", name="Test").click()
-        expect(target).to_contain_text("works", timeout=LONG)
+        row_of(page, name).get_by_role("button", name="Test").click()
+        expect(row_of(page, name)).to_contain_text("works", timeout=LONG)
         assert len(server.hooks) == 1
-    researcher = page_as("researcher")
-    researcher.set_default_timeout(SOON)
-    researcher.goto("/strategies/scanner/alerts/")
-    expect(researcher.locator("#target-form")).to_have_count(0)
-    form = researcher.locator("#rule-form")
+
+
+def store_a_rule(page, name):
+    page.goto("/strategies/scanner/alerts/")
+    expect(page.locator("#target-form")).to_have_count(0)
+    form = page.locator("#rule-form")
     form.locator("[name=name]").fill(name)
     form.locator("[name=target]").select_option(name)
     form.locator("[name=strategy]").select_option("geometric_breakout")
     form.locator("[name=min_score]").fill("70")
     form.get_by_role("button", name="Store the rule").click()
-    rule = researcher.locator("tr", has=researcher.locator(f"th:text-is('{name}')")).last
-    expect(rule).to_contain_text("geometric breakout", timeout=SOON)
+    expect(row_of(page, name).last).to_contain_text("geometric breakout", timeout=SOON)
+
+
+def test_a_target_is_named_tested_ruled_and_forgotten(page_as, complaints, shot):
+    name = f"hook-{time.time_ns():x}"
+    admin, researcher = page_as("admin"), page_as("researcher")
+    for page in (admin, researcher):
+        page.set_default_timeout(SOON)
+    store_a_target(admin, name)
+    store_a_rule(researcher, name)
     look(researcher, shot, "signal-alerts-1440")
-    rule.get_by_role("button", name="Delete").click()
-    expect(rule.get_by_role("button", name="Delete")).to_have_count(0, timeout=SOON)
-    page.reload()
-    target.get_by_role("button", name="Forget").click()
-    expect(target).to_have_count(0, timeout=SOON)
+    delete = row_of(researcher, name).get_by_role("button", name="Delete")
+    delete.click()
+    expect(delete).to_have_count(0, timeout=SOON)
+    admin.reload()
+    row_of(admin, name).get_by_role("button", name="Forget").click()
+    expect(row_of(admin, name)).to_have_count(0, timeout=SOON)
     assert [one for one in complaints if "422" not in one] == []

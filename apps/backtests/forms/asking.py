@@ -68,6 +68,7 @@ def new_run(
         "own_options": _own_options(own, asked.get("own")),
         "chosen": chosen,
         "asked": _asked(asked, places),
+        "refused": asked.get("refused"),
     }
 
 

@@ -248,7 +248,10 @@ def _tier(entry: Mapping[str, Any]) -> FeeTier:
     start, venue = entry.get("start"), entry.get("venue", "")
     if not isinstance(start, str) or not isinstance(venue, str):
         raise _refusal(f"{name}.start", start, "a date such as 2020-01-01, and a venue by name")
-    bounds(start, None)
+    try:
+        bounds(start, None)
+    except Invalid as error:
+        raise _refusal(f"{name}.start", start, "a date such as 2020-01-01") from error
     fee = _number(entry.get("fee_bps", 0.0), f"{name}.fee_bps")
     maker = _number(entry.get("maker_bps", fee), f"{name}.maker_bps")
     per_unit = _number(entry.get("per_unit", 0.0), f"{name}.per_unit")

@@ -120,13 +120,20 @@ def simulate(
 def request_to_begin(*, team_id: int, strategy: str = "", run_id: str = "") -> dict[str, Any]:
     """Return a request that a new run may begin from: a run's, a version's, or a strategy's.
 
-    ``own`` is the version to run (``strategies.selectors.Runnable``) when it is the team's own.
+    ``own`` is the version to run (``strategies.selectors.Runnable``) when it is the team's own;
+    ``refused`` is why the run to begin from stopped.
     """
     if run_id:
         run = get_run(run_id, team_id)
         version = get_version(run.version_id, team_id)
         begun = {**run.request, "params": run.params, "strategy": strategy_of(version)}
-        return {**begun, "rows": rows_to_begin(run), "own": own_of(version)}
+        refused = run.job.error if run.job and not run.is_done else None
+        return {
+            **begun,
+            "rows": rows_to_begin(run),
+            "own": own_of(version),
+            "refused": refused or None,
+        }
     if strategy.isdecimal():
         version = get_version(strategy, team_id)
         begun = {"strategy": strategy_of(version), "params": version.params}

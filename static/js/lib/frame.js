@@ -98,7 +98,8 @@ document.addEventListener("input", (event) => {
 
 // Fields that tell their range as it is left, in words.
 document.addEventListener("invalid", (event) => markInvalid(event.target), true);
-document.addEventListener("change", (event) => {
+// While it is typed, not when it is left: what then moves would take the button from under a click.
+document.addEventListener("input", (event) => {
   if (event.target.matches?.("[aria-invalid='true']") && event.target.checkValidity()) {
     event.target.removeAttribute("aria-invalid");
     const message = $(`#${CSS.escape(event.target.id)}-error`);

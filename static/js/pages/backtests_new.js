@@ -1,6 +1,6 @@
 // The form of a new run: parameters of the chosen strategy only, then to the run's page.
 
-import { post, Problem, run } from "../lib/api.js";
+import { post, Problem, run, showProblem } from "../lib/api.js";
 import { $, $$, el } from "../lib/dom.js";
 
 const form = $("[data-new-run]");
@@ -142,6 +142,7 @@ function nameOf(full) {
   const [first, ...rest] = full.split(".");
   if (first === "space" && rest.length) return `sweep.${rest[0]}`;
   if (ROW_KINDS.includes(first)) return first;
+  if (first === "name") return "study";
   const dotted = [full, `${first}.${rest[0]}`, `params.${full}`].find((name) => $$(`[name="${CSS.escape(name)}"]`, form).length);
   return dotted ?? rest.at(-1) ?? first;
 }
@@ -171,7 +172,7 @@ function mark(error) {
     input.removeAttribute("aria-invalid");
     document.getElementById(`${input.id}-error`)?.replaceChildren();
   }
-  const told = String(error.body?.details?.field ?? error.body?.errors?.[0]?.field ?? "");
+  const told = String(error.body?.details?.field ?? error.body?.errors?.[0]?.field ?? (/^fx\./.test(error.code ?? "") ? "currency" : ""));
   // Who may run what is a matter of the strategy.
   const full = told || (/^(strategy|sandbox)\./.test(error.code ?? "") ? "strategy" : "");
   const name = full && nameOf(full);
@@ -221,6 +222,17 @@ field("strategy").addEventListener("change", showParameters);
 field("universe").addEventListener("change", showSymbols);
 field("signals").addEventListener("input", showRows);
 for (const input of $$("[data-file-of]", form)) input.addEventListener("change", readRows);
+/** Why the run that this one begins from stopped, at its field. */
+function tellRefused() {
+  const node = $("#refused");
+  if (!node) return;
+  const { message, code, details = {} } = JSON.parse(node.textContent);
+  const problem = new Problem(422, { detail: message, code, details });
+  mark(problem);
+  showProblem(problem, $("[data-error]", form));
+}
+
 showParameters();
 showSymbols();
 showRows();
+tellRefused();
