@@ -23,12 +23,12 @@ def bars():
 
 
 def lab(high, low, close):
-    from apps.strategies.kernel.indicators.own import bands, ta
+    from apps.strategies.kernel.indicators.own import adx, bands, ta
 
     return {
         "ema": lambda: ta("EMA", close, timeperiod=20),
         "rsi": lambda: ta("RSI", close, timeperiod=14),
-        "adx": lambda: ta("ADX", high, low, close, timeperiod=14),
+        "adx": lambda: adx(high, low, close, 14),
         "bollinger": lambda: bands(close, 20, 2.0),
     }
 

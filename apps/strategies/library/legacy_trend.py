@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from apps.strategies.kernel.indicators.own import ta
+from apps.strategies.kernel.indicators.own import adx, ta
 from apps.strategies.kernel.positions import hold_with_stops
 from apps.strategies.kernel.pullbacks import bias, legs, pulled_back, retracement
 from apps.strategies.library.base import (
@@ -80,13 +80,13 @@ class LegacyTrend(SingleInstrument):
             ta("EMA", close, timeperiod=params["fast"]),
             ta("EMA", close, timeperiod=params["slow"]),
         )
-        adx = ta("ADX", high, low, close, timeperiod=params["adx_period"])
+        strength = adx(high, low, close, params["adx_period"])
         side, begin, end = legs(high, low, params["left"], params["right"])
         level = retracement(begin, end, params["level"])
         slack = params["slack"] * np.abs(end - begin)
         back = pulled_back(high, low, close, side=side, level=level, begin=begin, slack=slack)
         allowed = (trend > 0) | ((trend < 0) & params["short"])
-        entry = back & (side == trend) & (adx > params["strength"]) & allowed
+        entry = back & (side == trend) & (strength > params["strength"]) & allowed
         position = hold_with_stops(
             close,
             np.where(entry, trend, 0.0),
@@ -96,4 +96,4 @@ class LegacyTrend(SingleInstrument):
             target=retracement(begin, end, -params["target"]),
             most_bars=params["most_bars"],
         )
-        return {"bias": trend, "adx": adx, "leg": side, "level": level, "position": position}
+        return {"bias": trend, "adx": strength, "leg": side, "level": level, "position": position}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.strategies.kernel.indicators.own import ta
+from apps.strategies.kernel.indicators.own import adx, ta
 from apps.strategies.kernel.positions import hold_with_stops
 from apps.strategies.kernel.windows import rolling_max, rolling_min, shift
 from apps.strategies.library.base import (
@@ -58,11 +58,12 @@ class Swing(SingleInstrument):
         """Return average, strength and the position."""
         high, low, close = bars.high, bars.low, bars.close
         average = ta("EMA", close, timeperiod=params["period"])
-        adx, up, down = (
+        strength = adx(high, low, close, params["adx_period"])
+        up, down = (
             ta(name, high, low, close, timeperiod=params["adx_period"])
-            for name in ("ADX", "PLUS_DI", "MINUS_DI")
+            for name in ("PLUS_DI", "MINUS_DI")
         )
-        strong = adx > params["strength"]
+        strong = strength > params["strength"]
         long = strong & (up > down) & resumes(high, low, close, average)
         short = strong & (up < down) & resumes(-low, -high, -close, -average) & params["short"]
         enter = long.astype(np.float64) - short
@@ -78,7 +79,7 @@ class Swing(SingleInstrument):
             target=beyond(close, enter, tops, bottoms),
             most_bars=params["most_bars"],
         )
-        return {"average": average, "adx": adx, "position": position}
+        return {"average": average, "adx": strength, "position": position}
 
 
 def resumes(high: Floats, low: Floats, close: Floats, average: Floats) -> NDArray[np.bool_]:

@@ -128,7 +128,7 @@ def test_every_indicator_of_the_table_that_was_published_is_covered():
     assert set(INDICATORS) - own_alone == set(OUTPUTS)
 
 
-@pytest.mark.parametrize("name", ["EMA", "RSI", "ADX", "CCI", "WILLR", "MFI"])
+@pytest.mark.parametrize("name", ["EMA", "RSI", "CCI", "WILLR", "MFI"])
 def test_an_indicator_equals_talib_on_real_bars(name):
     import talib
 
@@ -139,6 +139,35 @@ def test_an_indicator_equals_talib_on_real_bars(name):
     if name in {"EMA", "RSI"}:
         plain = getattr(talib, name)(np.ascontiguousarray(panel.close[:, 0]), timeperiod=21)
         np.testing.assert_array_equal(next(iter(mine.values()))[:, 0], plain)
+
+
+def test_adx_equals_talib_but_for_the_last_digits():
+    import talib
+
+    panel = crypto()
+    _, mine = measure("adx", panel, {"period": 21})
+    _, theirs = measure("ta_ADX", panel, {"timeperiod": 21})
+    np.testing.assert_allclose(mine["adx"], next(iter(theirs.values())), rtol=1e-12)
+    rng = np.random.default_rng(4)
+    for period in (2, 3, 14):
+        for length in (1, 2, 2 * period - 1, 2 * period, 90):
+            # Whole ticks with bars that stand still: ranges and moves of zero.
+            close = 50.0 + np.cumsum(rng.choice([-0.5, 0.0, 0.0, 0.5], length))
+            high, low = close + rng.choice([0.0, 0.5], length), close - 0.5
+            for bars in (
+                (high, low, close),
+                (close, close, close),
+                (close[:1].repeat(length),) * 3,
+            ):
+                found = own.adx(*bars, period)
+                assert len(found) == length
+                if length > 1:
+                    expected = talib.ADX(*bars, timeperiod=period)
+                    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-11)
+    late = np.r_[np.nan, np.nan, close]
+    np.testing.assert_array_equal(
+        own.adx(late, late, late, 3)[2:], own.adx(close, close, close, 3)
+    )
 
 
 def test_macd_grows_together_with_talib_which_begins_the_fast_average_later():

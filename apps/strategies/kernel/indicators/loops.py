@@ -9,6 +9,8 @@ from numba import njit
 
 # Bars after which moving sums are begun anew.
 ANEW = 512
+# What TA-Lib takes for zero.
+NOTHING = 1e-14
 
 
 @njit(cache=True)
@@ -106,3 +108,37 @@ def bands_1d(
                 squares = 0.0
             reach = deviations * np.sqrt(squares * share)
             upper[i], middle[i], lower[i] = mean + reach, mean, mean - reach
+
+
+@njit(cache=True, error_model="numpy")
+def adx_1d(high: Any, low: Any, close: Any, period: int, first: int, out: Any) -> None:
+    """Fill in Wilder's average directional index from bar ``first`` on, begun as TA-Lib begins.
+
+    The sum of ranges cancels in the index but for bars without any range, which leave the average
+    as it was; so two of TA-Lib's three divisions are spared, and those by the period.
+    """
+    share, begun = 1.0 / period, first + 2 * period - 1
+    keep = 1.0 - share
+    up, down, reach, total, average = 0.0, 0.0, 0.0, 0.0, 0.0
+    out[: min(begun, len(close))] = np.nan
+    for i in range(first + 1, len(close)):
+        rise, fall = high[i] - high[i - 1], low[i - 1] - low[i]
+        before = close[i - 1]
+        spread = max(high[i] - low[i], abs(high[i] - before), abs(low[i] - before))
+        grown = rise if (rise > 0.0) & (rise > fall) else 0.0
+        shrunk = fall if (fall > 0.0) & (fall > rise) else 0.0
+        if i < first + period:
+            up, down, reach = up + grown, down + shrunk, reach + spread
+            continue
+        up, down, reach = up * keep + grown, down * keep + shrunk, reach * keep + spread
+        both = up + down
+        # What is missing stays missing: a range less itself is 0, or NaN.
+        index = 100.0 * abs(up - down) / both + (reach - reach)
+        is_flat = (reach < NOTHING) | (100.0 * both < NOTHING * reach)
+        if i <= begun:
+            total += 0.0 if is_flat else index
+            average = total * share
+        else:
+            average = average if is_flat else average * keep + index * share
+        if i >= begun:
+            out[i] = average

@@ -50,8 +50,9 @@ def _aroon(bars: Bars, period: int) -> Named:
 
 def _adx(bars: Bars, period: int) -> Named:
     prices = (bars.high, bars.low, bars.close)
-    names = {"adx": "ADX", "pdi": "PLUS_DI", "mdi": "MINUS_DI", "dx": "DX", "adxr": "ADXR"}
-    return {name: ta(function, *prices, timeperiod=period) for name, function in names.items()}
+    names = {"pdi": "PLUS_DI", "mdi": "MINUS_DI", "dx": "DX", "adxr": "ADXR"}
+    found = {name: ta(function, *prices, timeperiod=period) for name, function in names.items()}
+    return {"adx": own.adx(*prices, period), **found}
 
 
 def _atr(bars: Bars, period: int) -> Named:

@@ -27,7 +27,7 @@ def _gather(x: Any, first: int, count: int, left: int, width: int, part: Any) ->
 
 
 @njit(cache=True, nogil=True)
-def _add_four(x: Any, y: Any, x0: Any, y0: Any, at: int, sums: Any) -> None:
+def _add_four(x: Any, y: Any, x0: Any, y0: Any, at: Any, sums: Any) -> None:
     """Add two pairs of bars, the newest at ``at``: one table of sums, so that vectors are used."""
     for a in range(FIRST):
         p = at + a
@@ -48,7 +48,7 @@ def _add_four(x: Any, y: Any, x0: Any, y0: Any, at: int, sums: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _add_two(x: Any, y: Any, x0: Any, y0: Any, at: int, sums: Any) -> None:
+def _add_two(x: Any, y: Any, x0: Any, y0: Any, at: Any, sums: Any) -> None:
     """Add a pair of bars, the newer at ``at``."""
     for a in range(FIRST):
         p = at + a
@@ -64,7 +64,7 @@ def _add_two(x: Any, y: Any, x0: Any, y0: Any, at: int, sums: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _add_one(x: Any, y: Any, x0: Any, y0: Any, at: int, sums: Any) -> None:
+def _add_one(x: Any, y: Any, x0: Any, y0: Any, at: Any, sums: Any) -> None:
     """Add an odd bar out."""
     for a in range(FIRST):
         d, e = x[at + a] - x0[a], y[at + a] - y0[a]

@@ -129,7 +129,7 @@ def _share(apart: float, tie: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _rank_four(part: Any, newest: Any, near: Any, at: int, score: Any) -> None:
+def _rank_four(part: Any, newest: Any, near: Any, at: Any, score: Any) -> None:
     """Count four rows, the newest at ``at``; a value less itself carries NaN along."""
     for a in range(WIDE):
         p = at + a
@@ -146,7 +146,7 @@ def _rank_four(part: Any, newest: Any, near: Any, at: int, score: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _rank_one(part: Any, newest: Any, near: Any, at: int, score: Any) -> None:
+def _rank_one(part: Any, newest: Any, near: Any, at: Any, score: Any) -> None:
     """Count one row."""
     for a in range(WIDE):
         old = part[at + a]
