@@ -20,8 +20,18 @@ NUMBERS = frozenset(
 KNOWN = frozenset(one.name for one in fields(Order))
 
 
-def intents_of(head: dict[str, Any], weights: Floats) -> Intents:
-    """Return the intents of an answer. Raises ``Stopped`` for what no order can be."""
+def intents_of(head: dict[str, Any], weights: Floats, line: int | None = None) -> Intents:
+    """Return the intents of an answer that was given at a line.
+
+    Raises ``Stopped`` for what no order can be.
+    """
+    try:
+        return _intents(head, weights)
+    except Stopped as error:
+        raise stopped(error.code, error.message.partition(": ")[2], line) from None
+
+
+def _intents(head: dict[str, Any], weights: Floats) -> Intents:
     listed, cancel = head.get("orders") or [], head.get("cancel") or []
     if not isinstance(listed, list) or not isinstance(cancel, list):
         raise _bad("orders and cancel are lists")

@@ -189,7 +189,8 @@ class Process:
         arrays = {}
         for name, shape in wanted.items():
             content = self._take(int(np.prod(shape, dtype=np.int64)) * 8, deadline)
-            arrays[name] = _checked(name, np.frombuffer(content, "<f8").reshape(shape))
+            values = np.frombuffer(content, "<f8").reshape(shape)
+            arrays[name] = _checked(name, values, line_in(head))
         return head, arrays
 
     def _take(self, count: int, deadline: float) -> bytes:
@@ -293,13 +294,21 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _checked(name: str, values: Floats) -> Floats:
+def line_in(head: Mapping[str, Any]) -> int | None:
+    """Return the line of the text that a message names, if it can be one."""
+    line = head.get("line")
+    is_line = isinstance(line, int) and not isinstance(line, bool) and 0 < line < 10**6
+    return line if is_line else None
+
+
+def _checked(name: str, values: Floats, line: int | None) -> Floats:
     """Return weights that are numbers within reason; NaN says that nothing is wanted."""
     wrong = ~(np.isnan(values) | (np.abs(values) <= MOST_WEIGHT))
     if wrong.any():
         at = np.argwhere(wrong)[0].tolist()
         found = float(values[tuple(at)])
-        raise _bad(f"{name} has {found} at {at}; weights are NaN or at most {MOST_WEIGHT:g}")
+        words = f"{name} has {found} at {at}; weights are NaN or at most {MOST_WEIGHT:g}"
+        raise stopped("strategy.bad_answer", words, line)
     return values
 
 
@@ -307,11 +316,10 @@ def _told(error: object) -> Stopped:
     """Return the error that the process told, taking from it only what it may say."""
     if not isinstance(error, dict):
         return _bad("its error is no object")
-    code, line = str(error.get("code")), error.get("line")
+    code = str(error.get("code"))
     words = "".join(one if one.isprintable() else " " for one in str(error.get("message"))[:400])
-    is_line = isinstance(line, int) and not isinstance(line, bool) and 0 < line < 10**6
     code = code if code in CODES else "strategy.raised"
-    return stopped(code, words, line if is_line else None)
+    return stopped(code, words, line_in(error))
 
 
 def _bad(words: str) -> Stopped:

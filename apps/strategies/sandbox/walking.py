@@ -19,6 +19,7 @@ from apps.strategies.kernel.interface import Params, View
 from apps.strategies.kernel.orders import Intents
 from apps.strategies.sandbox.answers import intents_of
 from apps.strategies.sandbox.base import Floats, Session, stopped
+from apps.strategies.sandbox.processes import line_in
 
 MOST_MEMORY = 65_536
 # Processes that wait for their deployment's next bar: how many, and for how long. One that comes
@@ -80,7 +81,7 @@ class Walk:
             raise stopped("strategy.bad_answer", words)
         view.memory.clear()
         view.memory.update(memory)
-        return intents_of(reply, found["weights"])
+        return intents_of(reply, found["weights"], line_in(reply))
 
     def close(self) -> None:
         """End the process."""

@@ -7,6 +7,7 @@ crashes to ``faults``. It holds no bar that it was not sent: what is not known y
 # ruff: noqa: BLE001 whatever a user's text raises is told
 from __future__ import annotations
 
+import ast
 import builtins
 import faulthandler
 import io
@@ -27,6 +28,7 @@ from guard import LIBC, Missing, close_fences  # type: ignore[import-not-found]
 
 TEXT = "<strategy>"
 FIELDS = ("open", "high", "low", "close", "volume")
+ENTRIES = ("targets", "prepare", "decide")
 WANTED = ("weights", "orders", "cancel")
 FIGURES = ("weights", "positions", "prices")
 MOST_WORDS = 400
@@ -106,16 +108,42 @@ class Bars:
         )
 
 
+class Noting(ast.NodeTransformer):
+    """Let a function's own returns tell their line: of a bad answer nothing else does."""
+
+    def skip(self, node: Any) -> Any:
+        """Leave functions within alone."""
+        return node
+
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = visit_ClassDef = skip  # noqa: N815
+
+    def visit_Return(self, node: ast.Return) -> Any:
+        """Pass what is returned on, with its line."""
+        name = ast.Name("__returns__", ast.Load())
+        given = [ast.Constant(node.lineno), node.value or ast.Constant(None)]
+        return ast.copy_location(ast.Return(ast.Call(name, given, [])), node)
+
+
+def compiled(text: str) -> Any:
+    """Return a text as code in which the functions that the lab calls note where they return."""
+    tree, noting = ast.parse(text, TEXT), Noting()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name in ENTRIES:
+            node.body = [noting.visit(one) for one in node.body]
+    return compile(ast.fix_missing_locations(tree), TEXT, "exec", dont_inherit=True)
+
+
 class Held:
     """What the process holds between messages: the user's code and module, the bars so far."""
 
     def __init__(self) -> None:
         self.module, self.code = ModuleType("strategy"), compile("", TEXT, "exec")
         self.bars = Bars({}, 0, [])
+        self.line: int | None = None
 
     def load(self, head: dict[str, Any], arrays: dict[str, Any]) -> Any:  # noqa: ARG002
         """Take a text, and run its top level."""
-        self.code = compile(head["text"], TEXT, "exec", dont_inherit=True)
+        self.code = compiled(head["text"])
         self._begin(0)
         return {}, {}
 
@@ -186,8 +214,12 @@ class Held:
         self.module = ModuleType("strategy")
         random.seed(chance)
         np.random.seed(chance)  # noqa: NPY002, TID251 what a text that asks numpy so draws from
-        self.module.__dict__["__builtins__"] = builtins
+        self.module.__dict__.update(__builtins__=builtins, __returns__=self._returns)
         exec(self.code, self.module.__dict__)  # noqa: S102
+
+    def _returns(self, line: int, found: Any = None) -> Any:
+        self.line = line
+        return found
 
     def _features(self, panel: Any, params: dict[str, Any]) -> dict[str, Any]:
         if not hasattr(self.module, "prepare"):
@@ -276,9 +308,10 @@ def code_of(error: BaseException) -> str:
     return next((code for kind, code in kinds if isinstance(error, kind)), "strategy.raised")
 
 
-def told(error: BaseException) -> dict[str, Any]:
+def told(error: BaseException, returned: int | None = None) -> dict[str, Any]:
     """Return what was raised, with the last line of the user's text that led to it."""
     line = error.lineno if isinstance(error, SyntaxError) else None
+    line = returned if isinstance(error, BadAnswer) else line
     at = error.__traceback__
     while at is not None:
         if at.tb_frame.f_code.co_filename == TEXT:
@@ -309,15 +342,16 @@ def answer(held: Held, printed: tuple[Printed, ...], answers: int, faults: Any) 
     seconds, reserve = head["seconds"], bytearray(1 << 20)
     faulthandler.dump_traceback_later(seconds, exit=True, file=faults)
     found: dict[str, Any] = {}
+    held.line = None
     try:
         reply, out = getattr(held, head["do"])(head, arrays)
         check_plain(reply)
     except BaseException as error:
         del reserve
-        found, reply, out = told(error), {}, {}
+        found, reply, out = told(error, held.line), {}, {}
         error.__traceback__ = None
     faulthandler.cancel_dump_traceback_later()
-    reply = {**reply, "error": found} if found else reply
+    reply = {**reply, "error": found} if found else {**reply, "line": held.line}
     words = {"output": printed[0].take(), "stderr": printed[1].take()}
     write_frame(answers, {**reply, **words}, out)
 
