@@ -45,7 +45,7 @@ class AmendForm(forms.Form):
     title = forms.CharField(max_length=200, required=False)
     rationale = forms.CharField(max_length=4000, required=False)
 
-    def words(self) -> dict[str, str]:
+    def words(self) -> dict[str, Any]:
         """Return what was written; what was left empty stays as it is."""
         return {name: self.data[name] for name in self.fields if self.data.get(name, "").strip()}
 

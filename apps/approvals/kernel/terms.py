@@ -59,14 +59,29 @@ def arrange(terms: Mapping[str, Any]) -> list[Term]:
     return found + [_term(name, label, terms[name], True) for name, label in conditions]  # noqa: FBT003
 
 
+def _words(values: Mapping[str, Any]) -> str:
+    """Return names and values as people read them; what is empty or off says so."""
+    parts = []
+    for name, value in sorted(values.items()):
+        if isinstance(value, Mapping):
+            said = f"({_words(value)})" if value else "none"
+        elif isinstance(value, list):
+            said = " ".join(map(str, value)) or "none"
+        else:
+            is_plain = not isinstance(value, bool) and value is not None
+            said = str(value) if is_plain else {None: "off", True: "yes", False: "no"}[value]
+        parts.append(f"{name.replace('_', ' ')} {said}")
+    return ", ".join(parts)
+
+
 def _term(name: str, label: str, value: Any, is_condition: bool = False) -> Term:
     label = label.removeprefix("the ").capitalize()
     if value is None:
         return Term(name, label, "left open: any paper account, with its own")
     if isinstance(value, Mapping):
         inner = value.get("digest")
-        words = ", ".join(f"{key} {item}" for key, item in value.items() if key != "digest")
-        return Term(name, label, words, str(inner or ""))
+        rest = {key: item for key, item in value.items() if key != "digest"}
+        return Term(name, label, _words(rest), str(inner or ""))
     if isinstance(value, str) and len(value) == DIGEST_LENGTH:
         return Term(name, label, "", value)
     if name == "capital_usd":

@@ -86,11 +86,23 @@ def arrange_evidence(proposal: Proposal) -> EvidenceView:
     return replace(view, links=links)
 
 
+def beside(proposal: Proposal) -> dict[str, Any]:
+    """Return the figures of the approval that this one would follow, by name; empty if none."""
+    against = proposal.evidence.get("changes")
+    digest = against.get("digest", "") if isinstance(against, dict) else ""
+    rows = Proposal.objects.filter(
+        team_id=proposal.team_id, subject_digest=digest, kind=proposal.kind, status="approved"
+    )
+    before = rows.order_by("-decided_at").first() if digest else None
+    return {} if before is None else {row.name: row for row in arrange_evidence(before).metrics}
+
+
 def page_of(proposal: Proposal, actor: Actor, now: datetime) -> dict[str, Any]:
     """Return all that the page of a proposal shows beside its own fields."""
     signing = signing_of(proposal, actor)
     return {
         "evidence": arrange_evidence(proposal),
+        "beside": beside(proposal),
         "terms": agreed.arrange(proposal.terms),
         "steps": timeline(proposal),
         "labels": labels_of(proposal.team_id),

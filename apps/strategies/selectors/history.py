@@ -15,6 +15,8 @@ from apps.strategies.models import StrategyVersion
 MAX_EVENTS = 300
 MAX_DEPLOYMENTS = 1000
 DEPLOYED = "deployment.created"
+# What a deployment does at each bar is on its own page.
+DAILY = "orders.intended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ def list_whole_history(strategy_id: int, team_id: int) -> list[Happening]:
     for proposal in list_proposals(team_id).filter(subject__in=subjects):
         about[f"proposal:{proposal.pk}"] = f"proposal on {about[proposal.subject]}"
     about |= _deployments(team_id, {pk: number for pk, number, _ in versions})
-    events = list(list_events(team_id=team_id).filter(subject__in=list(about))[:MAX_EVENTS])
+    rows = list_events(team_id=team_id).filter(subject__in=list(about)).exclude(action=DAILY)
+    events = list(rows[:MAX_EVENTS])
     labels = actor_labels({event.actor for event in events})
     return [
         Happening(event, labels.get(event.actor, event.actor), about[event.subject], _note(event))

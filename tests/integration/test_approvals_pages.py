@@ -1,0 +1,138 @@
+"""Pages of approvals and strategies: terms, what changes, what-if, policies, the whole history."""
+
+from datetime import timedelta
+
+import pytest
+
+from apps.approvals import services
+from apps.approvals.models import Proposal
+from apps.core import clock
+from apps.core.actors import system
+from apps.strategies import services as strategies
+from tests.factories import people, research, signing, trading
+
+WHY = "It held out of sample and survives the costs."
+
+pytestmark = [pytest.mark.django_db, pytest.mark.store]
+
+
+@pytest.fixture
+def now():
+    """Pages go by the clock."""
+    return clock.now()
+
+
+@pytest.fixture
+def made(sample, team, now):
+    """Two versions of a strategy: the first approved for paper, the second proposed after it."""
+    trading.make_feed(now)
+    account = trading.make_account(team, now)
+    author = people.make_actor(team, "researcher")
+    found = {"account": account, "author": author}
+    for name, fast in (("first", 5), ("second", 7)):
+        version = strategies.ensure_version(
+            actor=author, name="sma_crossover", params={"fast": fast, "slow": 30}, now=now
+        )
+        run = research.make_run(team, now, version)
+        found[name] = services.submit(
+            actor=author, kind="promotion", subject=f"version:{version.id}", title=name,
+            digest=version.digest, rationale=WHY, run=str(run.pk), target_stage="paper",
+            account=account.pk, capital_usd=20_000.0, now=now,
+        )  # fmt: skip
+        found[f"{name}_version"] = version
+        if name == "first":
+            for role in ("validator", "risk_manager"):
+                signing.decide(people.make_actor(team, role), found[name], now)
+    return found
+
+
+def page_of(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 200, path
+    return " ".join(answer.content.decode().split())
+
+
+def test_a_decider_sees_all_that_it_rests_on(made, client_as):
+    page = page_of(client_as("validator"), f"/approvals/{made['second'].pk}/")
+    for words in (
+        "What the approval covers", "Target account", "20,000", "fee bps 5.0", "What changes",
+        "against SMA crossover v1", "The code is the same.", "What if", "Strategies at work",
+        "Approved before", "Deflated Sharpe: not available", "tier <span class=\"num\">2</span>",
+        "Set one up",
+    ):  # fmt: skip
+        assert words in page, words
+
+
+def test_an_amendment_and_a_lapse_are_told(made, client_as, team, now):
+    author = people.make_client(team, "researcher")
+    answer = author.post(
+        f"/approvals/{made['second'].pk}/amend/", {"rationale": f"{WHY} Amended."}, follow=True
+    )
+    page = answer.content.decode()
+    assert "decided anew" in page
+    assert "whose votes are void" in page
+    manager = client_as("risk_manager")
+    place = f"/approvals/{made['first'].pk}/"
+    assert "Take the approval back" in page_of(manager, place)
+    manager.post(f"{place}revoke/", {"rationale": "The market has changed."})
+    assert "no longer in force" in page_of(manager, place)
+    assert manager.post(f"{place}revoke/", {"rationale": "Once more, please."}).status_code == 302
+    assert client_as("trader").post(f"{place}revoke/", {}).status_code == 403
+
+
+def test_the_inventory_and_the_whole_history(made, client_as, now):
+    viewer = client_as("viewer")
+    inventory = page_of(viewer, "/strategies/")
+    due = (now + timedelta(days=90)).date().isoformat()
+    assert f'<span class="num">{due}</span> <span class="muted">v1 paper</span>' in inventory
+    page = page_of(viewer, f"/strategies/{made['first_version'].strategy_id}/")
+    for words in (
+        "Whole history", "proposal on v1", "proposal on v2", "proposal vote approve",
+        "from draft to paper", "the strategy", WHY,
+    ):  # fmt: skip
+        assert words in page, words
+
+
+def test_policies_are_tried_and_proposed_on_a_page(made, client_as):
+    admin = client_as("admin")
+    page = page_of(admin, "/approvals/policies/")
+    assert "None of 1 approvals" in page
+    assert "on: fails closed" in page
+    gates = (
+        '[{"name": "t", "label": "Very many trades", "figure": "trades", "operator": ">=",'
+        ' "threshold": 99999, "stages": ["paper"], "mode": "on"}]'
+    )
+    tried = admin.post("/approvals/policies/", {"gates": gates}).content.decode()
+    assert "1 of 1 approvals" in " ".join(tried.split())
+    assert "Very many trades" in tried
+    wrong = admin.post("/approvals/policies/", {"gates": "["}).content.decode()
+    assert "not JSON" in wrong
+    place = "/approvals/policies/approvals.gates/propose/"
+    asked = admin.post(place, {"gates": gates, "rationale": WHY}, follow=True)
+    shown = asked.content.decode()
+    assert "configuration" in shown
+    assert "What changes" in shown
+    assert Proposal.objects.filter(kind="configuration", status="open").count() == 1
+    again = admin.post(place, {"gates": gates, "rationale": WHY}, follow=True).content.decode()
+    assert "proposed already" in again
+    assert client_as("viewer").post(place, {}).status_code == 403
+
+
+def test_the_text_that_would_run_is_shown(client_as, actor, now):
+    made = services.propose(
+        actor=actor("researcher"), kind="code", subject="code:1", title="A text",
+        digest="a" * 64, evidence={"text": "def targets(panel, params):\n    <b>"},
+        rationale=WHY, now=now,
+    )  # fmt: skip
+    page = client_as("validator").get(f"/approvals/{made.pk}/").content.decode()
+    assert "def targets(panel, params):" in page
+    assert "&lt;b&gt;" in page
+
+
+def test_a_setting_changed_by_the_lab_is_shown_without_a_way_back_for_one(client_as, team, now):
+    services.set_setting(
+        actor=system("tests", team.pk), key="approvals.tiers_usd", value=[1, 2], now=now
+    )
+    page = page_of(client_as("admin"), "/approvals/settings/")
+    assert "approvals.tiers_usd" in page
+    assert "Go back to version 1 of approvals.tiers_usd" not in page
