@@ -117,6 +117,15 @@ def place_order(request: HttpRequest, body: schemas.OrderIn) -> Any:
     return Status(201, selectors.order_json(row))
 
 
+# Before the address of one order, which would take this for a number.
+@router.post("/orders/proposals", response={201: schemas.ProposedOrder})
+@permission("proposals.create")
+def propose_order(request: HttpRequest, body: schemas.OrderProposalIn) -> Any:
+    """Propose a single trade; a trader or risk manager decides before it expires."""
+    made = services.propose_order(actor=signed_in(request), now=clock.now(), **body.dict())
+    return Status(201, {"proposal_id": made.pk, "expires_at": made.expires_at})
+
+
 @router.get("/orders/{order_id}", response=schemas.OrderOut)
 @permission("team.read")
 def get_order(request: HttpRequest, order_id: UUID) -> Any:
@@ -210,11 +219,3 @@ def resume(request: HttpRequest, body: schemas.HaltIn) -> Any:
     made = services.propose_resume(actor=actor, scope=body.scope, reason=body.reason, now=now)
     row = selectors.get_halt(made.terms["scope"], actor.team)
     return Status(202, {**selectors.halt_json(row), "proposal_id": made.pk})
-
-
-@router.post("/orders/proposals", response={201: schemas.ProposedOrder})
-@permission("proposals.create")
-def propose_order(request: HttpRequest, body: schemas.OrderProposalIn) -> Any:
-    """Propose a single trade; a trader or risk manager decides before it expires."""
-    made = services.propose_order(actor=signed_in(request), now=clock.now(), **body.dict())
-    return Status(201, {"proposal_id": made.pk, "expires_at": made.expires_at})
