@@ -100,7 +100,7 @@ document.addEventListener("input", (event) => {
 document.addEventListener("invalid", (event) => markInvalid(event.target), true);
 // While it is typed, not when it is left: what then moves would take the button from under a click.
 document.addEventListener("input", (event) => {
-  if (event.target.matches?.("[aria-invalid='true']") && event.target.checkValidity()) {
+  if (event.target.matches?.("[aria-invalid='true']") && event.target.validity?.valid) {
     event.target.removeAttribute("aria-invalid");
     const message = $(`#${CSS.escape(event.target.id)}-error`);
     if (message) message.textContent = "";
