@@ -74,7 +74,8 @@ def _by_token(request: Any) -> None:
     if scheme.lower() != "bearer":
         message = f"Authorization says {scheme!r}; send Bearer and an API token."
         raise Unauthenticated(message, code="token.scheme")
-    use = selectors.use_of_token(plain.strip(), clock.now())
+    address = request.META.get("REMOTE_ADDR", "")
+    use = selectors.use_of_token(plain.strip(), clock.now(), address)
     request.actor, request.caller = use.actor, f"token:{use.token_id}"
 
 

@@ -45,6 +45,19 @@ class TokenForm(forms.Form):
         help_text="Tick only what the program needs; more can't be added later",
     )
 
+    networks = forms.CharField(
+        label="Works from",
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2, "placeholder": "10.1.2.3 or 10.1.0.0/16"}),
+        help_text="Addresses or networks, one a line; empty for any",
+    )
+
+    def clean_networks(self) -> list[str]:
+        """Return the lines."""
+        lines: str = self.cleaned_data["networks"]
+        return lines.replace(",", "\n").split()
+
     def __init__(self, *args: Any, permissions: frozenset[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         scopes = self.fields["scopes"]

@@ -61,11 +61,15 @@ class InvitationMade(InvitationOut):
 
 
 class TokenIn(Schema):
-    """What a new API token is for; scopes are permissions, ``*`` is all that the role allows."""
+    """What a new API token is for; ``scopes`` are permissions, ``*`` is all that the role allows.
+
+    ``networks`` are the addresses it works from (``10.1.2.3``, ``10.1.0.0/16``); none is any.
+    """
 
     name: str = Field(min_length=1, max_length=100)
     scopes: list[str] = Field(default=["*"], min_length=1)
     days: int = Field(90, ge=1, le=366)
+    networks: list[str] = Field(default=[], max_length=32)
 
 
 class TokenOut(Schema):
@@ -76,6 +80,7 @@ class TokenOut(Schema):
     prefix: str
     owner: str
     scopes: list[str]
+    networks: list[str]
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None

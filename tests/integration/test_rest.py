@@ -104,6 +104,24 @@ def test_token_scope_narrows_what_its_owner_may(team, actor):
     assert_problem(response, 403, "denied.permission")
 
 
+def test_a_token_works_from_the_addresses_it_is_bound_to(team, api_as):
+    body = {"name": "host", "scopes": ["team.read"], "networks": ["192.0.2.7", "198.51.100.0/24"]}
+    made = api_as("viewer").post("/api/v1/tokens", body, content_type="application/json").json()
+    assert made["networks"] == ["192.0.2.7/32", "198.51.100.0/24"]
+    bound = Client(headers={"authorization": f"Bearer {made['token']}"})
+    for address, status in (("192.0.2.7", 200), ("198.51.100.9", 200), ("192.0.2.8", 401)):
+        answer = bound.get("/api/v1/me", REMOTE_ADDR=address)
+        assert answer.status_code == status
+    assert answer.json()["code"] == "token.address"
+    assert "198.51.100" not in answer.content.decode(), "where it works is not told"
+
+
+def test_an_address_that_is_none_is_refused(team, api_as):
+    body = {"name": "host", "scopes": ["team.read"], "networks": ["everywhere"]}
+    answer = api_as("viewer").post("/api/v1/tokens", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (422, "token.networks")
+
+
 def test_other_teams_things_look_like_missing_ones(team, other_team, api_as, now):
     theirs = Job.objects.create(
         team=other_team, kind="k", title="t", task="t", queue="io", created_by="x", created_at=now

@@ -29,16 +29,19 @@ def create_token(
     now: datetime,
     scopes: Iterable[str] = (),
     days: int = DEFAULT_DAYS,
+    networks: Iterable[str] = (),
 ) -> tuple[Token, str]:
     """Store a token of the actor; return it with its plain text, which is never to be had again.
 
-    ``scopes`` are permissions; none or ``*`` stands for whatever the role allows.
+    ``scopes`` are permissions; none or ``*`` stands for whatever the role allows. ``networks``
+    are the addresses it works from; none stands for any.
     Raises ``Invalid``, or ``Denied`` for scopes beyond the actor's own.
     """
     actor.require("team.read")
     if actor.user_id is None:
         raise Denied("Only people have API tokens.", code="token.no_person")
     wanted = _checked(actor, name, list(scopes) or [tokens.EVERYTHING], days)
+    bound = tokens.checked_networks(networks)
     plain = tokens.TOKEN_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     token = Token.objects.create(
         user_id=actor.user_id,
@@ -47,10 +50,12 @@ def create_token(
         prefix=tokens.shown_prefix(plain),
         digest=tokens.digest_of(plain),
         scopes=wanted,
+        networks=bound,
         created_at=now,
         expires_at=now + timedelta(days=days),
     )
     body = {"name": token.name, "prefix": token.prefix, "scopes": wanted, "days": days}
+    body |= {"networks": len(bound)}
     subject = f"token:{token.pk}"
     audit.record(actor=actor, action="token.created", subject=subject, body=body, now=now)
     return token, plain
