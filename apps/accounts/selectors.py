@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.apps import apps as installed
 from django.contrib.sessions.models import Session
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import ForeignKey, Model, OuterRef, QuerySet, Subquery
 
 from apps.accounts.kernel import tokens
 from apps.accounts.kernel.roles import permissions_of
@@ -21,6 +25,10 @@ from apps.core.models import FINAL_STATES, Job
 CACHE_FOR = timedelta(seconds=1)
 CACHE_SIZE = 1000
 USED_EVERY = timedelta(minutes=1)
+# Left out of exports: what opens something, and answers that may hold such.
+SECRET = frozenset({"sealed", "password"})
+SECRET_IN = {"accounts.token": {"digest"}, "accounts.invitation": {"digest"}}
+NOT_EXPORTED = frozenset({"core.idempotencykey"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,8 @@ class TokenUse:
     actor: Actor
     token_id: int
     expires_at: datetime | None
+    prefix: str = ""
+    networks: tuple[str, ...] = ()
 
 
 def actor_of_user(user: Any, team_id: int | None = None) -> Actor | None:
@@ -100,20 +110,28 @@ def session_holds(session_key: str, user_id: int, team_id: int) -> bool:
     return Session.objects.filter(pk=session_key).exists() and member.exists()
 
 
-def actor_of_token(plain: str, now: datetime) -> Actor:
+def actor_of_token(plain: str, now: datetime, address: str = "") -> Actor:
     """Return the person whose API token this is. Raises ``Unauthenticated``."""
-    return use_of_token(plain, now).actor
+    return use_of_token(plain, now, address).actor
 
 
 _recent: dict[str, tuple[datetime, TokenUse]] = {}
 
 
-def use_of_token(plain: str, now: datetime) -> TokenUse:
+def use_of_token(plain: str, now: datetime, address: str = "") -> TokenUse:
     """Return who calls, from the last second's memory or one indexed query.
 
-    Raises ``Unauthenticated`` for a token that is unknown, expired, revoked, or whose person has
-    been disabled or has left the team.
+    Raises ``Unauthenticated`` for a token that is unknown, expired, revoked, used from an address
+    it is not bound to, or whose person has been disabled or has left the team.
     """
+    use = _use_of(plain, now)
+    if use.networks and not tokens.is_within(address, use.networks):
+        # The list itself is not told: it would say to a thief where to go.
+        raise _refused("address", f"The API token {use.prefix}… doesn't work from {address}")
+    return use
+
+
+def _use_of(plain: str, now: datetime) -> TokenUse:
     digest = tokens.digest_of(plain)
     known = _recent.get(digest)
     if known and timedelta(0) <= now - known[0] < CACHE_FOR and not _is_over(known[1], now):
@@ -158,7 +176,7 @@ def _read_token(digest: str, now: datetime) -> TokenUse:
         user_id=token.user_id,
         label=token.user.email,
     )
-    return TokenUse(actor, token.pk, token.expires_at)
+    return TokenUse(actor, token.pk, token.expires_at, token.prefix, tuple(token.networks))
 
 
 def _refused(code: str, what: str) -> Unauthenticated:
@@ -197,6 +215,15 @@ def get_team(team_id: int) -> TeamView:
     team = Team.objects.filter(pk=team_id).first()
     if team is None:
         raise NotFound(f"There is no team {team_id}.", code="team.not_found")
+    return _team_view(team)
+
+
+def find_team(slug: str) -> TeamView:
+    """Return the team of a short name. Raises ``NotFound``."""
+    with tenancy.scope(tenancy.LAB):
+        team = Team.objects.filter(slug=slug).first()
+    if team is None:
+        raise NotFound(f"There is no team {slug!r}.", code="team.not_found")
     return _team_view(team)
 
 
@@ -256,3 +283,62 @@ def list_jobs(
 def get_job(job_id: UUID, team_id: int) -> Job:
     """Return a job of the team. Raises ``NotFound``, also for another team's."""
     return jobs.find_job(job_id, team_id=team_id)
+
+
+def export_person(email: str) -> dict[str, Any]:
+    """Return all that the lab holds about a person as such. Raises ``NotFound``.
+
+    What they did is in their teams' data, under ``user:<number>``, which is told here.
+    """
+    with tenancy.scope(tenancy.LAB):
+        user = find_user(email)
+        if user is None:
+            raise NotFound(f"There is nobody with the address {email}.", code="user.not_found")
+        mine = {"user_id": user.pk}
+        tables: dict[str, QuerySet[Any]] = {
+            "memberships": Membership.objects.filter(**mine).values("team__name", "role"),
+            "tokens": Token.objects.filter(**mine).values(
+                "name", "prefix", "scopes", "networks", "created_at", "expires_at", "last_used_at"
+            ),
+            "invitations": Invitation.objects.filter(email=user.email).values(
+                "team__name", "role", "created_at", "accepted_at"
+            ),
+            "sessions": UserSession.objects.filter(**mine).values(
+                "ip", "user_agent", "created_at", "last_seen_at"
+            ),
+            "second_factors": Authenticator.objects.filter(**mine).values("type", "created_at"),
+        }
+        known = {"email": user.email, "name": user.name, "joined_at": user.date_joined}
+        acts_as = {"known_in_the_ledger_as": f"user:{user.pk}", "last_sign_in": user.last_login}
+        return {**known, **acts_as, **{name: list(rows) for name, rows in tables.items()}}
+
+
+def export_team(team_id: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield a team's tables one after another: name and rows, without what opens something."""
+    for model in installed.get_models():
+        name = model._meta.label_lower
+        path = team_path(model)
+        if path is None or name in NOT_EXPORTED or not model._meta.managed:
+            continue
+        hidden = SECRET | SECRET_IN.get(name, set())
+        fields = [f.attname for f in model._meta.concrete_fields if f.name not in hidden]
+        with tenancy.team(team_id):
+            rows = model._base_manager.filter(**{path: team_id}).order_by("pk")
+            found = list(rows.values(*fields))
+        if found:
+            yield name, found
+
+
+def team_path(model: type[Model], depth: int = 3) -> str | None:
+    """Return how a table's rows lead to their team: ``team_id``, ``run__team_id``; or None."""
+    if model is Team:
+        return "id"
+    links = [f for f in model._meta.concrete_fields if isinstance(f, ForeignKey)]
+    if any(link.related_model is Team and link.name == "team" for link in links):
+        return "team_id"
+    for link in links if depth and model is not User else ():
+        above: Any = link.related_model
+        path = None if above is User else team_path(above, depth - 1)
+        if path is not None and above is not Team:
+            return f"{link.name}__{path}"
+    return None

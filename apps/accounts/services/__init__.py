@@ -1,6 +1,7 @@
 """Every write about people, teams, roles, tokens and invitations."""
 
 from apps.accounts.services.demo import create_demo_team
+from apps.accounts.services.erasure import erase_person, erase_team
 from apps.accounts.services.invitations import accept_invitation, invite, revoke_invitation
 from apps.accounts.services.jobs import cancel_job
 from apps.accounts.services.sessions import end_session
@@ -26,6 +27,8 @@ __all__ = [
     "create_team",
     "create_token",
     "end_session",
+    "erase_person",
+    "erase_team",
     "invite",
     "remove_member",
     "revoke_invitation",
