@@ -9,8 +9,10 @@ from typing import Any
 import structlog
 from django.db import transaction
 
+from apps.approvals.selectors import get_setting
 from apps.assistant import selectors
 from apps.assistant.errors import ModelFault
+from apps.assistant.kernel.settings import MODELS, in_order
 from apps.assistant.llms.base import Answer, LanguageModel
 from apps.assistant.models import Usage
 from apps.audit.services import record
@@ -27,13 +29,14 @@ def ask_models(
     clock: Callable[[], datetime],
     search_id: int | None = None,
 ) -> Answer | None:
-    """Return the ideas of the first model that answers, in the order of the settings table.
+    """Return the ideas of the first model that answers, in the order of the team's setting.
 
     A model that is busy, broken, slow or out of shape is passed over; None when none answers, or
     none is configured. The call itself is outside any transaction.
     """
     actor.require("assistant.use")
-    for model in selectors.configured_models():
+    wanted = get_setting(actor.team, MODELS)
+    for model in in_order(selectors.configured_models(), wanted):
         began = clock()
         try:
             answer = model.propose(instructions=instructions, prompt=prompt)
