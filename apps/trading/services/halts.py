@@ -177,6 +177,9 @@ def _note_cancelled(order: Order, scope: Scope, now: datetime) -> int:
         if row.finished_at is not None:
             return 0
         close_order(row, "cancel", now, [("limit.halted", f"{scope} was halted.")])
+        actor, subject = system("halts", row.team_id), f"order:{row.pk}"
+        body = {"scope": str(scope)}
+        audit.record(actor=actor, action="order.cancelled", subject=subject, body=body, now=now)
     return 1
 
 

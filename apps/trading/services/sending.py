@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 
 from django.db import transaction
 from django.db.models import Q
 
+from apps.audit import services as audit
 from apps.core import telemetry
+from apps.core.actors import system
 from apps.core.errors import Unavailable
 from apps.core.plugs import load_plug
 from apps.trading import selectors, store
@@ -20,6 +24,7 @@ from apps.trading.services.changes import change
 BROKERS = "BROKERS"
 # A claim this old belongs to a process that died before it recorded the venue's answer.
 ABANDONED_AFTER = timedelta(seconds=10)
+PER_EVENT = 500
 CHANGED = ("state", "reasons", "venue_id", "sent_at", "finished_at")
 
 
@@ -66,7 +71,24 @@ def _claim(account_id: int, waiting: Q, broker: Broker, now: datetime) -> list[O
         else:
             change(order, "lose", now, [("order.unknown", "Its sender died before the answer.")])
     Order.objects.bulk_update(orders, CHANGED, batch_size=200)
+    _file(account, "orders.submitted", orders, now)
     return claimed
+
+
+def _file(account: Account, action: str, orders: Iterable[Order], now: datetime) -> None:
+    """Record what became of orders, as many to an event as fit."""
+    actor = system("trading", account.team_id)
+    for some in batched(orders, PER_EVENT):
+        body = {"states": {str(order.pk): order.state for order in some}}
+        subject = f"account:{account.pk}"
+        audit.record(actor=actor, action=action, subject=subject, body=body, now=now)
+
+
+def batched(orders: Iterable[Order], size: int) -> Iterator[list[Order]]:
+    """Yield lists of up to ``size``."""
+    left = iter(orders)
+    while some := list(islice(left, size)):
+        yield some
 
 
 def _scopes(account: Account, orders: list[Order]) -> list[str]:
@@ -109,4 +131,7 @@ def _record(claimed: list[Order], answers: list[Ack | None], now: datetime) -> i
         else:
             change(order, "reject", now, [(answer.code, answer.message)])
     Order.objects.bulk_update(found.values(), CHANGED, batch_size=200)
+    if found:
+        account = Account.objects.get(pk=claimed[0].account_id)
+        _file(account, "orders.answered", found.values(), now)
     return sum(order.state == order_states.ACCEPTED for order in found.values())
