@@ -250,6 +250,16 @@ def test_an_approval_runs_out_and_the_version_steps_back(made, feed, now):
     assert Lapse.objects.get().reason == "expired"
 
 
+def test_what_is_retired_stops(made, feed, now):
+    row = made.deploy()
+    strategy_services.set_stage(
+        actor=system("tests", made.team.pk), version_id=made.version.id, stage="retired", now=now
+    )
+    trading.advance(feed, now)
+    row.refresh_from_db()
+    assert row.status == "stopped"
+
+
 def test_a_live_version_steps_back_to_paper(made, now):
     strategy_services.set_stage(
         actor=system("tests", made.team.pk), version_id=made.version.id, stage="live", now=now

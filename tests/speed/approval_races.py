@@ -1,6 +1,7 @@
 """``RACES`` (10,000) races of six at proposals: double and self vote, for and against, edit.
 
-One JSON line tells how many violated a rule; the exit code is 1 when any did.
+``SECONDS_AT_MOST`` ends it sooner. One JSON line tells how many violated a rule; the exit code is
+1 when any did.
 """
 
 import json
@@ -50,14 +51,19 @@ def race(races):
 
     table = Table(people.make_team(), NOW)
     began = time.monotonic()
+    until = began + float(os.environ.get("SECONDS_AT_MOST") or "inf")
+    found = {}
     try:
-        found = {number: table.race(number) for number in range(races)}
+        for number in range(races):
+            if time.monotonic() >= until:
+                break
+            found[number] = table.race(number)
     finally:
         table.close()
     wrong = {number: words for number, words in found.items() if words}
     return {
         "row": "approval_races",
-        "races": races,
+        "races": len(found),
         "actors": 6,
         "violations": len(wrong),
         "which": dict(list(wrong.items())[:20]),

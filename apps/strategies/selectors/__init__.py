@@ -50,7 +50,6 @@ from apps.strategies.selectors.versions import find_version as find_version
 from apps.strategies.selectors.versions import get_strategy_row as get_strategy_row
 from apps.strategies.selectors.versions import get_version as get_version
 from apps.strategies.selectors.versions import get_version_detail as get_version_detail
-from apps.strategies.selectors.versions import list_history as list_history
 from apps.strategies.selectors.versions import list_inventory as list_inventory
 from apps.strategies.selectors.versions import list_version_history as list_version_history
 from apps.strategies.selectors.versions import list_versions as list_versions
@@ -82,7 +81,6 @@ __all__ = [
     "is_in_library",
     "kernel_release",
     "list_consensus",
-    "list_history",
     "list_inventory",
     "list_operators",
     "list_published",

@@ -253,11 +253,6 @@ def diff_unsaved(
     return {"before": view_of(before), "params": changes, **asdict(found)}
 
 
-def list_history(strategy_id: int, team_id: int) -> list[Any]:
-    """Return what happened to a strategy, newest first, from the audit trail."""
-    return list(list_events(team_id=team_id, subject=f"strategy:{strategy_id}", limit=20))
-
-
 def list_version_history(version_id: int, team_id: int) -> list[Any]:
     """Return what happened to a version, newest first, from the audit trail."""
     return list(list_events(team_id=team_id, subject=f"version:{version_id}", limit=50))

@@ -107,9 +107,12 @@ def approval_of(row: Deployment, now: datetime) -> tuple[ApprovalView | None, li
     """Return the approval under which a deployment may go on, and which terms broke its own.
 
     That is its own while in force and as agreed; else a newer one of the same version that is.
+    A retired version has none.
     """
     own = approvals.get_approval(team_id=row.team_id, proposal_id=row.approval_id, now=now)
     version = strategies.get_version(row.version_id, row.team_id)
+    if version.stage == RETIRED:
+        return None, []
     broken = changed_terms(own, version, row.account) if own else []
     if own is not None and not broken and row.version_digest == version.digest:
         return own, []
