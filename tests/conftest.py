@@ -16,7 +16,7 @@ import pytest
 
 from tests import suites
 from tests.factories import people
-from tests.servers import databases
+from tests.servers import databases, recording
 from tests.servers.lab import FIRST_START, Lab, free_port
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -98,6 +98,17 @@ def sample(django_db_setup, django_db_blocker):
 
     with django_db_blocker.unblock():
         services.load_sample(actor=system("tests"), now=NOW)
+
+
+@pytest.fixture(autouse=True)
+def _every_change_is_recorded(request):
+    """In the modules that are watched: no transaction changes a row and appends no event."""
+    if request.module.__name__ not in recording.WATCHED:
+        yield
+        return
+    with recording.watching() as recorder:
+        yield
+    assert recorder.found == [], "changed without an event in the same transaction"
 
 
 @pytest.fixture

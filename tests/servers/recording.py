@@ -3,7 +3,7 @@
 Each outermost ``atomic`` block that ends well, and each statement outside one, is held against the
 rule: whoever changes a row appends an event in the same transaction. A write counts when the
 nearest code of the project on the stack is an app's; what tests and factories write themselves
-does not. Tables that hold no acts, and places that are excused, are given with their reasons.
+does not. Places that are excused stand here with their reasons. COPY of time series is not seen.
 """
 
 from __future__ import annotations
@@ -22,6 +22,46 @@ WRITES = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 APPEND = "audit.append("
+# The modules whose every test is watched, see tests/conftest.py.
+WATCHED = {
+    f"tests.integration.{name}"
+    for name in (
+        "test_approvals",
+        "test_backtests",
+        "test_scanner",
+        "test_strategies_rest",
+        "test_sweeps",
+        "test_trading_fence",
+        "test_trading_halt",
+        "test_trading_rest",
+        "test_uploads",
+    )
+}
+# Writes without an event: figures that follow from what is recorded, and traces of reading.
+# A whole file, or one function of it.
+EXCUSED = {
+    "apps/core/jobs.py": "the queue: leases, progress; asking and outcome are recorded",
+    "apps/core/idempotency.py": "an answer kept for who asks again",
+    "apps/market/services/readers.py:register_reader": "which data a recorded run has read",
+    "apps/market/services/ingests/running.py": "parts of an ingestion, recorded as a whole",
+    "apps/market/services/absorb.py": "parts of an ingestion or an upload, recorded as a whole",
+    "apps/market/services/judging.py": "findings computed from bars",
+    "apps/market/store/cards.py": "figures about an instrument, computed from its bars",
+    "apps/market/store/actions.py": "parts of an ingestion or an upload, recorded as a whole",
+    "apps/backtests/services/lanes.py": "parts of a sweep; its begin and end are recorded",
+    "apps/backtests/services/runs.py:_store": "computed again to the same digest",
+    "apps/backtests/store.py:write_curves": "the curves of such a run",
+    "apps/strategies/services/scans.py:start_scan": "parts of a scan that was recorded when asked",
+    "apps/market/services/feeds.py:advance_feed": "where a replay stands; its bars are recorded",
+    "apps/market/services/readers.py:go_on_reading": "until when a reader read; its beginning is",
+    "apps/trading/services/steps.py:step_account": "equity at a bar; fills are recorded",
+    "apps/trading/services/sleeves.py:save": "a memory at a bar; the orders are recorded",
+    "apps/trading/store.py:add_points": "equity by bar, a figure of recorded fills",
+    "apps/trading/store.py:put_positions": "sums of recorded fills, at the bar's price",
+    "apps/risk/services.py:keep_live_report": "figures computed from positions",
+    "apps/accounts/selectors.py:_read_token": "when a token was used last",
+    "apps/accounts/backends.py:__call__": "when a session was used last",
+}
 # Code that runs between a service and the database and decides nothing.
 BETWEEN = ("/apps/core/timescale/", "/models.py", "/apps/core/models/")
 
@@ -38,8 +78,8 @@ class Unit:
 class Recorder:
     """Collects transactions in which something changed and nothing was recorded."""
 
-    def __init__(self, unrecorded, places):
-        self.unrecorded, self.places = unrecorded, places
+    def __init__(self, places):
+        self.places = places
         self.units, self.found = {}, []
         self.seen = 0
 
@@ -49,13 +89,11 @@ class Recorder:
         if APPEND in text:
             unit.is_recorded = True
             return
-        tables = [name.lower() for _, name in WRITES.findall(text)]
-        tables = [name for name in tables if name not in self.unrecorded]
+        tables = [name.lower() for _, name in WRITES.findall(text) if "_" in name]
         if not tables or (where := app_code(self.places)) is None:
             return
         for name in tables:
-            if "_" in name:
-                unit.writes.setdefault(name, where)
+            unit.writes.setdefault(name, where)
         if unit.owner is None:
             self.judge(unit)
 
@@ -75,21 +113,22 @@ def app_code(places):
             return near
         if name.startswith(f"{ROOT}/apps/"):
             short = name.removeprefix(f"{ROOT}/")
-            if f"{short}:{frame.f_code.co_name}" in places or "/migrations/" in short:
-                return None
             if near is None and not any(part in name for part in BETWEEN):
-                near = f"{short}:{frame.f_code.co_name}:{frame.f_lineno}"
+                place = f"{short}:{frame.f_code.co_name}"
+                if place in places or short in places:
+                    return None
+                near = f"{place}:{frame.f_lineno}"
         frame = frame.f_back
     return near
 
 
 @contextmanager
-def watching(unrecorded, places=()):
+def watching(places=EXCUSED):
     """Watch this process's connections; give the recorder."""
     from django.db.backends.utils import CursorWrapper
     from django.db.transaction import Atomic, get_connection
 
-    recorder = Recorder(unrecorded, frozenset(places))
+    recorder = Recorder(frozenset(places))
     enter, leave = Atomic.__enter__, Atomic.__exit__
     execute, many = CursorWrapper.execute, CursorWrapper.executemany
 
