@@ -4,10 +4,12 @@ from decimal import Decimal
 
 import pytest
 
+from apps.approvals.models import Proposal
+from apps.core import clock
 from apps.core.actors import system
 from apps.trading import services
 from apps.trading.models import Account, Deployment, Halt, Order
-from tests.factories import trading
+from tests.factories import people, signing, trading
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +67,9 @@ def test_deploy_halt_resume_stop_in_the_browser(account, feed, team, now, client
     page = trader.post(f"{home}resume/", {"scope": scope, "reason": ""}, follow=True)
     assert "reason" in page.content.decode()
     trader.post(f"{home}resume/", {"scope": scope, "reason": "was a false alarm"})
+    assert Halt.objects.get(scope=scope).is_halted, "nobody resumes alone"
+    proposed = Proposal.objects.get(team=team, kind="resume")
+    signing.decide(people.make_actor(team, "risk_manager"), proposed, clock.now())
     assert not Halt.objects.get(scope=scope).is_halted
     trader.post(f"{home}deployments/{deployment.pk}/stop/")
     deployment.refresh_from_db()
