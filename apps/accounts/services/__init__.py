@@ -14,7 +14,7 @@ from apps.accounts.services.teams import (
     remove_member,
     set_active,
 )
-from apps.accounts.services.tokens import create_token, revoke_token
+from apps.accounts.services.tokens import create_token, end_tokens, revoke_token
 
 __all__ = [
     "accept_invitation",
@@ -27,6 +27,7 @@ __all__ = [
     "create_team",
     "create_token",
     "end_session",
+    "end_tokens",
     "erase_person",
     "erase_team",
     "invite",

@@ -13,7 +13,8 @@ from apps.accounts.kernel import tokens
 from apps.accounts.kernel.roles import permissions_of
 from apps.accounts.models import Token
 from apps.audit import services as audit
-from apps.core.actors import Actor
+from apps.core import tenancy
+from apps.core.actors import Actor, system
 from apps.core.errors import Denied, Invalid, NotFound
 
 DEFAULT_DAYS = 90
@@ -96,3 +97,19 @@ def revoke_token(*, actor: Actor, token_id: int, now: datetime) -> Token:
         audit.record(actor=actor, action="token.revoked", subject=subject, body=body, now=now)
     transaction.on_commit(selectors.forget_tokens)
     return token
+
+
+@transaction.atomic
+def end_tokens(*, user_id: int, now: datetime) -> int:
+    """End all tokens of a person whose password has changed; return how many."""
+    with tenancy.scope(tenancy.LAB):
+        rows = Token.objects.select_for_update().filter(user_id=user_id, revoked_at=None)
+        ended = list(rows.order_by("pk"))
+        for token in ended:
+            token.revoked_at = now
+            token.save(update_fields=["revoked_at"])
+            body = {"name": token.name, "prefix": token.prefix, "because": "password changed"}
+            lab, subject = system("password", token.team_id), f"token:{token.pk}"
+            audit.record(actor=lab, action="token.revoked", subject=subject, body=body, now=now)
+    transaction.on_commit(selectors.forget_tokens)
+    return len(ended)
