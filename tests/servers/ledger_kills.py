@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 
+from apps.core.errors import Unavailable
 from apps.core.lab.home import Home
 from apps.core.lab.postgres import PostgresServer
 from apps.core.lab.roles import prepare_database
@@ -59,7 +60,9 @@ class Ledger:
 
     def start_sequencer(self):
         command = [sys.executable, "-c", SEQUENCER, self.server.dsn("sequencer"), ORIGIN]
-        self.sequencer = subprocess.Popen([*command, *map(str, self.paths)], cwd=ROOT)
+        self.sequencer = subprocess.Popen(
+            [*command, *map(str, self.paths)], cwd=ROOT, stdout=subprocess.DEVNULL
+        )
 
     def kill_sequencer(self):
         self.sequencer.send_signal(signal.SIGKILL)
@@ -69,8 +72,15 @@ class Ledger:
     def kill_database(self):
         os.kill(self.server.found().pid, signal.SIGKILL)
         self.server.process.wait()
-        self.server.start()
-        self.server.wait_ready(PATIENCE)
+        until = time.monotonic() + PATIENCE
+        while True:
+            self.server.start()
+            try:
+                return self.server.wait_ready(PATIENCE)
+            except Unavailable:
+                # Children of the killed server still let go of its memory: a supervisor waits too.
+                assert time.monotonic() < until, "the database does not come back"
+                time.sleep(0.3)
 
     def write(self, number):
         """Append until told to stop; what the server acknowledged is noted by its subject."""
