@@ -111,6 +111,18 @@ def test_a_bad_deployment_is_refused(account, team, now, api_as, changes, status
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+def resume_by_two(trader, manager, scope):
+    """Ask for the end of a halt, which only the second person may agree to."""
+    again = {"scope": scope, "reason": "The test is done."}
+    asked = post(trader, "/halts/resume", again)
+    assert (asked.status_code, asked.json()["is_halted"]) == (202, True)
+    shown = trader.get(f"{V1}/proposals/{asked.json()['proposal_id']}").json()
+    place = f"/proposals/{shown['id']}/decisions"
+    assert post(trader, place, signing.vote(trader.actor, shown)).status_code == 403
+    decided = post(manager, place, signing.vote(manager.actor, shown)).json()
+    assert decided["status"] == "approved"
+
+
 def test_deploy_trade_halt_resume_stop(account, feed, team, now, api_as):
     version = trading.make_version(team, now, "buy_and_hold")
     trader = api_as("trader")
@@ -135,14 +147,7 @@ def test_deploy_trade_halt_resume_stop(account, feed, team, now, api_as):
     assert trader.get(f"{V1}/halts?halted_only=true").json()["items"][0]["reason"] == "testing"
     refused = post(trader, "/orders", order_body(account))
     assert "limit.halted" in str(refused.json()["errors"])
-    again = {"scope": f"account:{account.pk}", "reason": "The test is done."}
-    asked = post(trader, "/halts/resume", again)
-    assert (asked.status_code, asked.json()["is_halted"]) == (202, True)
-    shown = trader.get(f"{V1}/proposals/{asked.json()['proposal_id']}").json()
-    place, manager = f"/proposals/{shown['id']}/decisions", api_as("risk_manager")
-    assert post(trader, place, signing.vote(trader.actor, shown)).status_code == 403
-    decided = post(manager, place, signing.vote(manager.actor, shown)).json()
-    assert decided["status"] == "approved"
+    resume_by_two(trader, api_as("risk_manager"), f"account:{account.pk}")
     assert trader.get(f"{V1}/deployments/{number}").json()["status"] == "running"
     stopped = post(trader, f"/deployments/{number}/stop", {"reason": "enough"})
     assert stopped.json()["status"] == "stopped"

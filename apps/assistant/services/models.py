@@ -39,7 +39,7 @@ def ask_models(
     for model in in_order(selectors.configured_models(), wanted):
         began = clock()
         try:
-            answer = model.propose(instructions=instructions, prompt=prompt)
+            answer: Answer = model.propose(instructions=instructions, prompt=prompt)
         except ModelFault as fault:
             log.warning("assistant.model_failed", provider=model.name, code=fault.code)
             _note(actor, model, search_id, began, clock(), fault=fault)

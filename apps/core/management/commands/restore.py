@@ -16,10 +16,9 @@ from apps.core.lab import upgrade
 from apps.core.lab.home import Home
 from apps.core.management.commands.backup import administrator
 
-
 OLDER = (
-    "If the ledger has grown since this dump was made, the lab says so and trading is halted until "
-    "the loss is accepted: manage.py reconcile_ledger --reason …, then manage.py resume all."
+    "If the ledger has grown since this dump was made, the lab says so and trading is halted "
+    "until the loss is accepted: manage.py reconcile_ledger --reason …, then manage.py resume all."
 )
 
 
