@@ -80,15 +80,27 @@ def complaints():
     return Complaints()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Add what the pages said when a test failed."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for page in getattr(item, "pages", []):
+            report.sections.append((f"page {page.url}", page.inner_text("body")[:4000]))
+    return report
+
+
 @pytest.fixture
-def page_as(browser, lab, complaints):
+def page_as(browser, lab, complaints, request):
     """Sign a role in and give its page: ``page_as("trader", viewport=PHONE)``."""
     contexts = []
+    request.node.pages = []
 
     def open_page(role="researcher", viewport=WIDE):
         context = browser.new_context(viewport=viewport, base_url=lab.base_url)
         contexts.append(context)
         page = context.new_page()
+        request.node.pages.append(page)
         complaints.listen(page)
         sign_in(page, lab.people[role])
         return page

@@ -174,6 +174,8 @@ def see_parameters(page):
 
 
 def run_code(page):
+    # Data that was uploaded to the same lab stands before the sample.
+    page.select_option("[name=universe]", "sp500-sample")
     page.fill("[name=start]", "2018-01-02")
     page.fill("[name=end]", "2019-12-31")
     page.get_by_role("button", name="Run the backtest").click()
@@ -198,6 +200,7 @@ def run_from_the_form(page, version):
     part = page.locator(f"[data-params='{version}']")
     expect(part.locator("[data-leave=approved]")).to_be_visible()
     part.locator("[name='params.fast']").fill("401")
+    page.select_option("[name=universe]", "sp500-sample")
     page.fill("[name=start]", "2018-01-02")
     page.fill("[name=end]", "2019-12-31")
     page.fill("[name=currency]", "EUR and more")

@@ -110,7 +110,7 @@ def test_what_only_the_bars_refuse_is_told_at_its_field_too(page, complaints):
     page.set_default_timeout(SOON)
     page.goto("/research/new/?strategy=buy_and_hold")
     page.select_option("[name=universe]", "")
-    page.fill("[name=instruments]", "AAPL")
+    page.fill("[name=instruments]", "AAPL, MSFT")
     page.fill("[name=start]", "2012-01-03")
     page.fill("[name=end]", "2012-12-31")
     page.select_option("[name=benchmark]", "none")

@@ -266,13 +266,16 @@ def posted(client, path, body):
     return client.post(f"/api/v1{path}", body, content_type="application/json")
 
 
-def test_rest_from_request_to_export(client, now):
+def test_rest_from_request_to_export(client, client_as, now):
     answer = posted(client, "/backtests", BODY)
     assert answer.status_code == 202, answer.content
     run_id, job = answer.json()["id"], answer.json()["job"]
     assert job["status"] == "queued"
     waiting = client.get(f"/api/v1/backtests/{run_id}/equity")
     assert (waiting.status_code, waiting.json()["code"]) == (409, "backtest.not_done")
+    page = client_as("researcher").get(f"/research/{run_id}/")
+    assert page.status_code == 200
+    assert b"queued" in page.content
     jobs.execute(job["id"], services.run_backtest, worker="w")
     found = client.get(f"/api/v1/backtests/{run_id}").json()
     assert found["status"] == "done"

@@ -19,6 +19,7 @@ from apps.strategies.sandbox import walking
 from apps.strategies.sandbox.base import Status
 from apps.strategies.sandbox.bubblewrap import Bubblewrap
 from apps.strategies.services.isolation import check_isolation
+from apps.strategies.tasks import check_sandbox
 from apps.trading import services as desk
 from apps.trading.models import Deployment, Halt
 from tests.factories import trading
@@ -271,3 +272,9 @@ def test_canary_is_on_record_and_a_leak_blocks_every_process(now, monkeypatch, t
     assert check_isolation(now=now)["tier"] == ""
     event = list_events(team_id=None, subject="sandbox:default")[0]
     assert event.action == "sandbox.blocked"
+
+
+def test_the_task_records_what_it_found_by_itself(live_db):
+    assert check_sandbox() == "A"
+    event = list_events(team_id=None, subject="sandbox:default")[0]
+    assert event.action == "sandbox.checked"

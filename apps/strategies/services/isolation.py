@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
 from apps.audit.services import record
 from apps.core.actors import system
 from apps.strategies import selectors
@@ -29,5 +31,6 @@ def check_isolation(*, now: datetime) -> dict[str, Any]:
         "came_through": sorted(name for name, held in status.checks.items() if not held),
     }
     action = "sandbox.checked" if status.holds else "sandbox.blocked"
-    record(actor=system("sandbox"), action=action, subject=SUBJECT, body=body, now=now)
+    with transaction.atomic():
+        record(actor=system("sandbox"), action=action, subject=SUBJECT, body=body, now=now)
     return body

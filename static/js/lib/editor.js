@@ -88,6 +88,18 @@ function offer(ace, complete) {
     getCompletions: (_editor, _session, _at, _prefix, done) => done(null, complete().map(completion)),
   };
   ace.completers = [one];
+  insertWhatIsShown(ace);
+}
+
+/** Enter right after a letter: the list is brought to what is typed first, or its start would stay. */
+function insertWhatIsShown(ace) {
+  const { Autocomplete } = window.ace.require("ace/autocomplete");
+  const completer = Autocomplete.for(ace);
+  const insert = completer.insertMatch.bind(completer);
+  completer.insertMatch = (data, options) => {
+    if (!data) completer.updateCompletions(true);
+    return completer.activated ? insert(data, options) : false;
+  };
 }
 
 function completion({ name, insert, about, kind, weight = 0 }) {

@@ -7,6 +7,9 @@ const form = $("[data-new-run]");
 const field = (name) => form.elements[name];
 const partOf = () => $(`[data-params="${CSS.escape(field("strategy").value)}"]`, form);
 
+// Ends when the parameters of the chosen strategy are there; what is sent waits for it.
+let shown = Promise.resolve();
+
 /** The fields of the chosen strategy whose names begin so. */
 function inputs(prefix) {
   const part = partOf();
@@ -204,6 +207,7 @@ function sweepBody() {
 
 async function send(kind) {
   try {
+    await shown;
     checkNumbers();
     const made = kind === "sweep" ? await post("/sweeps", sweepBody()) : await post("/backtests", body());
     location.assign(kind === "sweep" ? `/research/sweeps/${made.id}/` : `/research/${made.id}/`);
@@ -218,7 +222,7 @@ form.addEventListener("submit", (event) => {
   run(event.submitter, () => send(event.submitter.value), $("[data-error]", form));
 });
 form.addEventListener("input", showSweep);
-field("strategy").addEventListener("change", showParameters);
+field("strategy").addEventListener("change", () => (shown = showParameters()));
 field("universe").addEventListener("change", showSymbols);
 field("signals").addEventListener("input", showRows);
 for (const input of $$("[data-file-of]", form)) input.addEventListener("change", readRows);
@@ -232,7 +236,7 @@ function tellRefused() {
   showProblem(problem, $("[data-error]", form));
 }
 
-showParameters();
+shown = showParameters();
 showSymbols();
 showRows();
 tellRefused();
