@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE, WIDE
-from tests.browser.test_accounts import plug_in_authenticator
+from tests.browser.test_accounts import plug_in_authenticator, remove_passkey
 from tests.browser.test_gallery import findings
 
 API = "/api/v1"
@@ -91,10 +91,7 @@ def validator(page_as, lab):
     plug_in_authenticator(page)
     add_passkey(page, lab.people["validator"]["password"])
     yield page
-    page.goto("/accounts/2fa/webauthn/")
-    page.locator("a[href$='/remove/']").first.click()
-    page.locator("main form button[type=submit]").last.click()
-    page.wait_for_url("**/2fa/webauthn/")
+    remove_passkey(page)
 
 
 def test_a_promotion_is_signed_by_passkey(validator, lab, version, complaints, shot):
