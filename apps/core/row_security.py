@@ -44,7 +44,7 @@ def guard(*tables: str, shared: bool = False, column: str = "team_id") -> list[m
     ``shared`` shows those of no team to every team as well.
     """
     seen, own = (rule.format(column=column) for rule in (SHARED if shared else OWN, OWN))
-    return [_guard(table, seen, own) for table in tables]
+    return [guard_by(table, seen, own) for table in tables]
 
 
 def guard_children(*links: tuple[str, str, str]) -> list[migrations.RunSQL]:
@@ -56,16 +56,20 @@ def guard_children(*links: tuple[str, str, str]) -> list[migrations.RunSQL]:
     made = []
     for table, column, parent in links:
         seen = f"EXISTS (SELECT 1 FROM {parent} up WHERE up.id = {table}.{column})"  # noqa: S608 names of our own
-        made.append(_guard(table, f"{LAB} OR {seen}", f"{LAB} OR {seen}"))
+        made.append(guard_by(table, f"{LAB} OR {seen}", f"{LAB} OR {seen}"))
     return made
 
 
 def functions() -> migrations.RunSQL:
-    """Return the operation that makes the functions the policies call."""
+    """Return the operation that makes the functions the policies call.
+
+    They stay when it is undone: the policies of other apps call them too.
+    """
     return migrations.RunSQL(FUNCTIONS, migrations.RunSQL.noop)
 
 
-def _guard(table: str, seen: str, own: str) -> migrations.RunSQL:
+def guard_by(table: str, seen: str, own: str) -> migrations.RunSQL:
+    """Return the operation that lets be seen, and be changed, what two conditions tell."""
     return migrations.RunSQL(
         GUARD.format(table=table, seen=seen, own=own), OPEN.format(table=table)
     )

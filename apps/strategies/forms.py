@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from apps.strategies.kernel.asking import field_of
 from apps.strategies.kernel.expressions import EXTRAS, FIELDS, functions
 from apps.strategies.kernel.expressions.operators import GROUPS
-from apps.strategies.kernel.interface import Parameter, Spec
+from apps.strategies.kernel.interface import Spec
 from apps.strategies.selectors import list_strategies
 from apps.strategies.selectors.scans import SignalFilter
 
@@ -19,35 +20,11 @@ KINDS = (
     ("expression", "Expression"),
     ("python", "Python"),
 )
-TYPES = {
-    "int": "number",
-    "float": "number",
-    "bool": "checkbox",
-    "choice": "select",
-    "text": "textarea",
-}
-WIDE = {"text", "bool"}
 
 
 def fields_of(spec: Spec, values: dict[str, Any]) -> list[dict[str, Any]]:
     """Return one field per parameter with its value, unit, range and help."""
-    return [_field(parameter, values) for parameter in spec.parameters]
-
-
-def _field(parameter: Parameter, values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "name": parameter.name,
-        "label": parameter.name.replace("_", " ").capitalize(),
-        "type": TYPES[parameter.kind],
-        "is_wide": parameter.kind in WIDE,
-        "value": values.get(parameter.name, parameter.default),
-        "min": "" if parameter.low is None else f"{parameter.low:g}",
-        "max": "" if parameter.high is None else f"{parameter.high:g}",
-        "step": "1" if parameter.kind == "int" else "any",
-        "unit": parameter.unit,
-        "help": f"{parameter.about}." if parameter.about else "",
-        "options": [(choice, choice.capitalize()) for choice in parameter.choices],
-    }
+    return [field_of(parameter, values) for parameter in spec.parameters]
 
 
 # An expression has an editor; what comes with a request is no strategy to keep.

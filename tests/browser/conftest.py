@@ -80,13 +80,21 @@ def complaints():
     return Complaints()
 
 
+def words_of(page):
+    """What a page says, as far as it can be asked yet; never a failure of its own."""
+    try:
+        return page.inner_text("body", timeout=5_000)[:4000]
+    except Exception as error:  # noqa: BLE001 what failed before is what is to be shown
+        return f"not to be read: {error}"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """Add what the pages said when a test failed."""
     report = yield
-    if report.when == "call" and report.failed:
+    if report.failed:
         for page in getattr(item, "pages", []):
-            report.sections.append((f"page {page.url}", page.inner_text("body")[:4000]))
+            report.sections.append((f"page {page.url}", words_of(page)))
     return report
 
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE, WIDE
-from tests.browser.test_accounts import plug_in_authenticator, remove_passkey
+from tests.browser.test_accounts import plug_in_authenticator
 from tests.browser.test_gallery import findings
 
 API = "/api/v1"
@@ -82,6 +82,15 @@ def add_passkey(page, password):
     page.fill("input[name=name]", "laptop")
     page.click("#mfa_webauthn_add")
     page.wait_for_url(re.compile("/2fa/(recovery-codes|webauthn)/"))
+
+
+def remove_passkey(page):
+    """Take the passkey away again: other tests of the same lab would be asked for it."""
+    page = page.context.new_page()  # the other one may be on its way somewhere yet
+    page.goto("/accounts/2fa/webauthn/")
+    page.locator("a[href$='/remove/']").first.click()
+    page.locator("main form button[type=submit]").last.click()
+    page.wait_for_url("**/2fa/webauthn/")
 
 
 @pytest.fixture

@@ -72,9 +72,13 @@ def count_waiting(actor: Actor, now: datetime) -> int:
 
 def get_proposal(proposal_id: UUID | str, team_id: int) -> Proposal:
     """Return a proposal of the team. Raises ``NotFound``."""
+    return pick_proposal(Proposal.objects.prefetch_related("decisions"), proposal_id, team_id)
+
+
+def pick_proposal(rows: QuerySet[Proposal], proposal_id: UUID | str, team_id: int) -> Proposal:
+    """Return the proposal of the team among ``rows``. Raises ``NotFound``."""
     try:
-        rows = Proposal.objects.filter(pk=proposal_id, team_id=team_id)
-        found = rows.prefetch_related("decisions").first()
+        found = rows.filter(pk=proposal_id, team_id=team_id).first()
     except ValidationError:
         found = None
     if found is None:
@@ -194,8 +198,11 @@ def get_approval(
     return None if found is None else approval_view(found)
 
 
-def _in_force(team_id: int, now: datetime | None) -> QuerySet[Proposal]:
-    rows = Proposal.objects.filter(team_id=team_id, status="approved", lapse=None)
+def _in_force(team_id: int | None, now: datetime | None) -> QuerySet[Proposal]:
+    """Approvals that have not lapsed, of one team or all; with ``now`` not over either."""
+    rows = Proposal.objects.filter(status="approved", lapse=None)
+    if team_id is not None:
+        rows = rows.filter(team_id=team_id)
     if now is not None:
         rows = rows.filter(Q(valid_until=None) | Q(valid_until__gt=now))
     return rows
@@ -217,13 +224,7 @@ def list_in_force(
 
     With ``now`` those whose time is over are left out, noted or not.
     """
-    rows = Proposal.objects.filter(status="approved", lapse=None).exclude(
-        valid_until=None, review_on=None
-    )
-    if team_id is not None:
-        rows = rows.filter(team_id=team_id)
-    if now is not None:
-        rows = rows.filter(Q(valid_until=None) | Q(valid_until__gt=now))
+    rows = _in_force(team_id, now).exclude(valid_until=None, review_on=None)
     return list(rows.order_by("decided_at", "id").values_list("pk", "team_id", "terms"))
 
 

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from apps.approvals import selectors
@@ -21,7 +20,7 @@ from apps.audit import selectors as trail
 from apps.audit import services as audit
 from apps.core import events
 from apps.core.actors import Actor, system
-from apps.core.errors import Conflict, Denied, Invalid, NotFound
+from apps.core.errors import Conflict, Denied, Invalid
 from apps.core.kernel.hashing import canonical_json
 from apps.core.plugs import list_plugs, load_plug
 
@@ -414,16 +413,7 @@ def _judge(
 
 def lock_proposal(proposal_id: uuid.UUID | str, team_id: int) -> Proposal:
     """Return the proposal, locked until the transaction ends. Raises ``NotFound``."""
-    try:
-        found = (
-            Proposal.objects.select_for_update().filter(pk=proposal_id, team_id=team_id).first()
-        )
-    except ValidationError:
-        found = None
-    if found is None:
-        message = f"There is no proposal {proposal_id} in this team."
-        raise NotFound(message, code="proposal.not_found")
-    return found
+    return selectors.pick_proposal(Proposal.objects.select_for_update(), proposal_id, team_id)
 
 
 def withdraw(

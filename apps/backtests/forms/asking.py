@@ -22,19 +22,12 @@ from apps.backtests.kernel.spaces import METHODS
 from apps.backtests.kernel.trials import OBJECTIVES
 from apps.core.kernel.timeframes import SECONDS
 from apps.market.kernel.bars import PRICE_MODES
+from apps.strategies.kernel.asking import field_of
 from apps.strategies.kernel.interface import Parameter, Spec
 from apps.strategies.selectors import VersionView
 from apps.strategies.selectors.own import Runnable
 
 SWEEP_HINTS = {"int": "5, 10 or 5:50:5", "float": "0.5, 1 or 0:2:0.1", "bool": "true, false"}
-TYPES = {
-    "int": "number",
-    "float": "number",
-    "bool": "checkbox",
-    "choice": "select",
-    "text": "textarea",
-}
-WIDE = {"text", "bool"}
 KINDS = {"python": "Python", "expression": "expression", "library": "from the library"}
 BENCHMARK_WORDS = ("Equal weights, bought and held", "SPY", "None")
 
@@ -100,19 +93,10 @@ def _entry(spec: Spec, key: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _field(key: str, parameter: Parameter, values: Mapping[str, Any]) -> dict[str, Any]:
     return {
+        **field_of(parameter, values),
         # A user's text may name a parameter as it likes: "start", "cash".
         "name": f"params.{parameter.name}",
         "id": f"id_{key}_{parameter.name}",
-        "label": parameter.name.replace("_", " ").capitalize(),
-        "type": TYPES[parameter.kind],
-        "is_wide": parameter.kind in WIDE,
-        "value": values.get(parameter.name, parameter.default),
-        "min": "" if parameter.low is None else f"{parameter.low:g}",
-        "max": "" if parameter.high is None else f"{parameter.high:g}",
-        "step": "1" if parameter.kind == "int" else "any",
-        "unit": parameter.unit,
-        "help": f"{parameter.about}." if parameter.about else "",
-        "options": [(choice, choice.capitalize()) for choice in parameter.choices],
         "sweep_name": f"sweep.{parameter.name}",
         "sweep_id": f"id_{key}_sweep_{parameter.name}",
         "sweep_hint": SWEEP_HINTS.get(parameter.kind, ", ".join(parameter.choices)),

@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-# As in ``rows``: values closer than this share of their size are equal, and what stands far above
-# a zero with a column in its last bits.
-TIE = 1e-9
-LEAST = 1e-290
+from apps.strategies.kernel.loops.rows import TIE, apart
 
 
 @njit(cache=True, nogil=True)
@@ -48,16 +45,6 @@ def middled_2d(y: Any, low: int, bits: int, y_keys: Any, ranks: Any, squares: An
             count += row[order[place]] == row[order[place]]
         ranks[low + i, :] = 0.0
         squares[low + i] = _middled(row, order, count, ranks[low + i]) if count else -1.0
-
-
-@njit(cache=True, nogil=True)
-def _apart(keys: Any, count: int, reach: float) -> bool:
-    """Tell whether the first ``count`` sorted keys surely hold no two values that are equal."""
-    near = 0
-    for place in range(count - 1):
-        one, other = keys[place], keys[place + 1]
-        near += other - one <= reach * (abs(one) + abs(other)) + LEAST
-    return near == 0
 
 
 @njit(cache=True, nogil=True)
@@ -142,7 +129,7 @@ def rank_ic_2d(
             out[low + i] = np.nan
         elif ones == count and others == count:
             keys, ranks = x_keys[i], y_ranks[low + i]
-            if _apart(keys, count, reach):
+            if apart(keys, count, reach):
                 both, squares = _in_order(keys.view(np.uint64), bits, count, ranks)
             else:
                 both, squares = _tied(one, keys.view(np.uint64), bits, count, ranks)

@@ -62,7 +62,7 @@ def keys_2d(x: Any, low: int, bits: int, keys: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _apart(keys: Any, count: int, reach: float) -> bool:
+def apart(keys: Any, count: int, reach: float) -> bool:
     """Tell whether the first ``count`` sorted keys surely hold no two values that are equal."""
     near = 0
     for place in range(count - 1):
@@ -83,7 +83,7 @@ def ranks_2d(x: Any, low: int, bits: int, keys: Any, out: Any) -> None:
         count = 0
         for a in range(columns):
             count += source[a] == source[a]
-        if not _apart(keys[i], count, reach):
+        if not apart(keys[i], count, reach):
             _ranks_1d(source, bits, order, count, target)
             continue
         if count != shared_by:
