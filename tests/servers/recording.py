@@ -58,7 +58,7 @@ EXCUSED = {
     "apps/trading/services/sleeves.py:save": "a memory at a bar; the orders are recorded",
     "apps/trading/store.py:add_points": "equity by bar, a figure of recorded fills",
     "apps/trading/store.py:put_positions": "sums of recorded fills, at the bar's price",
-    "apps/risk/services.py:keep_live_report": "figures computed from positions",
+    "apps/risk/services/reports.py:keep_live_report": "figures computed from positions",
     "apps/accounts/selectors.py:_read_token": "when a token was used last",
     "apps/accounts/backends.py:__call__": "when a session was used last",
 }
