@@ -6,201 +6,30 @@ be answered like one that is not there, byte for byte but for the name asked.
 """
 
 import functools
-import inspect
 import json
 import re
 
-import psycopg
 import pytest
-from allauth.mfa.models import Authenticator
 from django.apps import apps as installed
-from django.conf import settings
-from django.db import transaction
 from django.test import Client
 from django.urls import get_resolver
 
-from apps.accounts import selectors as accounts
 from apps.accounts.kernel.roles import ROLES as CODED
-from apps.core import clock
 from apps.core.doors import PUBLIC
 from quantsite.api import api
-from tests.factories import people
-from tests.factories.doors import CANARY, FIXED, GIVEN, World, asked_for, filled, resolved, unknown
+from tests.factories.doors import CANARY, FIXED, GIVEN, asked_for, filled
+from tests.factories.recipes import BODIES, FORMS, MAY, QUERIES
+from tests.factories.stage import (
+    OPERATIONS,
+    PAGES,
+    ask,
+    ask_page,
+    ask_rest,
+    methods_of,
+    staged,
+    walk,
+)
 
-ROLES = {
-    "viewer": "team.read audit.read",
-    "researcher": "team.read audit.read assistant.use data.write research.write proposals.create",
-    "validator": "team.read audit.read assistant.use proposals.decide proposals.decide.paper",
-    "risk_manager": "team.read audit.read assistant.use trading.halt proposals.create"
-    " proposals.decide proposals.decide.live limits.write trading.resume",
-    "trader": "team.read audit.read assistant.use trading.halt proposals.create trading.deploy"
-    " trading.order trading.resume",
-    "admin": "team.read audit.read people.manage keys.manage settings.write proposals.create"
-    " ops.manage",
-    "auditor": "team.read audit.read audit.export",
-}
-MAY = {role: frozenset(words.split()) for role, words in ROLES.items()}
-WRITES = ("POST", "PUT", "PATCH", "DELETE")
-WHY = "it held out of sample and survives the costs"
-NOTED = {"note": "looked at by hand"}
-MARK = {"at": "2020-01-02T00:00:00Z", "kind": "gap", "note": "known", "dataset": "@dataset"}
-# What the operations need in order to come as far as looking for the thing.
-BODIES = {
-    "POST /accounts": {"name": "n", "cash": 1000, "feed": "@feed"},
-    "POST /audit/reconcile": {"reason": "the loss is known"},
-    "POST /backtests": {"strategy": "momentum_12_1", "universe": "@universe"},
-    "POST /backtests/{run_id}/propose": {"rationale": WHY},
-    "POST /code": {"name": "mine", "text": "x = 1"},
-    "POST /code/check": {"text": "x = 1"},
-    "POST /deployments": {
-        "account_id": "@account_id",
-        "allocation": 10,
-        "version_id": "@version_id",
-    },
-    "POST /deployments/{deployment_id}/stop": {"reason": "no more of it"},
-    "POST /expressions/check": {"expression": "rank(close)"},
-    "POST /expressions/preview": {"expression": "rank(close)", "universe": "@universe"},
-    "POST /feeds/{name}/restart": {},
-    "POST /flows": {
-        "name": "f",
-        "provider": "sample",
-        "section": "us_stocks",
-        "dataset": "@dataset",
-    },
-    "PATCH /flows/{name}": {"is_on": False},
-    "POST /halts": {"scope": "account:@account_id", "reason": "something is wrong"},
-    "POST /halts/resume": {"scope": "account:@account_id", "reason": "it is right again"},
-    "POST /hypotheses": {"universe": "@universe"},
-    "POST /hypotheses/{hypothesis_id}/judge": {"verdict": "rejected", "note": "no reason for it"},
-    "POST /indices/{name}/members": {"provider": "sample"},
-    "POST /ingests": {"provider": "sample", "section": "us_stocks", "dataset": "@dataset"},
-    "POST /instruments/{symbol}/actions/withdraw": {
-        "kind": "split",
-        "note": "was none",
-        "on": ["2020-01-02"],
-        "dataset": "@dataset",
-    },
-    "POST /instruments/{symbol}/health/acknowledge": {**MARK, "dataset": ""},
-    "POST /invitations": {"email": "new@example.test", "role": "viewer"},
-    "POST /live-feeds": {
-        "name": "l",
-        "provider": "replay",
-        "section": "us_stocks",
-        "symbols": ["AAPL"],
-        "dataset": "@dataset",
-    },
-    "PATCH /members/{user_id}": {"role": "viewer"},
-    "POST /orders": {"account_id": "@account_id", "quantity": 1, "side": "buy", "symbol": "AAPL"},
-    "POST /proposals": {
-        "subject": "version:1",
-        "title": "t",
-        "digest": "0" * 64,
-        "rationale": WHY,
-        "run": "@run_id",
-    },
-    "POST /orders/proposals": {
-        "account_id": "@account_id",
-        "quantity": 1,
-        "side": "buy",
-        "symbol": "AAPL",
-        "rationale": WHY,
-    },
-    "POST /policies/dry-run": {},
-    "POST /proposals/{proposal_id}/amend": {"title": "another"},
-    "POST /proposals/{proposal_id}/revoke": {"rationale": WHY},
-    "POST /settings/{key}/proposals": {"value": 10, "rationale": WHY},
-    "POST /proposals/{proposal_id}/decisions": {
-        "decision": "reject",
-        "rationale": WHY,
-        "seen_digest": "@proposal_digest",
-    },
-    "POST /proposals/{proposal_id}/withdraw": {},
-    "PUT /provider-keys/{provider}": {"key": {}},
-    "POST /quarantine": {
-        "at": ["2020-01-02T00:00:00Z"],
-        "symbol": "@symbol",
-        "dataset": "@dataset",
-        **NOTED,
-    },
-    "POST /quarantine/{quarantined_id}/drop": NOTED,
-    "POST /quarantine/{quarantined_id}/release": NOTED,
-    "POST /repairs": {"universe": "@universe"},
-    "POST /risk": {"returns": {"a": [0.01, -0.01] * 40}},
-    "POST /risk/accounts/{account_id}": {},
-    "PUT /risk/limits": {"reason": "because", "subject": "account:@account_id", "values": {}},
-    "POST /risk/runs/{run_id}": {},
-    "POST /scan-schedules": {"universe": "@universe", "every": "day"},
-    "PATCH /scan-schedules/{schedule_id}": {"is_on": False},
-    "POST /scans": {"universe": "@universe"},
-    "PUT /settings/{key}": {"value": 10},
-    "POST /settings/{key}/roll-back": {"version": 1},
-    "PUT /signal-alerts/rules/{name}": {"target": "@alert_target"},
-    "PUT /signal-alerts/targets/{name}": {"address": "nonsense"},
-    "POST /strategies": {"name": "s", "title": "S", "plug": "momentum_12_1"},
-    "POST /strategies/{strategy_id}/versions": {"params": {}},
-    "POST /studies": {"name": "a-study"},
-    "POST /studies/{study_id}/runs": {"runs": ["@run_id"]},
-    "POST /sweeps": {
-        "strategy": "momentum_12_1",
-        "universe": "@universe",
-        "space": {"lookback": [100, 200]},
-    },
-    "POST /tokens": {"name": "t", "scopes": ["team.read"]},
-    "POST /universes": {
-        "name": "u",
-        "dataset": "@dataset",
-        "symbols": ["@symbol"],
-        "timeframe": "1d",
-    },
-    "POST /versions": {"strategy": "@strategy_id", "params": {}},
-    "POST /versions/{version_id}/code/propose": {"rationale": WHY},
-    "POST /versions/{version_id}/compare": {"params": {}},
-}
-FORMS = {
-    "POST /uploads": {"dataset": "@dataset"},
-    "POST /uploads/preview": {"dataset": "@dataset"},
-}
-QUERIES = {
-    "GET /accounts/{account_id}/equity": "deployment_id=@deployment_id",
-    "GET /actions": "symbol=@symbol&dataset=@dataset",
-    "GET /audit": "subject=version:@version_id",
-    "GET /audit/consistency": "old=1",
-    "GET /audit/evidence": "since=2026-01-01&until=2026-01-02",
-    "GET /audit/verify": "event=@event_id",
-    "GET /backtests": "study=@study",
-    "GET /backtests/compare": "ids=@run_id",
-    "GET /backtests/compare/figure": "ids=@run_id",
-    "GET /bars": "symbol=@symbol&dataset=@dataset",
-    "GET /deployments": "account_id=@account_id",
-    "GET /fills": "account_id=@account_id",
-    "GET /fx": "base=EUR&quote=USD",
-    "GET /hypotheses": "search=@search_id",
-    "GET /indices/{name}/members": "on=2020-01-02",
-    "GET /instruments": "dataset=@dataset",
-    "GET /instruments/{symbol}/health/bars": "at=2020-01-02T00:00:00Z",
-    "GET /instruments/{symbol}/health/figure": "at=2020-01-02T00:00:00Z",
-    "GET /instruments/{symbol}/metrics/figure": "kind=funding",
-    "GET /metrics": "symbol=@symbol&kind=funding&dataset=@dataset",
-    "GET /orders": "account_id=@account_id&deployment_id=@deployment_id",
-    "GET /positions": "account_id=@account_id",
-    "GET /proposals": "subject=version:@version_id",
-    "GET /quarantine": "dataset=@dataset&symbol=@symbol",
-    "GET /readers": "digest=0",
-    "GET /renames": "symbol=@symbol",
-    "GET /revisions/{batch_id}/bars": "symbol=@symbol",
-    "GET /risk": "subject=account:@account_id",
-    "GET /risk/breaches": "subject=account:@account_id",
-    "GET /risk/limits": "subject=account:@account_id",
-    "GET /risk/limits/versions": "subject=account:@account_id",
-    "GET /scans": "universe=@universe",
-    "GET /signal-alerts/messages": "scan=@scan_id",
-    "GET /signals/history": "symbol=@symbol",
-    "GET /signals/recent": "scan=@scan_id",
-    "GET /strategies": "text=@strategy",
-    "GET /sweeps": "strategy=@strategy",
-    "GET /sweeps/{sweep_id}/heat": "x=a&y=b",
-    "GET /versions/{version_id}/diff": "against=@version_id",
-}
 # Beyond what the door declares, what is done asks for one of these.
 DEEPER = {
     "POST /jobs/{job_id}/cancel": {"ops.manage"},  # of others; one's own everybody may stop
@@ -219,132 +48,13 @@ CLOSED = {
 OF_THE_LAB = {"feed"}
 
 
-# --- the doors -----------------------------------------------------------------------------------
-
-
-def operations():
-    """Every operation as the OpenAPI document writes it, with the permission it declares."""
-    for prefix, router in api._routers:
-        for path, view in router.path_operations.items():
-            for operation in view.operations:
-                for method in operation.methods:
-                    place = re.sub(r"{\w+:", "{", prefix + path)
-                    yield f"{method} {place}", operation.view_func.permission
-
-
-def walk(patterns, prefix="/"):
-    for pattern in patterns:
-        place = prefix + str(pattern.pattern)
-        if hasattr(pattern, "url_patterns"):
-            yield from walk(pattern.url_patterns, place)
-        else:
-            yield place, pattern.callback
-
-
-def pages():
-    """Every page of our own with the permission it declares."""
-    for place, door in walk(get_resolver().url_patterns):
-        if door.__module__.startswith("apps."):
-            yield place, door.permission
-
-
-def methods_of(place):
-    """The methods a page's own ``require_…`` lets through; GET where it says nothing."""
-    door = next(door for at, door in walk(get_resolver().url_patterns) if at == place)
-    while door is not None:
-        named = inspect.getclosurevars(door).nonlocals
-        if "request_method_list" in named:
-            return [m for m in named["request_method_list"] if m != "HEAD"]
-        door = getattr(door, "__wrapped__", None)
-    return ["GET"]
-
-
-OPERATIONS, PAGES = dict(operations()), dict(pages())
-
-
-# --- the world -----------------------------------------------------------------------------------
-
-
-class Stage:
-    """Two teams with one of everything, and a client of each role in the first."""
-
-    def __init__(self):
-        now = clock.now()  # what has lapsed is answered before anything is looked at
-        self.own = World(people.make_team(), now, 102)
-        self.foreign = World(people.make_team(), now, 202)
-        self.missing = unknown(self.own.things)
-        self.rest = {role: people.make_api_client(self.own.team, role) for role in MAY}
-        self.browsers = {role: people.make_client(self.own.team, role) for role in MAY}
-        stranger = people.make_user(self.foreign.team, "viewer")
-        key = Authenticator.objects.create(user=stranger, type="webauthn", data={"name": "k"})
-        self.others_key = key.pk
-        for client in (*self.rest.values(), *self.browsers.values()):
-            client.raise_request_exception = False
-
-
-def count_from(servers, first):
-    """Let numbers of rows be such as occur nowhere else in an answer."""
-    with psycopg.connect(servers.dsn("admin"), autocommit=True) as raw:
-        raw.execute(
-            "SELECT setval(format('%%I.%%I', schemaname, sequencename)::regclass,"
-            " %s + 10000 * row_number() OVER (ORDER BY sequencename))"
-            " FROM pg_sequences WHERE schemaname = 'public' AND coalesce(last_value, 0) < %s",
-            [first, first],
-        )
+# --- the answers ---------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def stage(servers, sample, django_db_setup, django_db_blocker):
-    """The world, rolled back in the end; what one question changes is taken back at once."""
-    before = settings.API_RATE_PER_MINUTE
-    with django_db_blocker.unblock():
-        count_from(servers, 7_000_000)
-        settings.API_RATE_PER_MINUTE = 10**9
-        accounts.forget_tokens()
-        with transaction.atomic():
-            yield Stage()
-            transaction.set_rollback(True)
-        settings.API_RATE_PER_MINUTE = before
-        accounts.forget_tokens()
-
-
-def ask(client, method, address, **given):
-    """The answer to one question, which leaves no trace."""
-    with transaction.atomic():
-        answer = client.generic(method, address, **given)
-        answer.said = said(answer)
-        assert CANARY.encode() not in answer.content, address
-        transaction.set_rollback(True)
-    return answer
-
-
-def said(answer):
-    """What a page tells beside its text: where it sends people, and messages for the next page."""
-    request = getattr(answer, "wsgi_request", None)
-    waiting = getattr(getattr(request, "_messages", None), "_queued_messages", [])
-    return [answer.get("Location", ""), *(str(message) for message in waiting)]
-
-
-def ask_rest(client, name, things):
-    method, place = name.split(" ", 1)
-    address = "/api/v1" + filled(place, things)
-    if query := QUERIES.get(name):
-        address += "?" + str(resolved(query, things))
-    if form := FORMS.get(name):
-        with transaction.atomic():
-            answer = client.post(address, resolved(form, things))
-            answer.said = []
-            transaction.set_rollback(True)
-        return answer
-    body = BODIES.get(name)
-    if body is None:
-        return ask(client, method, address)
-    text = json.dumps(resolved(body, things))
-    return ask(client, method, address, data=text, content_type="application/json")
-
-
-def ask_page(client, method, place, things):
-    return ask(client, method, filled(place, things))
+    with django_db_blocker.unblock(), staged(servers) as world:
+        yield world
 
 
 def named(name):

@@ -9,8 +9,8 @@ from asgiref.sync import sync_to_async
 from apps.core import live
 from quantsite.routing import websocket_urlpatterns
 from tests.factories import people
+from tests.factories.recipes import MAY
 from tests.integration.test_accounts_sockets import socket_of
-from tests.integration.test_matrix import MAY
 
 ROUTES = {"ws/live"}
 TOPICS = ("jobs", "account.1", "approvals", "alerts")
