@@ -102,7 +102,7 @@ def dry_run(request: HttpRequest, body: schemas.DryRunIn) -> Any:
 
 @router.post("/proposals/{uuid:proposal_id}/withdraw", response=schemas.ProposalDetail)
 @permission("proposals.create")
-def withdraw(request: HttpRequest, proposal_id: UUID, body: schemas.WithdrawIn) -> Any:
+def withdraw(request: HttpRequest, proposal_id: UUID, body: schemas.WithdrawProposalIn) -> Any:
     """Take one's own open proposal back."""
     actor, now = signed_in(request), clock.now()
     services.withdraw(actor=actor, proposal_id=proposal_id, reason=body.reason, now=now)

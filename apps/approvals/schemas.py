@@ -139,7 +139,7 @@ class DryRunOut(Schema):
     rows: list[DryRunRow]
 
 
-class WithdrawIn(Schema):
+class WithdrawProposalIn(Schema):
     """Why a proposal is taken back."""
 
     reason: str = ""

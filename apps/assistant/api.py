@@ -15,7 +15,7 @@ from apps.core.rest import Page, Paging, page
 router = Router(tags=["hypotheses"])
 
 
-@router.post("/hypotheses", response={202: schemas.Started})
+@router.post("/hypotheses", response={202: schemas.SearchStarted})
 @permission("research.write")
 def find_hypotheses(request: HttpRequest, body: schemas.SearchIn) -> Any:
     """Start a search for hypotheses by a worker."""

@@ -60,7 +60,7 @@ class SearchOut(Schema):
         return str(row.job_id or "")
 
 
-class Started(Schema):
+class SearchStarted(Schema):
     """A search under way: ask for the job, then for the hypotheses of the search."""
 
     id: int

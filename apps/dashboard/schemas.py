@@ -19,7 +19,7 @@ class FrameOut(Schema):
     feed_at: datetime | None
 
 
-class FeedOut(Schema):
+class FeedLineOut(Schema):
     """A replay feed and its clock."""
 
     name: str
@@ -34,7 +34,7 @@ class FeedOut(Schema):
     seconds_per_bar: float
 
 
-class UniverseOut(Schema):
+class UniverseLineOut(Schema):
     """A universe and the health of its data."""
 
     name: str
@@ -61,7 +61,7 @@ class WaitingOut(Schema):
     expires_at: datetime
 
 
-class AccountOut(Schema):
+class AccountLineOut(Schema):
     """A paper account at its last mark."""
 
     id: int
@@ -92,7 +92,7 @@ class TotalsOut(Schema):
     data_score: float | None
 
 
-class RunOut(Schema):
+class RunLineOut(Schema):
     """A backtest in one line."""
 
     id: UUID
@@ -110,18 +110,18 @@ class OverviewOut(Schema):
     """The lab at a glance."""
 
     now: datetime
-    accounts: list[AccountOut]
+    accounts: list[AccountLineOut]
     totals: TotalsOut
     deployments: dict[str, int]
-    feeds: list[FeedOut]
-    universes: list[UniverseOut]
-    runs: list[RunOut]
+    feeds: list[FeedLineOut]
+    universes: list[UniverseLineOut]
+    runs: list[RunLineOut]
     waiting: list[WaitingOut]
     jobs: list[dict[str, Any]]
     health: dict[str, Any]
 
 
-class RevisionOut(Schema):
+class RevisedBatchOut(Schema):
     """What a batch changed; ``changed`` counts by kind: bars, split, dividend, figures."""
 
     batch_id: int
@@ -192,7 +192,7 @@ class ReaderOut(Schema):
 class BlastRadiusOut(Schema):
     """Whom a revision of bars touches."""
 
-    revision: RevisionOut
+    revision: RevisedBatchOut
     runs: list[TouchedRunOut]
     proposals: list[TouchedProposalOut]
     deployments: list[TouchedDeploymentOut]

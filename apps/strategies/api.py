@@ -19,7 +19,7 @@ from apps.strategies.services import alert_targets, schedules
 router = Router(tags=["strategies"])
 
 
-@router.get("/library", response=list[schemas.MemberOut])
+@router.get("/library", response=list[schemas.LibraryMemberOut])
 @permission("team.read")
 def list_library(request: HttpRequest) -> Any:  # noqa: ARG001 a door takes the request
     """List the library's strategies with parameters and sources."""

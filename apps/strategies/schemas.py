@@ -29,7 +29,7 @@ class ComponentOut(Schema):
     most: float
 
 
-class MemberOut(Schema):
+class LibraryMemberOut(Schema):
     """A member of the library, with its source in the literature.
 
     ``inputs`` are price fields and further series it reads, ``optional`` those it can do without.
@@ -476,7 +476,7 @@ class CodeSaveIn(CodeIn):
     )
 
 
-class FindingOut(Schema):
+class CodeFindingOut(Schema):
     """Something about a line: an ``error`` is refused, a ``warning`` is worth a look."""
 
     line: int
@@ -500,7 +500,7 @@ class DeclaredOut(Schema):
 class CodeOut(Schema):
     """What was found in a text; ``declared`` is null while an error keeps it from being read."""
 
-    findings: list[FindingOut]
+    findings: list[CodeFindingOut]
     declared: DeclaredOut | None
     digest: str
 

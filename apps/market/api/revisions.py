@@ -25,7 +25,7 @@ def list_quarantined(request: HttpRequest, query: Query[schemas.QuarantineQuery]
 
 @router.post("/quarantine", response={201: list[schemas.QuarantinedOut]})
 @permission("data.write")
-def withdraw_bars(request: HttpRequest, body: schemas.WithdrawIn) -> Any:
+def withdraw_bars(request: HttpRequest, body: schemas.WithdrawBarsIn) -> Any:
     """Take stored bars out of the data; they stay readable as of before."""
     actor, now = signed_in(request), clock.now()
     rows = services.withdraw(actor=actor, now=now, **body.dict())

@@ -68,7 +68,7 @@ from apps.market.schemas.revisions import (
     ReleaseIn,
     RevisionBars,
     RevisionOut,
-    WithdrawIn,
+    WithdrawBarsIn,
 )
 from apps.market.schemas.universes import (
     RuleIn,
@@ -145,6 +145,6 @@ __all__ = [
     "UploadPreview",
     "VendorOut",
     "WithdrawActionsIn",
-    "WithdrawIn",
+    "WithdrawBarsIn",
     "WithdrawnOut",
 ]

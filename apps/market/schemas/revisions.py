@@ -11,7 +11,7 @@ from apps.core.rest import Paging
 from apps.market.schemas.health import SeriesQuery
 
 
-class WithdrawIn(SeriesQuery):
+class WithdrawBarsIn(SeriesQuery):
     """Which stored bars to take out, by their opens, and why."""
 
     symbol: str
