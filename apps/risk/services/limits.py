@@ -47,6 +47,7 @@ def change_limits(
     Raises as ``set_limits``, and ``Conflict`` when a change of these limits is proposed already.
     """
     actor.require("limits.write")
+    selectors.check_subject(subject)
     before = selectors.get_limits(team_id=actor.team, subject=subject)
     limits = limits_from(values, base=_base(base) or before.limits)
     looser = loosened(before.limits, limits)
@@ -115,6 +116,7 @@ def set_limits(
     Denied, Invalid
     """
     actor.require("limits.write")
+    selectors.check_subject(subject)
     if len(reason.strip()) < MIN_REASON:
         message = "Say in a few words why the limits change; the trail keeps it."
         raise Invalid(message, code="limits.reason", details={"field": "reason"})

@@ -123,6 +123,8 @@ def test_all_refusals_come_at_once():
         "limit.position_value",
         "limit.position_share",
         "limit.exposure",
+        "limit.order_value",
+        "limit.trade_risk",
     }
 
 

@@ -1,0 +1,81 @@
+"""Reports of risk, and the books that keep them up to date."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+
+from apps.core.errors import NotFound
+from apps.risk.models import RiskReport
+
+LIMIT_WORDS = {
+    "max_position_value": "Largest position, value",
+    "max_position_share": "Largest position, share of equity",
+    "max_exposure": "Gross exposure, share of equity",
+    "max_leverage": "Leverage, times equity",
+    "max_positions": "Positions held",
+    "max_daily_loss": "Loss today, share of equity",
+}
+
+
+def list_reports(*, team_id: int, subject: str = "") -> QuerySet[RiskReport]:
+    """Return the team's reports, newest first."""
+    rows = RiskReport.objects.filter(team_id=team_id)
+    return (rows.filter(subject=subject) if subject else rows).order_by("-created_at", "-id")
+
+
+def list_books(*, team_id: int) -> list[RiskReport]:
+    """Return the reports that books keep up to date, by title."""
+    rows = RiskReport.objects.filter(team_id=team_id, is_live=True)
+    return list(rows.order_by("title", "id"))
+
+
+def get_report(report_id: int, team_id: int) -> RiskReport:
+    """Return a report of the team. Raises ``NotFound``, also for another team's."""
+    row = RiskReport.objects.filter(pk=report_id, team_id=team_id).first()
+    if row is None:
+        message = f"There is no risk report {report_id}; see GET /api/v1/risk."
+        raise NotFound(message, code="risk.not_found")
+    return row
+
+
+def report_as_dict(row: RiskReport) -> dict[str, Any]:
+    """Return a report as clients see it."""
+    return {
+        "id": row.pk,
+        "subject": row.subject,
+        "title": row.title,
+        "is_live": row.is_live,
+        "created_at": row.created_at,
+        "created_by": row.created_by,
+        **row.body,
+    }
+
+
+def shown_books(*, team_id: int) -> list[dict[str, Any]]:
+    """Return every book with its measures in fractions and money, and its limits in words."""
+    return [_shown_book(row) for row in list_books(team_id=team_id)]
+
+
+def _shown_book(row: RiskReport) -> dict[str, Any]:
+    body = row.body
+    column = body.get("columns", {}).get("book")
+    equity = float(body.get("equity") or 0.0)
+    measures = [
+        {**measure, "var_money": measure["var"] * equity, "es_money": measure["es"] * equity}
+        for measure in (column or {}).get("measures", [])
+    ]
+    used = [
+        {**entry, "label": LIMIT_WORDS.get(entry["limit"], entry["limit"])}
+        for entry in body.get("utilisation", [])
+    ]
+    return {
+        **body,
+        "subject": row.subject,
+        "title": row.title,
+        "measured_at": row.created_at,
+        "observations": column["observations"] if column else 0,
+        "measures": measures,
+        "used": used,
+    }
