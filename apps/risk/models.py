@@ -68,3 +68,37 @@ class Breach(TeamOwned):
 
     def __str__(self) -> str:
         return f"{self.code} {self.subject}"
+
+
+class Stop(TeamOwned):
+    """The emergency stop of a deployment, an account or a team; ``trips`` counts how often it was
+    tripped. ``marks`` are, of a team, the last equities of its accounts."""
+
+    class State(models.TextChoices):
+        """In the last two nothing is opened."""
+
+        OK = "ok"
+        WARNING = "warning"
+        ACTIVE = "active"
+        COOLDOWN = "cooldown"
+
+    scope = models.CharField(max_length=40, unique=True)
+    state = models.CharField(max_length=10, choices=State, default=State.OK)
+    equity = models.FloatField()
+    peak = models.FloatField()
+    day_start = models.FloatField()
+    day = models.DateField()
+    drawdown_limit = models.FloatField(null=True)
+    daily_loss_limit = models.FloatField(null=True)
+    cause = models.CharField(max_length=300, blank=True, default="")
+    trips = models.PositiveIntegerField(default=0)
+    tripped_at = models.DateTimeField(null=True)
+    cool_until = models.DateTimeField(null=True)
+    marks = models.JSONField(default=dict)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (models.Index(fields=("team", "scope"), name="stop_team_scope"),)
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.state}"
