@@ -1,0 +1,192 @@
+"""Backtests of expected shortfall and the grade they come to."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from apps.core.errors import Invalid
+from apps.risk.kernel.expected_shortfall import expected_shortfall
+from apps.risk.kernel.grades import choose, grade_forecasts, grade_models, joint_score
+from apps.risk.kernel.grades_forecasts import MODELS, forecast
+from apps.risk.kernel.grades_shortfall import (
+    SHAPES,
+    critical_value,
+    null_law,
+    regression_test,
+    shape_of,
+    z_tests,
+)
+from apps.risk.kernel.value_at_risk import value_at_risk
+
+
+def told(shape, level):
+    """VaR and ES of a standard normal or t, by scipy's own quadrature of the tail."""
+    law = stats.norm() if math.isinf(shape) else stats.t(shape)
+    quantile = law.ppf(1 - level)
+    return -quantile, -law.expect(ub=quantile) / (1 - level)
+
+
+# Acerbi and Szekely (2014), Backtesting expected shortfall: critical values of Z2 at 5 % for 250
+# days at 97.5 %: -0.70 for the normal and t of 10 and more, -0.74 for 5, -0.82 for 3.
+@pytest.mark.parametrize(
+    ("shape", "at"), [(3.0, -0.82), (5.0, -0.74), (10.0, -0.71), (math.inf, -0.70)]
+)
+def test_critical_values_are_the_papers(shape, at):
+    assert critical_value("z2", 250, 0.975, shape) == pytest.approx(at, abs=0.02)
+
+
+# MathWorks, esbacktest.unconditionalNormal and unconditionalT: 1966 days, 97.5 %, test at 99 %.
+@pytest.mark.parametrize(
+    ("shape", "at", "p_value"), [(math.inf, -0.34639, 0.0054099), (3.0, -0.42986, 0.018566)]
+)
+def test_critical_values_are_those_of_the_toolbox(shape, at, p_value):
+    law = null_law(1966, 0.025, shape).z2
+    assert critical_value("z2", 1966, 0.975, shape, 0.01) == pytest.approx(at, abs=0.015)
+    error = math.sqrt(p_value * (1 - p_value) / len(law))
+    assert np.mean(law <= -0.38265) == pytest.approx(p_value, abs=4 * error)
+
+
+def test_statistics_by_hand():
+    """Ten days at 80 %: losses of 3 and 5 beyond a VaR of 2, a shortfall of 3.5 was told."""
+    returns = np.array([1, -3, 0, 1, 2, -5, 1, 0, 1, 1.0])
+    first, second = z_tests(returns, np.full(10, 2.0), np.full(10, 3.5), 0.8)
+    assert first.statistic == pytest.approx(1 - (3 / 3.5 + 5 / 3.5) / 2)
+    assert second.statistic == pytest.approx(1 - (3 / 3.5 + 5 / 3.5) / (10 * 0.2))
+    assert regression_test(returns, np.full(10, 2.0), np.full(10, 3.5), 0.8) is None
+    # 30 % tail: quantile -0 (third worst), shortfall (5 + 3 + 0) / 3, variance of (loss - 0)+.
+    found = regression_test(returns, np.full(10, 2.0), np.full(10, 2.0), 0.7)
+    over = np.array([5, 3] + [0] * 8) / 2
+    expected = (8 / 3 / 2 - 1) / (over.std() / 0.3 / math.sqrt(10))
+    assert found.statistic == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("shape", SHAPES[3:])
+def test_the_tail_of_the_forecasts_is_found(shape):
+    var, es = told(shape, 0.975)
+    assert shape_of([var] * 5, [es] * 5, 0.975) == shape
+
+
+@pytest.mark.parametrize(("shape", "level"), [(math.inf, 0.975), (5.0, 0.95)])
+def test_size_and_power(shape, level):
+    """500 days of changing volatility. Right: 5 %. A quarter too small: caught."""
+    rng, draws, days = np.random.default_rng(11), 400, 500
+    var, es = told(shape, level)
+    spoke = np.zeros((3, 3))
+    for _ in range(draws):
+        unit = np.exp(rng.normal(0, 0.5, days))
+        raw = rng.standard_normal(days) if math.isinf(shape) else rng.standard_t(shape, days)
+        for row, (v, e) in enumerate([(1, 1), (0.75, 0.75), (1, 0.75)]):
+            args = (raw * unit, var * v * unit, es * e * unit, level)
+            found = (*z_tests(*args), regression_test(*args))
+            spoke[row] += [test.p_value <= 0.05 for test in found]
+    spoke /= draws
+    assert np.all(np.abs(spoke[0] - 0.05) < 4 * math.sqrt(0.05 * 0.95 / draws))
+    assert spoke[1, 1] > 0.95, "Z2 catches VaR and ES a quarter too small"
+    assert spoke[2, 0] > 0.95, "Z1 catches an ES alone a quarter too small"
+
+
+@pytest.mark.parametrize("model", ["historical", "gaussian", "cornish_fisher"])
+def test_forecasts_are_the_measures_of_the_days_before(model):
+    sample = np.random.default_rng(3).standard_t(4, 400) / 100
+    for level in (0.95, 0.99):
+        made = forecast(sample, level, model, window=120)
+        assert len(made.var) == 280
+        for at in (0, 77, 279):
+            window = sample[at : at + 120]
+            assert made.var[at] == pytest.approx(value_at_risk(window, level, model), abs=1e-12)
+            assert made.es[at] == pytest.approx(
+                expected_shortfall(window, level, model), abs=1e-12
+            )
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_no_forecast_sees_its_own_day_or_a_later_one(model):
+    sample = np.random.default_rng(4).standard_normal(300) / 100
+    changed = sample.copy()
+    changed[200:] *= 7.0
+    before, after = (forecast(s, 0.95, model, window=100) for s in (sample, changed))
+    assert np.array_equal(before.var[:101], after.var[:101])
+    assert np.array_equal(before.es[:101], after.es[:101])
+    assert not np.array_equal(before.var[101:], after.var[101:])
+    assert np.all(before.es >= before.var - 1e-12)
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_every_model_is_near_the_truth_on_normal_days(model):
+    sample = np.random.default_rng(5).standard_normal(3000)
+    made = forecast(sample, 0.95, model, window=1000)
+    assert made.var.mean() == pytest.approx(told(math.inf, 0.95)[0], abs=0.12)
+    assert made.es.mean() == pytest.approx(told(math.inf, 0.95)[1], abs=0.15)
+
+
+def garch(rng, days):
+    variance, found = 1.0, np.empty(days)
+    for t in range(days):
+        found[t] = math.sqrt(variance) * rng.standard_t(5) / math.sqrt(5 / 3)
+        variance = 0.02 + 0.13 * found[t] ** 2 + 0.85 * variance
+    return found / 100
+
+
+def test_clustered_days_demote_the_plain_models_and_keep_the_filtered_one():
+    found = grade_models(garch(np.random.default_rng(21), 1250))["models"]
+    assert found["gaussian"]["colour"] == "red"
+    assert found["filtered"]["colour"] == "green"
+    name, why = choose(found, "gaussian")
+    assert found[name]["colour"] == "green"
+    assert "gaussian is red" in why
+    assert choose(found, "filtered") == ("filtered", "")
+
+
+def test_too_cautious_is_yellow_at_most():
+    rng = np.random.default_rng(8)
+    found = grade_forecasts(
+        rng.standard_normal(1000), np.full(1000, 4.0), np.full(1000, 5.0), 0.95
+    )
+    assert (found.exceptions, found.colour) == (0, "yellow")
+    assert any("fewer than told" in reason for reason in found.reasons)
+
+
+def test_a_right_model_is_seldom_called_yellow():
+    rng, draws = np.random.default_rng(9), 150
+    var, es = told(math.inf, 0.95)
+    colours = [
+        grade_forecasts(rng.standard_normal(500), np.full(500, var), np.full(500, es), 0.95).colour
+        for _ in range(draws)
+    ]
+    assert colours.count("green") > 0.95 * draws - 4 * math.sqrt(0.05 * 0.95 * draws)
+    assert "red" not in colours
+
+
+def test_the_truth_scores_best():
+    rng = np.random.default_rng(10)
+    sample = rng.standard_normal(20_000)
+    var, es = told(math.inf, 0.95)
+    right = joint_score(sample, np.full(20_000, var), np.full(20_000, es), 0.95)
+    for v, e in [(0.7, 1), (1.3, 1), (1, 0.85), (1, 1.3), (0.75, 0.75)]:
+        wrong = joint_score(sample, np.full(20_000, var * v), np.full(20_000, es * e), 0.95)
+        assert right < wrong
+
+
+@pytest.mark.parametrize(
+    ("sample", "code"),
+    [
+        ([], "risk.empty"),
+        ([0.01], "risk.too_few"),
+        ([0.01] * 500, "risk.grades.constant"),
+        ([np.nan] * 500, "risk.empty"),
+        ([0.01, np.inf] * 200, "risk.not_finite"),
+        ([0.01, -0.01] * 40, "risk.grades.too_few"),
+    ],
+)
+def test_bad_histories_are_refused(sample, code):
+    with pytest.raises(Invalid) as refused:
+        grade_models(np.array(sample, dtype=float))
+    assert refused.value.code == code
+
+
+def test_a_shortfall_that_is_no_loss_is_refused():
+    with pytest.raises(Invalid) as refused:
+        z_tests([0.1, -0.1], [0.1, 0.1], [0.1, 0.0], 0.95)
+    assert refused.value.code == "risk.grades.es"
