@@ -1,11 +1,19 @@
 """Every address of the site; each app brings its own pages."""
 
+from allauth.account.decorators import reauthentication_required
+from allauth.usersessions.views import list_usersessions
 from django.urls import include, path
 
 from quantsite.api import api
 
 urlpatterns = [
     path("api/v1/", api.urls),
+    path(
+        "accounts/sessions/",
+        # To end the others one has to be who signed in; to look at them is free.
+        reauthentication_required(list_usersessions, allow_get=True),
+        name="usersessions_list",
+    ),
     path("accounts/", include("allauth.urls")),
     path("", include("apps.dashboard.urls")),
     path("team/", include("apps.accounts.urls")),

@@ -7,12 +7,16 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from channels.db import database_sync_to_async
 from django.conf import settings
+from django.contrib.auth import logout
+from django.contrib.auth.password_validation import CommonPasswordValidator
+from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -21,10 +25,13 @@ from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf
 
 from apps.accounts import selectors
+from apps.accounts.kernel import passwords
 from apps.accounts.kernel.roles import SIGNS_ONLY
-from apps.core import clock, jobs, rest, tenancy
+from apps.core import clock, jobs, rest, secrets, tenancy
 from apps.core.actors import Actor
 from apps.core.errors import Denied, LabError, Unauthenticated
+
+log = structlog.get_logger(__name__)
 
 API = "/api/"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -88,22 +95,29 @@ def _by_session(request: Any, *, check: bool) -> None:
 
 
 class ActivityMiddleware:
-    """Notes for the list of sessions where and when each was last used, once a minute."""
+    """Notes once a minute where and when a session was last used, and ends one that is over."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
         self.noted: dict[str, datetime] = {}
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Note the session of the request, and answer."""
+        """Note the session of the request or end it, and answer."""
         key, now = request.session.session_key, clock.now()
         seen = self.noted.get(key) if key else now
         if (seen is None or now - seen >= NOTE_EVERY) and request.user.is_authenticated:
             if len(self.noted) >= MAX_CHECKED:
                 self.noted.clear()
-            UserSession.objects.create_from_request(request)
-            self.noted[str(key)] = now
+            self._note(request, str(key), now)
         return self.get_response(request)
+
+    def _note(self, request: HttpRequest, key: str, now: datetime) -> None:
+        if selectors.session_is_over(key, now):
+            log.info("accounts.session_over", user=f"user:{request.user.pk}")
+            logout(request)
+            return
+        UserSession.objects.create_from_request(request)
+        self.noted[key] = now
 
 
 class TokenAuth(HttpBearer):
@@ -193,7 +207,7 @@ async def still_holds(scope: dict[str, Any]) -> bool:
     _checked[key] = (moment, holds)
     ask = database_sync_to_async(selectors.session_holds)
     try:
-        holds = bool(await ask(key[0], scope["actor"].user_id, key[1]))
+        holds = bool(await ask(key[0], scope["actor"].user_id, key[1], clock.now()))
     except (OperationalError, InterfaceError):
         return holds
     _checked[key] = (moment, holds)
@@ -226,11 +240,37 @@ def page_context(request: Any) -> dict[str, Any]:
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Signing up goes by invitation only."""
+    """Signing up goes by invitation only; what changes at an account is told to its person."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 the framework's signature
         """Tell that nobody may open an account unasked."""
         return False
+
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: Any,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
+    ) -> None:
+        """Tell a person by mail what changed; a mail server that is away undoes no change."""
+        try:
+            super().send_notification_mail(template_prefix, user, context, email or user.email)
+        except OSError as error:
+            log.warning("accounts.notice_failed", mail=template_prefix, error=repr(error))
+
+
+class GuessedFirstValidator(CommonPasswordValidator):
+    """Refuses passwords that are guessed first, see ``kernel/passwords``."""
+
+    def validate(self, password: str, user: Any = None) -> None:  # noqa: ARG002 the framework's signature
+        """Raise ``ValidationError`` for a weak password."""
+        if reason := passwords.weakness(password, self.passwords):
+            raise ValidationError(reason, code="password_guessed")
+
+    def get_help_text(self) -> str:
+        """Return what to choose."""
+        return "Several words nobody would think of make a good password."
 
 
 def invitation_link(plain: str) -> str:
@@ -251,6 +291,15 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         rows = Authenticator.objects.filter(user_id=user.pk)
         rows = rows if types is None else rows.filter(type__in=types)
         return any(not (user.is_demo and row.data.get(SIGNS_ONLY)) for row in rows)
+
+    def encrypt(self, text: str) -> str:
+        """Return a seed or code sealed, as it is stored."""
+        return secrets.seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Return it as it was; what was stored before seeds were sealed is as it is."""
+        sealed = encrypted_text.startswith(f"{secrets.MARK}.")
+        return secrets.unseal(encrypted_text) if sealed else encrypted_text
 
     def build_totp_svg(self, url: str) -> str:
         """Return the QR code of ``url`` as SVG."""

@@ -72,5 +72,5 @@ class JoinForm(forms.Form):
     password = forms.CharField(
         label="Password",
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="At least 8 characters, not a common one",
+        help_text="At least 12 characters; several words nobody would think of",
     )

@@ -11,8 +11,9 @@ from uuid import UUID
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.apps import apps as installed
+from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db.models import ForeignKey, Model, OuterRef, QuerySet, Subquery
+from django.db.models import ForeignKey, Model, OuterRef, Q, QuerySet, Subquery
 
 from apps.accounts.kernel import tokens
 from apps.accounts.kernel.roles import permissions_of
@@ -104,10 +105,19 @@ def _actor(user_id: int, email: str, team_id: int, role: str) -> Actor:
     )
 
 
-def session_holds(session_key: str, user_id: int, team_id: int) -> bool:
+def session_holds(session_key: str, user_id: int, team_id: int, now: datetime) -> bool:
     """Tell whether a browser session still stands and its person still belongs to the team."""
     member = Membership.objects.filter(user_id=user_id, team_id=team_id, user__is_active=True)
-    return Session.objects.filter(pk=session_key).exists() and member.exists()
+    stored = Session.objects.filter(pk=session_key, expire_date__gt=now)
+    return stored.exists() and member.exists() and not session_is_over(session_key, now)
+
+
+def session_is_over(session_key: str, now: datetime) -> bool:
+    """Tell whether a session is too old, or nobody has used it for too long."""
+    since = now - timedelta(hours=settings.SESSION_MAX_HOURS)
+    used = now - timedelta(hours=settings.SESSION_IDLE_HOURS)
+    over = Q(created_at__lte=since) | Q(last_seen_at__lte=used)
+    return UserSession.objects.filter(over, session_key=session_key).exists()
 
 
 def actor_of_token(plain: str, now: datetime, address: str = "") -> Actor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.contrib.auth import authenticate, login
 from django.http import HttpRequest, HttpResponse
@@ -139,6 +140,7 @@ def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
 
 @require_POST
 @permission("team.read")
+@reauthentication_required
 def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
     """End another of one's sessions."""
     actor, now = signed_in(request), clock.now()

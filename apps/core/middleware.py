@@ -24,6 +24,32 @@ NO_TEAM = "You are signed in but belong to no team; ask an administrator for an 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
 
+# What a browser is told of every answer, besides the framework's own headers.
+HEADERS = {
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": (
+        "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), "
+        "magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
+    ),
+}
+NOT_KEPT = "no-store"
+
+
+class HeadersMiddleware:
+    """Tells browsers what no page of the lab needs, and to keep no answer that doesn't say so."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request."""
+        response = self.get_response(request)
+        for name, value in HEADERS.items():
+            response.setdefault(name, value)
+        response.setdefault("Cache-Control", NOT_KEPT)
+        return response
+
+
 class ProblemMiddleware:
     """Gives every answer its request id, and every failure a shape people or programs can read."""
 
@@ -125,6 +151,13 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
         return rest.problem_of_status(request, 404)
     message = f"There is nothing at {request.path}, or it belongs to another team."
     return error_page(request, NotFound(message))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """Answer a form that this site did not give out, or gave out too long ago."""
+    log.warning("page.csrf_refused", reason=reason)
+    message = "This form comes from elsewhere or is too old; reload the page and send it again."
+    return error_page(request, Denied(message, code="csrf"))
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:

@@ -102,6 +102,8 @@ async def refuse_size(send: Send, limit: int) -> None:
     }
     body = json.dumps(facts).encode()
     headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
+    headers += [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+    headers.append((b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": 413, "headers": headers})
     await send({"type": "http.response.body", "body": body})

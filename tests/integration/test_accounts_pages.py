@@ -130,7 +130,10 @@ def test_sessions_are_listed_and_ended(team, person):
     assert b"Other browser" in page.content
     mine = here.session.session_key
     other = next(s for s in page.context["sessions"] if s.session_key != mine)
-    assert here.post(f"/team/sessions/{other.pk}/end/").status_code == 302
+    asked = here.post(f"/team/sessions/{other.pk}/end/")
+    assert asked.url.startswith("/accounts/reauthenticate/")
+    assert there.get("/team/").status_code == 200
+    assert here.post(asked.url, {"password": PASSWORD}).status_code == 302
     assert there.get("/team/").status_code == 302
     assert here.get("/team/").status_code == 200
 

@@ -247,7 +247,8 @@ def test_the_sealing_key_is_rotated_without_a_stop(stored, team, settings):
     assert selectors.provider_for(team_id=team.pk, name="fmp").key == GOOD
     out = io.StringIO()
     call_command("reseal_keys", stdout=out)
-    assert out.getvalue().strip() == '{"provider_keys": 1, "alert_targets": 0}'
+    counts = '{"provider_keys": 1, "alert_targets": 0, "second_factors": 0}'
+    assert out.getvalue().strip() == counts
     settings.SEAL_KEY = new
     assert selectors.provider_for(team_id=team.pk, name="fmp").key == GOOD
     settings.SEAL_KEY = old

@@ -2,6 +2,7 @@
 
 from apps.accounts.services.demo import create_demo_team
 from apps.accounts.services.erasure import erase_person, erase_team
+from apps.accounts.services.factors import reseal_second_factors
 from apps.accounts.services.invitations import accept_invitation, invite, revoke_invitation
 from apps.accounts.services.jobs import cancel_job
 from apps.accounts.services.sessions import end_session
@@ -32,6 +33,7 @@ __all__ = [
     "erase_team",
     "invite",
     "remove_member",
+    "reseal_second_factors",
     "revoke_invitation",
     "revoke_token",
     "set_active",

@@ -54,7 +54,7 @@ async function read(response) {
 }
 
 const csrfToken = () =>
-  document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? meta("csrf-token");
+  document.cookie.match(/(?:^|; )(?:__Host-)?csrftoken=([^;]+)/)?.[1] ?? meta("csrf-token");
 
 export const get = (path, options) => request(path, options);
 export const post = (path, body = {}, options = {}) => request(path, { ...options, method: "POST", body });

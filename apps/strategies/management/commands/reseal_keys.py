@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from apps.accounts.services import reseal_second_factors
 from apps.core import clock
 from apps.core.actors import system
 from apps.market.services import reseal_provider_keys
@@ -24,5 +25,6 @@ class Command(BaseCommand):
         count = {
             "provider_keys": reseal_provider_keys(actor=actor, now=now),
             "alert_targets": reseal_alert_targets(actor=actor, now=now),
+            "second_factors": reseal_second_factors(actor=actor, now=now),
         }
         self.stdout.write(json.dumps(count))
