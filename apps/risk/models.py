@@ -71,8 +71,10 @@ class Breach(TeamOwned):
 
 
 class Stop(TeamOwned):
-    """The emergency stop of a deployment, an account or a team; ``trips`` counts how often it was
-    tripped. ``marks`` are, of a team, the last equities of its accounts."""
+    """The emergency stop of a deployment, an account or a team.
+
+    ``trips`` counts how often it tripped; ``marks`` is what the next look has to know.
+    """
 
     class State(models.TextChoices):
         """In the last two nothing is opened."""

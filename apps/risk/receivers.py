@@ -32,3 +32,28 @@ class LimitChange:
                 reason=f"proposal {proposal_id}",
                 now=now,
             )
+
+
+class StopEnd:
+    """Ends an emergency stop when two people want it."""
+
+    def carry_out(
+        self,
+        *,
+        kind: str,
+        decision: str,
+        team_id: int,
+        terms: dict[str, Any],
+        proposal_id: UUID,
+        now: datetime,
+        **others: Any,  # noqa: ARG002
+    ) -> None:
+        """End it in the transaction that decides. Raises ``LabError`` to refuse it."""
+        if (kind, decision) == ("resume", "approve") and "stop" in terms:
+            services.resume_stop(
+                actor=system("decisions", team_id),
+                scope=terms["stop"],
+                trips=terms["trips"],
+                reason=f"proposal {proposal_id}",
+                now=now,
+            )

@@ -86,6 +86,11 @@ EVIDENCE_SOURCES: dict[str, dict[str, object]] = {
 EVIDENCE_FILES: dict[str, dict[str, object]] = {
     "promotion": {"CLASS": "apps.backtests.selectors.evidence.RunFiles"},
 }
+# What became of a kind of proposal, for its page.
+PROPOSAL_OUTCOMES: dict[str, dict[str, object]] = {
+    "order": {"CLASS": "apps.trading.selectors.trades.TradeOutcome"},
+    "promotion": {"CLASS": "apps.trading.selectors.promotions.PromotionOutcome"},
+}
 # What a decision brings about, in the deciding transaction.
 DECISION_EFFECTS: dict[str, dict[str, object]] = {
     "stages": {"CLASS": "apps.strategies.receivers.StageMove"},
@@ -93,6 +98,7 @@ DECISION_EFFECTS: dict[str, dict[str, object]] = {
     "deployments": {"CLASS": "apps.trading.receivers.Lapsed"},
     "limits": {"CLASS": "apps.risk.receivers.LimitChange"},
     "resume": {"CLASS": "apps.trading.receivers.Resumption"},
+    "stops": {"CLASS": "apps.risk.receivers.StopEnd"},
     "order": {"CLASS": "apps.trading.receivers.Trade"},
 }
 STRATEGY_LIBRARY: dict[str, dict[str, object]] = {

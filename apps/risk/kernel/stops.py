@@ -39,7 +39,7 @@ class Policy:
 class Watch:
     """A stop as it stands.
 
-    ``peak`` and ``day_start`` are what equity is held against; ``day`` the day ``day_start`` is of.
+    ``peak`` and ``day_start`` are what equity is held against; ``day`` is that of ``day_start``.
     """
 
     equity: float
@@ -89,7 +89,7 @@ def look(
     Parameters
     ----------
     equity
-        Equity now. One that is no number changes nothing: a stop never trips, nor ends, on a guess.
+        Equity now. One that is no number changes nothing: no stop trips, or ends, on a guess.
     day
         The day of the marks; on another one the daily loss begins anew from the last equity.
     flow

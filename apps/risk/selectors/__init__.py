@@ -16,18 +16,32 @@ from apps.risk.selectors.reports import (
     report_as_dict,
     shown_books,
 )
+from apps.risk.selectors.stops import (
+    blocking_among,
+    get_stop,
+    hold_blocking,
+    list_stops,
+    stop_json,
+    watch_of,
+)
 
 __all__ = [
     "LimitsView",
+    "blocking_among",
     "check_subject",
     "get_guard_limits",
     "get_limits",
     "get_report",
+    "get_stop",
+    "hold_blocking",
     "limits_as_dict",
     "list_books",
     "list_breaches",
     "list_limit_versions",
     "list_reports",
+    "list_stops",
     "report_as_dict",
     "shown_books",
+    "stop_json",
+    "watch_of",
 ]

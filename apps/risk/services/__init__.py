@@ -15,6 +15,7 @@ from apps.risk.services.reports import (
     keep_live_report,
     measure_columns,
 )
+from apps.risk.services.stops import end_cool_downs, propose_stop_resume, resume_stop, watch
 
 __all__ = [
     "LIMITS",
@@ -23,9 +24,13 @@ __all__ = [
     "Change",
     "change_limits",
     "create_report",
+    "end_cool_downs",
     "keep_live_report",
     "measure_columns",
     "note_breaches",
+    "propose_stop_resume",
+    "resume_stop",
     "set_agreed",
     "set_limits",
+    "watch",
 ]
