@@ -6,10 +6,9 @@ is sealed wherever it is kept, and nothing said here repeats a part of it.
 
 from __future__ import annotations
 
-import ipaddress
+import contextlib
 import logging
 import re
-import socket
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
+from apps.core import egress
 from apps.core.errors import Denied, Invalid, Unavailable
 
 # Services that reach a person over the network; apprise knows more, some of them of this machine.
@@ -100,7 +100,11 @@ def send(*, address: str, title: str, body: str) -> None:
     scheme = check_address(address).scheme
     sender = _apprise().Apprise(asset=_asset())
     sender.add(_plug(address))
-    told = sender.notify(body=body, title=title, body_format="text")
+    guarded = scheme in OWN_SERVER and not settings.NOTICES_TO_PRIVATE_HOSTS
+    with egress.public_only() if guarded else contextlib.nullcontext([]) as stopped:
+        told = sender.notify(body=body, title=title, body_format="text")
+    if stopped:
+        raise _private(urlsplit(address).hostname or "")
     if not told:
         tries = [attempt for result in told for attempt in result]
         said = " ".join(entry.message for attempt in tries for entry in attempt.logs)
@@ -132,13 +136,17 @@ def _refuse_private(host: str) -> None:
     if settings.NOTICES_TO_PRIVATE_HOSTS:
         return
     try:
-        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
+        found = egress.addresses_of(host)
     except OSError as error:
         message = f"There is no server {host}; check the address."
         raise Unavailable(message, code="notice.unavailable") from error
-    if not all(ipaddress.ip_address(str(one).partition("%")[0]).is_global for one in found):
-        message = f"{host} is inside a private network; NOTICES_TO_PRIVATE_HOSTS=1 allows that."
-        raise Invalid(message, code="notice.private", details={"field": "address"})
+    if not all(map(egress.is_public, found)):
+        raise _private(host)
+
+
+def _private(host: str) -> Invalid:
+    message = f"{host} is inside a private network; NOTICES_TO_PRIVATE_HOSTS=1 allows that."
+    return Invalid(message, code="notice.private", details={"field": "address"})
 
 
 def _bad(message: str) -> Invalid:
