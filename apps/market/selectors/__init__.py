@@ -2,8 +2,10 @@
 
 from apps.market.selectors.feeds import (
     FeedState,
+    InstrumentFacts,
     feed_state,
     get_feed,
+    instrument_facts,
     list_feeds,
     list_running_feeds,
 )
@@ -105,6 +107,7 @@ from apps.market.selectors.versions import (
 __all__ = [
     "FeedState",
     "FlowView",
+    "InstrumentFacts",
     "InstrumentView",
     "KeyView",
     "LiveFeedView",
@@ -139,6 +142,7 @@ __all__ = [
     "ingest_page",
     "ingest_task_dict",
     "instrument_bars",
+    "instrument_facts",
     "instrument_health",
     "instrument_page",
     "instruments_json",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from apps.core.errors import NotFound
-from apps.market.models import FeedSession
+from apps.market.models import FeedSession, Instrument
+
+PERPETUAL = "perpetual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,24 @@ class FeedState:
     def progress(self) -> float:
         """Share of the stored bars handed out, 0 to 1."""
         return self.bars_done / self.bars_total if self.bars_total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentFacts:
+    """Which of some symbols are perpetual contracts, and of which sector each is, where known."""
+
+    perpetuals: frozenset[str]
+    sectors: dict[str, str]
+
+
+def instrument_facts(dataset_id: int, symbols: Iterable[str]) -> InstrumentFacts:
+    """Return what limits have to know of a dataset's instruments, in one query."""
+    rows = Instrument.objects.filter(dataset_id=dataset_id, symbol__in=list(symbols))
+    found = list(rows.values_list("symbol", "kind", "sector"))
+    return InstrumentFacts(
+        frozenset(symbol for symbol, kind, _ in found if kind == PERPETUAL),
+        {symbol: sector for symbol, _, sector in found if sector},
+    )
 
 
 def list_running_feeds() -> list[FeedState]:

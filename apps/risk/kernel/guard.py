@@ -127,12 +127,11 @@ def _repeated(case: _Case) -> Iterator[Refusal]:
     within, order = case.limits.duplicate_seconds, case.order
     if within is None:
         return
+    wanted = (order.symbol, order.side, order.quantity)
     for sent in case.book.recent:
-        same = (sent.symbol, sent.side, sent.quantity) == (
-            order.symbol,
-            order.side,
-            order.quantity,
-        )
+        # The same client id is a retry, which the store knows by itself.
+        again = sent.client_id != order.client_id or not sent.client_id
+        same = again and (sent.symbol, sent.side, sent.quantity) == wanted
         if same and sent.seconds_ago < within:
             words = (
                 f"The same order was sent {sent.seconds_ago:.1f} s ago; if both are meant, wait"

@@ -40,6 +40,7 @@ class Sent:
     side: str
     quantity: float
     seconds_ago: float
+    client_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

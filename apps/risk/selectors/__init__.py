@@ -4,10 +4,10 @@ from apps.risk.selectors.breaches import list_breaches
 from apps.risk.selectors.limits import (
     LimitsView,
     check_subject,
-    get_guard_limits,
     get_limits,
     limits_as_dict,
     list_limit_versions,
+    strategy_limits,
 )
 from apps.risk.selectors.reports import (
     get_report,
@@ -18,8 +18,10 @@ from apps.risk.selectors.reports import (
 )
 from apps.risk.selectors.stops import (
     blocking_among,
+    find_marks,
     get_stop,
     hold_blocking,
+    list_blocking,
     list_stops,
     stop_json,
     watch_of,
@@ -29,12 +31,13 @@ __all__ = [
     "LimitsView",
     "blocking_among",
     "check_subject",
-    "get_guard_limits",
+    "find_marks",
     "get_limits",
     "get_report",
     "get_stop",
     "hold_blocking",
     "limits_as_dict",
+    "list_blocking",
     "list_books",
     "list_breaches",
     "list_limit_versions",
@@ -43,5 +46,6 @@ __all__ = [
     "report_as_dict",
     "shown_books",
     "stop_json",
+    "strategy_limits",
     "watch_of",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from apps.core.errors import Invalid
-from apps.risk.kernel.limits import DEFAULT, OFF, Limits, as_values, stored_limits, strictest
+from apps.risk.kernel.limits import DEFAULT, OFF, Limits, as_values, stored_limits
 from apps.risk.models import LimitSet
 
 # Of the team (empty), of an account, of a strategy by its name.
@@ -57,17 +58,11 @@ def get_limits(*, team_id: int, subject: str = "") -> LimitsView:
     return LimitsView(subject, row.subject, row.version, limits, row.reason, who, row.created_at)
 
 
-def get_guard_limits(*, team_id: int, account_id: int, strategy: str = "") -> Limits:
-    """Return what the guard holds an order against.
-
-    The account's own set stands in the place of the team's; a strategy's comes on top of either,
-    and of each limit the stricter holds.
-    """
-    limits = get_limits(team_id=team_id, subject=f"account:{account_id}").limits
-    if not strategy:
-        return limits
-    own = get_limits(team_id=team_id, subject=f"{STRATEGY}{strategy}")
-    return strictest(limits, own.limits) if own.version else limits
+def strategy_limits(*, team_id: int, strategies: Collection[str]) -> dict[str, Limits]:
+    """Return the sets that strategies have of their own, by the strategy's name."""
+    subjects = [f"{STRATEGY}{name}" for name in strategies]
+    rows = LimitSet.objects.filter(team_id=team_id, subject__in=subjects).order_by("version")
+    return {row.subject.removeprefix(STRATEGY): stored_limits(row.values) for row in rows}
 
 
 def list_limit_versions(*, team_id: int, subject: str = "") -> QuerySet[LimitSet]:

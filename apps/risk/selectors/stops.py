@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import QuerySet
-
 from apps.core.errors import NotFound
 from apps.risk.kernel import stops
 from apps.risk.models import Stop
+
+MARKS = "accounts"
 
 
 def list_stops(*, team_id: int) -> list[Stop]:
@@ -30,7 +30,20 @@ def get_stop(*, team_id: int, scope: str) -> Stop:
 
 def blocking_among(scopes: Sequence[str]) -> list[str]:
     """Return the scopes whose emergency stop lets nothing be opened."""
-    return list(_blocking(scopes).values_list("scope", flat=True))
+    rows = Stop.objects.filter(scope__in=scopes, state__in=stops.BLOCKING).order_by("scope")
+    return list(rows.values_list("scope", flat=True))
+
+
+def list_blocking() -> list[str]:
+    """Return every scope of every team whose emergency stop lets nothing be opened."""
+    rows = Stop.objects.filter(state__in=stops.BLOCKING).order_by("scope")
+    return list(rows.values_list("scope", flat=True))
+
+
+def find_marks(scope: str) -> dict[str, float]:
+    """Return what the last look at a scope kept for the next."""
+    row = Stop.objects.filter(scope=scope).first()
+    return {} if row is None else dict(row.marks.get(MARKS, {}))
 
 
 def hold_blocking(scopes: Sequence[str]) -> list[str]:
@@ -40,10 +53,6 @@ def hold_blocking(scopes: Sequence[str]) -> list[str]:
     """
     rows = Stop.objects.select_for_update().filter(scope__in=scopes).order_by("scope")
     return [row.scope for row in rows if row.state in stops.BLOCKING]
-
-
-def _blocking(scopes: Sequence[str]) -> QuerySet[Stop]:
-    return Stop.objects.filter(scope__in=scopes, state__in=stops.BLOCKING).order_by("scope")
 
 
 def watch_of(row: Stop) -> stops.Watch:

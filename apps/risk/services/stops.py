@@ -19,6 +19,7 @@ from apps.risk import selectors
 from apps.risk.kernel import stops
 from apps.risk.kernel.limits import Refusal
 from apps.risk.models import Stop
+from apps.risk.selectors.stops import MARKS
 from apps.risk.services.breaches import note_breaches
 
 RESUME, SYSTEM = "resume", "system"
@@ -34,7 +35,7 @@ def watch(
     equity: float,
     day: date,
     now: datetime,
-    marks: Mapping[str, Any] | None = None,
+    marks: Mapping[str, float] | None = None,
     flow: float = 0.0,
 ) -> str:
     """Look at the equity of a scope; return the stop's state, and record when it changed.
@@ -58,7 +59,8 @@ def watch(
         before = selectors.watch_of(row)
         after, event = stops.look(before, policy, equity=equity, day=day, now=now, flow=flow)
         row.drawdown_limit, row.daily_loss_limit = policy.drawdown, policy.daily_loss
-        row.marks = {**(marks or {}), COOL_DOWN: policy.cool_down.total_seconds()}
+        kept = {COOL_DOWN: policy.cool_down.total_seconds()}
+        row.marks = {**kept, MARKS: dict(marks)} if marks is not None else kept
         if event == stops.TRIPPED:
             row.trips, row.tripped_at = row.trips + 1, now
         _save(row, after, now)
