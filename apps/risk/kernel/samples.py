@@ -50,6 +50,8 @@ def clean_returns(returns: ArrayLike) -> Floats:
     if sample.ndim != 1:
         message = f"The returns have {sample.ndim} dimensions; pass one series at a time."
         raise Invalid(message, code="risk.shape")
+    if sample.size >= MIN_OBSERVATIONS and np.isfinite(sample.sum()):
+        return sample
     infinite = int(np.isinf(sample).sum())
     if infinite:
         message = f"The returns hold {infinite} infinite value(s); repair the data they come from."
@@ -157,6 +159,24 @@ def combine(columns: Mapping[str, ArrayLike], weights: Mapping[str, float]) -> F
     -----
     A row in which a weighted column is missing is left out.
     """
+    rows = common_rows(columns, weights)
+    return np.asarray(rows.values @ np.array([float(weights[name]) for name in rows.names]))
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Returns of several positions in the periods in which all have one; how many were not so."""
+
+    names: tuple[str, ...]
+    values: Floats
+    missing: int
+
+
+def common_rows(columns: Mapping[str, ArrayLike], weights: Mapping[str, float]) -> Rows:
+    """Return the rows of the weighted columns that have no hole, and how many have.
+
+    Raises ``Invalid`` as ``combine``; ``risk.not_finite`` with an infinite return.
+    """
     unknown = sorted(set(weights) - set(columns))
     if unknown:
         message = f"No column {', '.join(unknown)}; there are {', '.join(columns)}."
@@ -164,6 +184,12 @@ def combine(columns: Mapping[str, ArrayLike], weights: Mapping[str, float]) -> F
     if not weights or not all(np.isfinite(share) for share in weights.values()):
         message = "The weights are empty or not finite; give name=share, such as A=0.6,B=0.4."
         raise Invalid(message, code="risk.weights", details={"field": "weights"})
+    if len({len(np.atleast_1d(columns[name])) for name in weights}) > 1:
+        message = "The weighted columns differ in length; send one row per period."
+        raise Invalid(message, code="risk.weights", details={"field": "returns"})
     block = np.stack([np.asarray(columns[name], dtype=np.float64) for name in weights], axis=1)
-    whole = block[~np.isnan(block).any(axis=1)]
-    return np.asarray(whole @ np.array(list(weights.values()), dtype=np.float64))
+    if np.isinf(block).any():
+        message = "The returns hold infinite values; repair the data they come from."
+        raise Invalid(message, code="risk.not_finite")
+    whole = ~np.isnan(block).any(axis=1)
+    return Rows(tuple(weights), block[whole], int((~whole).sum()))

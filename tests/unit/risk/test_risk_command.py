@@ -49,7 +49,7 @@ def test_parquet_gives_the_same(file, tmp_path):
         ("date,A\n2020-01-01,0.1", [], "risk.too_few"),
         ("date,A\n2020-01-01,0.1\n2020-01-02,x", [], "row 2 holds 'x'"),
         ("date,A\n2020-01-01,0.1\n2020-01-02,inf", [], "risk.not_finite"),
-        ("date,A\n2020-01-01,0.1\n2020-01-02,0.1", ["--method", "garch"], "available are"),
+        ("date,A\n2020-01-01,0.1\n2020-01-02,0.1", ["--method", "crystal_ball"], "available are"),
         ("date,A\n2020-01-01,0.1\n2020-01-02,0.1", ["--level", "95"], "risk.level"),
         ("date,A\n2020-01-01,0.1\n2020-01-02,0.1", ["--weights", "B=1"], "No column B"),
         ("date\n2020-01-01", [], "file.empty"),

@@ -1,0 +1,124 @@
+"""Tails of samples as they were seen: historical and age-weighted."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from apps.core.errors import Invalid
+from apps.risk.kernel.conventions import Tail, Terms
+from apps.risk.kernel.samples import Floats, over_horizon
+
+# From here on only the low end of a sample is put in order.
+LARGE = 20_000
+PROBES = 4_001
+OVERLAPPING = "compounded returns of all overlapping stretches"
+
+
+def historical(sample: Floats, terms: Terms) -> Tail:
+    """Return VaR and ES of the sample's own distribution."""
+    stretches = over_horizon(sample, terms.horizon)
+    var, es = sample_tail(stretches, terms.tail, terms.quantile, terms.shortfall)
+    if terms.horizon == 1:
+        return Tail(var, es, "one period")
+    note = f"{stretches.size} stretches overlap: about {sample.size // terms.horizon} are new."
+    return Tail(var, es, OVERLAPPING, (note,))
+
+
+def sample_tail(
+    sample: Floats, tail: float, quantile: str = "linear", shortfall: str = "at_or_below"
+) -> tuple[float, float]:
+    """Return VaR and ES, losses positive, of a clean sample.
+
+    Notes
+    -----
+    ES never falls below VaR: where the two rules would cross, it is the VaR.
+    """
+    low = low_end(sample, tail)
+    at = _quantile(sample, low, tail, quantile)
+    if shortfall == "at_or_below":
+        mean = float(np.mean(low[low <= at]))
+    elif shortfall == "tail":
+        mean = _exact_tail_mean(low, round(sample.size * tail, 9))
+    else:
+        count = int((sample.size - 1) * tail + 1e-9) + 1
+        mean = float(np.mean(np.partition(low, count - 1)[:count]))
+    return -at, max(-mean, -at)
+
+
+def low_end(sample: Floats, tail: float) -> Floats:
+    """Return all observations up to some value past the tail; of a short sample, all."""
+    n = sample.size
+    if n < LARGE:
+        return sample
+    needed = math.ceil(n * tail) + 2
+    probes = np.sort(sample[:: max(n // PROBES, 1)])
+    at = min(int(len(probes) * (tail + 4.0 * math.sqrt(tail / len(probes)))) + 1, len(probes) - 1)
+    low = sample[sample <= probes[at]]
+    return low if low.size >= min(needed, n) else sample
+
+
+def _quantile(sample: Floats, low: Floats, tail: float, quantile: str) -> float:
+    if quantile != "linear" or low.size == sample.size:
+        return float(np.quantile(sample, tail, method=quantile))  # type: ignore[call-overload]
+    place = (sample.size - 1) * tail
+    k = int(place)
+    low.partition((k, k + 1))
+    share = place - k
+    return float(low[k] * (1.0 - share) + low[k + 1] * share)
+
+
+def _exact_tail_mean(low: Floats, mass: float) -> float:
+    whole = min(int(mass), low.size)
+    if whole >= low.size:
+        return float(np.mean(low))
+    ordered = np.partition(low, whole)
+    inside = float(np.sum(ordered[:whole]))
+    return (inside + (mass - whole) * float(ordered[whole])) / mass
+
+
+def age_weights(n: int, ageing: float) -> Floats:
+    """Return weights that sum to 1, oldest first, each ``ageing`` times the next."""
+    raw = ageing ** np.arange(n - 1, -1, -1, dtype=np.float64)
+    return np.asarray(raw / raw.sum(), dtype=np.float64)
+
+
+def age_weighted(sample: Floats, terms: Terms) -> Tail:
+    """Return VaR and ES of observations whose weight falls with age (BRW).
+
+    Notes
+    -----
+    ``linear`` interpolates the running sum of weights as the paper does; every other rule takes
+    the first observation whose running sum reaches the tail. ES is the mean of exactly the tail.
+
+    References
+    ----------
+    Boudoukh, Richardson and Whitelaw (1998), Risk 11(5).
+    """
+    stretches = over_horizon(sample, terms.horizon)
+    weights = age_weights(stretches.size, terms.ageing)
+    effective = 1.0 / float(np.sum(weights**2))
+    if effective < 2.0:
+        message = f"The weights leave {effective:.1f} observations; take a slower ageing."
+        raise Invalid(message, code="risk.ageing", details={"field": "ageing"})
+    var, es = weighted_tail(stretches, weights, terms.tail, linear=terms.quantile == "linear")
+    notes = [f"The weights count as {effective:.0f} observations of {stretches.size}."]
+    if effective * terms.tail < 1.0:
+        notes.append("Less than one of them lies in the tail: the figure is the worst ones'.")
+    scaling = "one period" if terms.horizon == 1 else OVERLAPPING
+    return Tail(var, es, scaling, tuple(notes), {"effective_observations": effective})
+
+
+def weighted_tail(
+    sample: Floats, weights: Floats, tail: float, *, linear: bool = True
+) -> tuple[float, float]:
+    """Return VaR and ES of weighted observations; the weights sum to 1."""
+    order = np.argsort(sample, kind="stable")
+    values, sums = sample[order], np.cumsum(weights[order])
+    reach = min(int(np.searchsorted(sums, tail - 1e-12)), values.size - 1)
+    at = float(np.interp(tail, sums, values)) if linear else float(values[reach])
+    before = sums[reach - 1] if reach else 0.0
+    inside = float(values[:reach] @ weights[order][:reach])
+    mean = (inside + (tail - before) * float(values[reach])) / tail
+    return -at, max(-mean, -at)
