@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +19,7 @@ from apps.core.errors import Invalid
 from apps.risk.kernel.samples import Floats, tail_of
 
 Flags = NDArray[np.bool_]
+Counts = NDArray[np.signedinteger[Any]]
 MIN_FORECASTS = 2
 # Terms of the binomial law smaller than this change no p-value that is shown.
 NEGLIGIBLE = 1e-14
@@ -236,8 +238,8 @@ def _arrangements(n: int, x: int) -> tuple[Floats, Floats]:
     return np.concatenate(ratios), np.exp(np.concatenate(logs))
 
 
-def _markov_ratios(n00: Floats, n01: Floats, n10: Floats, n11: Floats) -> Floats:
-    def likelihood(misses: Floats, hits: Floats) -> Floats:
+def _markov_ratios(n00: Counts, n01: Counts, n10: Counts, n11: Counts) -> Floats:
+    def likelihood(misses: Counts, hits: Counts) -> Floats:
         total = np.maximum(misses + hits, 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(misses > 0, misses * np.log(misses / total), 0.0) + np.where(

@@ -28,8 +28,8 @@ from apps.risk.kernel.grades_forecasts import MODELS, WINDOW, Forecasts, forecas
 from apps.risk.kernel.grades_shortfall import regression_test, z_tests
 from apps.risk.kernel.samples import Floats, clean_returns, tail_of
 
-GREEN, YELLOW, RED = "green", "yellow", "red"
-ORDER = (GREEN, YELLOW, RED)
+GREEN, YELLOW, RED, UNGRADED = "green", "yellow", "red", "ungraded"
+ORDER = (GREEN, YELLOW, RED, UNGRADED)
 LEVELS = (0.95, 0.99)
 YELLOW_AT, RED_AT = 0.05, 0.001
 # The newest days that are graded; older markets say little of today's model.
@@ -173,10 +173,15 @@ def grade_models(
     told: dict[str, Any] = {}
     for model in models:
         try:
-            made = {level: forecast(sample, level, model, window=window) for level in levels}
+            made = forecast(sample, levels, model, window=window)
             grades = _grades(days, made)
         except Invalid as error:
-            found[model] = {"colour": RED, "levels": [], "score": None, "why_not": error.message}
+            found[model] = {
+                "colour": UNGRADED,
+                "levels": [],
+                "score": None,
+                "why_not": error.message,
+            }
             continue
         found[model] = {
             "colour": max((grade.colour for grade in grades), key=ORDER.index),
@@ -201,11 +206,12 @@ def _grades(days: Floats, made: dict[float, Forecasts]) -> list[Grade]:
 def choose(models: dict[str, Any], current: str) -> tuple[str, str]:
     """Return the model to be used from now on, and why in words (empty: nothing changes).
 
-    A model stays until it turns red. Then the one with the best colour and, among these, the
-    smallest joint score of VaR and ES takes over; when all are red, the best of them stands in.
+    A model stays until it turns red or cannot be graded. Then the one with the best colour and,
+    among these, the smallest joint score of VaR and ES takes over; when all are red, the best of
+    them stands in.
     """
     now = models.get(current)
-    if now is not None and now["colour"] != RED:
+    if now is not None and now["colour"] in {GREEN, YELLOW}:
         return current, ""
     usable = {name: found for name, found in models.items() if found["score"] is not None}
     if not usable:
@@ -216,6 +222,6 @@ def choose(models: dict[str, Any], current: str) -> tuple[str, str]:
     if best == current:
         return current, "every model is red; this one has the smallest score of all"
     colour = usable[best]["colour"]
-    was = "was never graded" if now is None else "is red"
+    was = "was not graded" if now is None or now["score"] is None else "is red"
     note = "; every model is red" if colour == RED else ""
     return best, f"{current} {was}; {best} is {colour} and has the best score of its colour{note}"

@@ -1,27 +1,35 @@
 """One-step-ahead forecasts of value at risk and expected shortfall, each from the days before it.
 
-The forecast of day t is made from the ``window`` returns before t and from nothing else. Whole
-series are forecast at once on sliding windows; the figures are those that ``value_at_risk`` and
-``expected_shortfall`` give for the same window.
+The forecast of day t is made from the ``window`` returns before t and from nothing else, and is
+the figure that ``measures.tail_by`` gives for that window. Methods without a fit are forecast for
+all days at once; those with one are fitted anew every ``REFIT`` days: GARCH goes on filtering with
+the law it has, the others keep their figure until then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from apps.core.errors import Invalid
+from apps.risk.kernel import measures
+from apps.risk.kernel.conventions import Terms
+from apps.risk.kernel.empirical import age_weights, sample_tail
+from apps.risk.kernel.filtered import filtered_sample, fit_garch, garch_variances
+from apps.risk.kernel.parametric import fit_student, gaussian_tail, student_tail
 from apps.risk.kernel.samples import Floats, clean_returns, tail_of
-from apps.risk.kernel.value_at_risk import NORMAL
 
 WINDOW = 250
 # A shorter history is halved into window and test; below this it says nothing.
 MIN_WINDOW, MIN_DAYS = 60, 60
-DECAY = 0.94
-AGE_DECAY = 0.98
+REFIT = 20
+NORMAL = NormalDist()
+HOUSE = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +42,14 @@ class Forecasts:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """Returns, the windows before each day that is forecast, and the tail asked for."""
+    """The windows before each day that is forecast, and the tails asked for."""
 
-    returns: Floats
     windows: Floats
-    window: int
-    tail: float
+    tails: tuple[float, ...]
+
+    @property
+    def days(self) -> int:
+        return len(self.windows)
 
 
 def window_for(count: int, asked: int = WINDOW) -> int:
@@ -55,14 +65,16 @@ def window_for(count: int, asked: int = WINDOW) -> int:
     return window
 
 
-def forecast(returns: ArrayLike, level: float, model: str, *, window: int = WINDOW) -> Forecasts:
-    """Return the forecasts of ``model`` for day ``window`` and all after it.
+def forecast(
+    returns: ArrayLike, levels: Sequence[float], model: str, *, window: int = WINDOW
+) -> dict[float, Forecasts]:
+    """Return by level the forecasts of ``model`` for day ``window`` and all after it.
 
     Raises
     ------
     Invalid
-        ``risk.method``, ``risk.level``, ``risk.grades.too_few``, ``risk.grades.constant`` and
-        those of ``clean_returns``.
+        ``risk.method``, ``risk.level``, ``risk.grades.too_few``, ``risk.grades.constant``, those
+        of ``clean_returns`` and of the method.
     """
     if model not in MODELS:
         message = f"There is no model {model!r}; graded are {', '.join(MODELS)}."
@@ -75,44 +87,53 @@ def forecast(returns: ArrayLike, level: float, model: str, *, window: int = WIND
         message = f"All {len(sample)} returns are {sample[0]:g}; there is no risk to be told."
         raise Invalid(message, code="risk.grades.constant")
     windows = np.lib.stride_tricks.sliding_window_view(sample, window)[:-1]
-    return MODELS[model](_Case(sample, windows, window, tail_of(level)))
+    tails = tuple(tail_of(level) for level in levels)
+    return dict(zip(levels, MODELS[model](_Case(windows, tails)), strict=True))
 
 
-def _empirical(windows: Floats, tail: float) -> Forecasts:
-    """Return quantile (type 7) and mean at or below it of every row, as losses."""
-    ranked = np.sort(windows, axis=1)
+def _historical(case: _Case) -> list[Forecasts]:
+    ranked = np.sort(case.windows, axis=1)
+    return [_empirical(ranked, tail) for tail in case.tails]
+
+
+def _empirical(ranked: Floats, tail: float) -> Forecasts:
+    """Return quantile (type 7) and mean at or below it of sorted rows, as losses."""
     at = tail * (ranked.shape[1] - 1)
     low = int(at)
     high = min(low + 1, ranked.shape[1] - 1)
     quantile = ranked[:, low] + (at - low) * (ranked[:, high] - ranked[:, low])
     inside = ranked <= quantile[:, None]
     mean = np.where(inside, ranked, 0.0).sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
-    return Forecasts(-quantile, -mean)
+    return Forecasts(-quantile, np.maximum(-mean, -quantile))
 
 
-def _historical(case: _Case) -> Forecasts:
-    return _empirical(case.windows, case.tail)
-
-
-def _age_weighted(case: _Case) -> Forecasts:
-    """Historical with weights that halve about every 34 days (Boudoukh, Richardson, Whitelaw)."""
-    n = case.window
-    weights = AGE_DECAY ** np.arange(n - 1, -1, -1.0)
-    weights /= weights.sum()
+def _age_weighted(case: _Case) -> list[Forecasts]:
+    weights = age_weights(case.windows.shape[1], HOUSE.ageing)
     order = np.argsort(case.windows, axis=1, kind="stable")
     ranked = np.take_along_axis(case.windows, order, axis=1)
-    mass = np.cumsum(weights[order], axis=1)
-    at = np.argmax(mass >= case.tail - 1e-12, axis=1)
-    quantile = ranked[np.arange(len(ranked)), at]
-    inside = np.arange(n)[None, :] < at[:, None]
-    below = np.where(inside, weights[order] * ranked, 0.0).sum(axis=1)
-    before = np.where(inside, weights[order], 0.0).sum(axis=1)
-    # The quantile's own day counts with what is missing to the whole tail.
-    return Forecasts(-quantile, -(below + (case.tail - before) * quantile) / case.tail)
+    placed = weights[order]
+    return [_weighted(ranked, placed, tail) for tail in case.tails]
 
 
-def _gaussian(case: _Case) -> Forecasts:
-    return _normal(case.windows.mean(axis=1), case.windows.std(axis=1), case.tail)
+def _weighted(ranked: Floats, weights: Floats, tail: float) -> Forecasts:
+    """Return what ``empirical.weighted_tail`` gives for every row."""
+    rows = np.arange(len(ranked))
+    sums = np.cumsum(weights, axis=1)
+    reach = np.minimum((sums < tail - 1e-12).sum(axis=1), ranked.shape[1] - 1)
+    under = np.maximum(reach - 1, 0)
+    inside = np.arange(ranked.shape[1])[None, :] < reach[:, None]
+    before = np.where(reach > 0, sums[rows, under], 0.0)
+    step = np.maximum(sums[rows, reach] - sums[rows, under], 1e-300)
+    share = np.where(reach > 0, (tail - before) / step, 1.0)
+    low, high = ranked[rows, under], ranked[rows, reach]
+    at = low + np.clip(share, 0.0, 1.0) * (high - low)
+    mean = (np.where(inside, weights * ranked, 0.0).sum(axis=1) + (tail - before) * high) / tail
+    return Forecasts(-at, np.maximum(-mean, -at))
+
+
+def _gaussian(case: _Case) -> list[Forecasts]:
+    mean, sd = case.windows.mean(axis=1), case.windows.std(axis=1)
+    return [_normal(mean, sd, tail) for tail in case.tails]
 
 
 def _normal(mean: Floats, sd: Floats, tail: float) -> Forecasts:
@@ -120,69 +141,112 @@ def _normal(mean: Floats, sd: Floats, tail: float) -> Forecasts:
     return Forecasts(-(mean + z * sd), -mean + sd * NORMAL.pdf(z) / tail)
 
 
-def _cornish_fisher(case: _Case) -> Forecasts:
+def _cornish_fisher(case: _Case) -> list[Forecasts]:
     mean, sd = case.windows.mean(axis=1), case.windows.std(axis=1)
     gaps = (case.windows - mean[:, None]) / np.maximum(sd, 1e-300)[:, None]
-    skew, kurt = (gaps**3).mean(axis=1), (gaps**4).mean(axis=1) - 3.0
-    z = NORMAL.inv_cdf(case.tail)
+    shapes = (gaps**3).mean(axis=1), (gaps**4).mean(axis=1) - 3.0
+    return [_bent(mean, sd, *shapes, tail) for tail in case.tails]
+
+
+def _bent(mean: Floats, sd: Floats, skew: Floats, kurt: Floats, tail: float) -> Forecasts:
+    z = NORMAL.inv_cdf(tail)
     h = z + (z**2 - 1) * skew / 6 + (z**3 - 3 * z) * kurt / 24 - (2 * z**3 - 5 * z) * skew**2 / 36
     shape = 1 + h**3 * skew / 6 + (h**4 - 2 * h**2 - 1) * kurt / 24
     shape += (h**6 - 9 * h**4 + 9 * h**2 + 3) * skew**2 / 72
-    density = np.exp(-0.5 * h**2) / np.sqrt(2 * np.pi)
-    return Forecasts(-(mean + h * sd), -mean + sd * np.maximum(density / case.tail * shape, -h))
+    density = np.exp(-0.5 * h**2) / math.sqrt(2.0 * math.pi)
+    return Forecasts(-(mean + h * sd), -mean + sd * np.maximum(density / tail * shape, -h))
 
 
-def _student_t(case: _Case) -> Forecasts:
-    """Student t by moments: degrees of freedom from the kurtosis, never below 4.1."""
-    from scipy import special
-
-    mean, sd = case.windows.mean(axis=1), case.windows.std(axis=1)
-    gaps = (case.windows - mean[:, None]) / np.maximum(sd, 1e-300)[:, None]
-    kurt = np.maximum((gaps**4).mean(axis=1) - 3.0, 0.06)
-    nu = 4.0 + 6.0 / kurt
-    q = special.stdtrit(nu, case.tail)
-    scale = special.gammaln((nu + 1) / 2) - special.gammaln(nu / 2)
-    density = np.exp(scale) / np.sqrt(nu * np.pi) * (1 + q**2 / nu) ** (-(nu + 1) / 2)
-    unit = sd * np.sqrt((nu - 2) / nu)
-    return Forecasts(
-        -(mean + unit * q), -mean + unit * density / case.tail * (nu + q**2) / (nu - 1)
-    )
+def _variances(windows: Floats) -> Floats:
+    """Return ``(days, window + 1)`` EWMA variances along every window; the last is told."""
+    squares = windows**2
+    found = np.empty((len(squares), squares.shape[1] + 1))
+    found[:, 0] = squares.mean(axis=1)
+    for t in range(squares.shape[1]):
+        found[:, t + 1] = HOUSE.decay * found[:, t] + (1.0 - HOUSE.decay) * squares[:, t]
+    return np.maximum(found, 1e-300)
 
 
-def _volatility(case: _Case) -> Floats:
-    """Return the volatility told for every day and the one after the last (RiskMetrics).
-
-    It starts from the first window's mean square; days of that window are never forecast.
-    """
-    squares = case.returns**2
-    found = np.empty(len(squares) + 1)
-    found[0] = squares[: case.window].mean()
-    for t, square in enumerate(squares):
-        found[t + 1] = DECAY * found[t] + (1.0 - DECAY) * square
-    return np.sqrt(np.maximum(found, 1e-300))
+def _ewma(case: _Case) -> list[Forecasts]:
+    sd = np.sqrt(_variances(case.windows)[:, -1])
+    return [_normal(np.zeros(len(sd)), sd, tail) for tail in case.tails]
 
 
-def _ewma(case: _Case) -> Forecasts:
-    sd = _volatility(case)[case.window : -1]
-    return _normal(np.zeros(len(sd)), sd, case.tail)
+def _fhs(case: _Case) -> list[Forecasts]:
+    sd = np.sqrt(_variances(case.windows))
+    ranked = np.sort(case.windows / sd[:, :-1] * sd[:, -1:], axis=1)
+    return [_empirical(ranked, tail) for tail in case.tails]
 
 
-def _filtered(case: _Case) -> Forecasts:
-    """Historical simulation of returns in units of the day's EWMA volatility (Hull and White)."""
-    sd = _volatility(case)
-    units = case.returns / sd[:-1]
-    windows = np.lib.stride_tricks.sliding_window_view(units, case.window)[:-1]
-    told, now = _empirical(windows, case.tail), sd[case.window : -1]
-    return Forecasts(told.var * now, told.es * now)
+def _blocks(case: _Case) -> Iterator[range]:
+    for start in range(0, case.days, REFIT):
+        yield range(start, min(start + REFIT, case.days))
 
 
-Model = Callable[[_Case], Forecasts]
+def _garch_with(tail_at: Callable[..., tuple[float, float]]) -> Model:
+    def forecasts(case: _Case) -> list[Forecasts]:
+        found = np.empty((len(case.tails), 2, case.days))
+        for block in _blocks(case):
+            law = fit_garch(case.windows[block[0]])
+            for day in block:
+                window = case.windows[day]
+                variances = garch_variances(window, law)
+                for i, tail in enumerate(case.tails):
+                    found[i, :, day] = tail_at(window, variances, law.mean, tail)
+        return [Forecasts(var, es) for var, es in found]
+
+    return forecasts
+
+
+def _garch_normal(
+    window: Floats, variances: Floats, mean: float, tail: float
+) -> tuple[float, float]:
+    del window
+    return gaussian_tail(mean, math.sqrt(float(variances[-1])), tail)
+
+
+def _garch_filtered(
+    window: Floats, variances: Floats, mean: float, tail: float
+) -> tuple[float, float]:
+    return sample_tail(filtered_sample(window, variances, mean), tail)
+
+
+def _student(case: _Case) -> list[Forecasts]:
+    def told(window: Floats) -> list[tuple[float, float]]:
+        law = fit_student(window)
+        return [student_tail(law.location, law.scale, law.degrees, tail) for tail in case.tails]
+
+    return _kept(case, told)
+
+
+def _evt(case: _Case) -> list[Forecasts]:
+    def told(window: Floats) -> list[tuple[float, float]]:
+        found = [measures.tail_by(window, "evt", Terms(level=1.0 - tail)) for tail in case.tails]
+        return [(tail.var, tail.es) for tail in found]
+
+    return _kept(case, told)
+
+
+def _kept(case: _Case, told: Callable[[Floats], list[tuple[float, float]]]) -> list[Forecasts]:
+    """Return the forecasts of a law that is fitted to the window every ``REFIT`` days."""
+    found = np.empty((len(case.tails), 2, case.days))
+    for block in _blocks(case):
+        figures = np.array(told(np.ascontiguousarray(case.windows[block[0]])))
+        found[:, :, block[0] : block[-1] + 1] = figures[:, :, None]
+    return [Forecasts(var, es) for var, es in found]
+
+
+Model = Callable[[_Case], list[Forecasts]]
+# Monte Carlo is not among them: of a book's own returns alone it is the Student t.
 MODELS: dict[str, Model] = {
     "historical": _historical,
     "age_weighted": _age_weighted,
     "gaussian": _gaussian,
-    "student_t": _student_t,
+    "student": _student,
     "cornish_fisher": _cornish_fisher,
     "ewma": _ewma,
-    "filtered": _filtered,
+    "fhs": _fhs,
+    "garch": _garch_with(_garch_normal),
+    "fhs_garch": _garch_with(_garch_filtered),
+    "evt": _evt,
 }

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,7 +22,6 @@ from numpy.typing import ArrayLike
 from apps.core.errors import Invalid
 from apps.risk.kernel.exceptions import Verdict, paired
 from apps.risk.kernel.samples import Floats, tail_of
-from apps.risk.kernel.value_at_risk import NORMAL
 
 DRAWS = 20_000
 SEED = 20_140_912
@@ -30,6 +30,7 @@ SHAPES = (2.2, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 30.0, math.inf)
 # The regression needs at least this many days in the tail.
 MIN_TAIL = 3
 GRID = 4000
+NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,4 +194,5 @@ def _losses(ranks: Floats, shape: float, tail: float) -> Floats:
     points = np.linspace(low, high, GRID)
     chances = np.minimum(np.exp(points), 1.0 - 1e-12)
     values = special.ndtri(chances) if math.isinf(shape) else special.stdtrit(shape, chances)
-    return -np.interp(np.log(ranks), points, values) / _tail_moments(shape, tail)[1]
+    found = np.interp(np.log(ranks), points, values) / _tail_moments(shape, tail)[1]
+    return np.asarray(-found, dtype=np.float64)

@@ -87,14 +87,14 @@ def test_size_and_power(shape, level):
     assert spoke[2, 0] > 0.95, "Z1 catches an ES alone a quarter too small"
 
 
-@pytest.mark.parametrize("model", ["historical", "gaussian", "cornish_fisher"])
+@pytest.mark.parametrize("model", sorted(MODELS))
 def test_forecasts_are_the_measures_of_the_days_before(model):
-    sample = np.random.default_rng(3).standard_t(4, 400) / 100
-    for level in (0.95, 0.99):
-        made = forecast(sample, level, model, window=120)
-        assert len(made.var) == 280
-        for at in (0, 77, 279):
-            window = sample[at : at + 120]
+    sample = np.random.default_rng(3).standard_t(4, 242) / 100
+    for level, made in forecast(sample, (0.95, 0.99), model, window=200).items():
+        assert len(made.var) == 42
+        # Fitted ones are fitted on every twentieth day.
+        for at in (0, 20, 40):
+            window = sample[at : at + 200]
             assert made.var[at] == pytest.approx(value_at_risk(window, level, model), abs=1e-12)
             assert made.es[at] == pytest.approx(
                 expected_shortfall(window, level, model), abs=1e-12
@@ -103,22 +103,14 @@ def test_forecasts_are_the_measures_of_the_days_before(model):
 
 @pytest.mark.parametrize("model", sorted(MODELS))
 def test_no_forecast_sees_its_own_day_or_a_later_one(model):
-    sample = np.random.default_rng(4).standard_normal(300) / 100
+    sample = np.random.default_rng(4).standard_normal(260) / 100
     changed = sample.copy()
-    changed[200:] *= 7.0
-    before, after = (forecast(s, 0.95, model, window=100) for s in (sample, changed))
-    assert np.array_equal(before.var[:101], after.var[:101])
-    assert np.array_equal(before.es[:101], after.es[:101])
-    assert not np.array_equal(before.var[101:], after.var[101:])
+    changed[225:] *= 7.0
+    before, after = (forecast(s, [0.95], model, window=200)[0.95] for s in (sample, changed))
+    assert np.array_equal(before.var[:26], after.var[:26])
+    assert np.array_equal(before.es[:26], after.es[:26])
+    assert not np.array_equal(before.var[26:], after.var[26:])
     assert np.all(before.es >= before.var - 1e-12)
-
-
-@pytest.mark.parametrize("model", sorted(MODELS))
-def test_every_model_is_near_the_truth_on_normal_days(model):
-    sample = np.random.default_rng(5).standard_normal(3000)
-    made = forecast(sample, 0.95, model, window=1000)
-    assert made.var.mean() == pytest.approx(told(math.inf, 0.95)[0], abs=0.12)
-    assert made.es.mean() == pytest.approx(told(math.inf, 0.95)[1], abs=0.15)
 
 
 def garch(rng, days):
@@ -130,13 +122,31 @@ def garch(rng, days):
 
 
 def test_clustered_days_demote_the_plain_models_and_keep_the_filtered_one():
-    found = grade_models(garch(np.random.default_rng(21), 1250))["models"]
+    found = grade_models(garch(np.random.default_rng(21), 1250), models=("gaussian", "fhs"))[
+        "models"
+    ]
     assert found["gaussian"]["colour"] == "red"
-    assert found["filtered"]["colour"] == "green"
+    assert found["fhs"]["colour"] == "green"
     name, why = choose(found, "gaussian")
     assert found[name]["colour"] == "green"
     assert "gaussian is red" in why
-    assert choose(found, "filtered") == ("filtered", "")
+    assert choose(found, "fhs") == ("fhs", "")
+
+
+def test_a_model_that_could_not_be_graded_is_replaced():
+    """120 days are too few for the extreme value method: said, not guessed."""
+    sample = np.random.default_rng(22).standard_normal(130)
+    found = grade_models(sample, models=("historical", "evt"))["models"]
+    assert (found["evt"]["colour"], found["evt"]["score"]) == ("ungraded", None)
+    assert "threshold" in found["evt"]["why_not"]
+    assert choose(found, "evt")[0] == "historical"
+    assert choose({"evt": found["evt"]}, "evt") == ("evt", "")
+    red = {"a": {"colour": "red", "score": 2.0}, "b": {"colour": "red", "score": 1.0}}
+    assert choose(red, "a") == (
+        "b",
+        "a is red; b is red and has the best score of its colour; every model is red",
+    )
+    assert choose(red, "b")[0] == "b"
 
 
 def test_too_cautious_is_yellow_at_most():
