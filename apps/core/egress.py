@@ -53,7 +53,7 @@ _stopped: ContextVar[list[str] | None] = ContextVar("stopped", default=None)
 
 @contextlib.contextmanager
 def public_only() -> Iterator[list[str]]:
-    """Stop every connection of this thread that goes elsewhere; gives the list of those stopped."""
+    """Stop every connection of this thread that goes elsewhere; give the list of those."""
     _listen()
     stopped: list[str] = []
     token = _stopped.set(stopped)

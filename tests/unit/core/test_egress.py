@@ -12,7 +12,7 @@ from apps.core.errors import Invalid, Unavailable
 
 PRIVATE = (
     "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
-    "0.0.0.0", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fc00::1", "ff02::1",
+    "0.0.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fc00::1", "ff02::1",
     "::ffff:127.0.0.1", "::ffff:169.254.169.254", "2002:7f00:1::", "64:ff9b::7f00:1", "no address",
 )  # fmt: skip
 PUBLIC = ("93.184.216.34", "1.1.1.1", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101")
@@ -106,7 +106,7 @@ def test_a_name_that_means_another_machine_by_then_is_stopped(settings, monkeypa
 def test_one_private_address_among_public_ones_is_enough(settings, monkeypatch):
     settings.NOTICES_TO_PRIVATE_HOSTS = False
     found = addresses("93.184.216.34", "10.0.0.1")
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     with pytest.raises(Invalid, match="private network"):
         notices.check_address("json://both.example/hook")
 
