@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 import numpy as np
 from django.db import connection
@@ -15,6 +16,8 @@ Floats = NDArray[np.float64]
 # One key for the whole lab: every intent takes it shared, a halt takes it alone. The queue for it
 # is fair, so a halt waits only for the intents already under way.
 FENCE_KEY = 0x51_75_61_6E_74_01
+# The capital of an approval: who would use some of it holds this, with the approval's number.
+CAPITAL_KEY = 0x51_75_61_6E
 ACCOUNT_TOTAL = 0
 ADD_POINTS = """
 INSERT INTO trading_equity (account_id, deployment_id, epoch, ts, equity, cash, gross, net)
@@ -95,6 +98,18 @@ def close_fence() -> None:
     """Hold the fence alone until the transaction ends; waits for the intents under way."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [FENCE_KEY])
+
+
+def hold_capital(approvals: Iterable[UUID]) -> None:
+    """Hold the capital of some approvals alone until the transaction ends.
+
+    Whoever deploys or orders under one waits for the others; in one order, so that none waits in
+    a circle. Two approvals may share a key by chance, which costs a wait and nothing else.
+    """
+    keys = {int.from_bytes(one.bytes[:4], "big", signed=True) for one in approvals}
+    with connection.cursor() as cursor:
+        for key in sorted(keys):
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [CAPITAL_KEY, key])
 
 
 def add_points(points: Sequence[EquityPoint]) -> None:

@@ -12,8 +12,10 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 
 from apps.approvals.kernel import quorum
+from apps.approvals.kernel import terms as agreed
 from apps.approvals.kernel.states import STATUSES
 from apps.approvals.models import Decision, Proposal
+from apps.approvals.selectors.signing import digest_of
 from apps.core.actors import Actor
 from apps.core.errors import Invalid, NotFound
 
@@ -187,7 +189,7 @@ def list_approvals(
     rows = _in_force(team_id, now).filter(kind=kind, subject=subject, subject_digest=digest)
     if target_stage:
         rows = rows.filter(target_stage=target_stage)
-    return [approval_view(row) for row in rows.order_by("-decided_at")]
+    return [approval_view(row) for row in rows.order_by("-decided_at") if is_as_signed(row)]
 
 
 def get_approval(
@@ -195,12 +197,26 @@ def get_approval(
 ) -> ApprovalView | None:
     """Return an approval in force by its proposal; None once it lapsed, or never was."""
     found = _in_force(team_id, now).filter(pk=proposal_id).first()
-    return None if found is None else approval_view(found)
+    return approval_view(found) if found is not None and is_as_signed(found) else None
+
+
+def is_as_signed(proposal: Proposal) -> bool:
+    """Tell whether a proposal still says what its deciders signed, by its digest.
+
+    The database refuses such a change, but not to who owns it: an approval whose terms, subject or
+    date were rewritten there is none.
+    """
+    signed = {row.seen_digest for row in proposal.decisions.all()}
+    return (
+        signed <= {proposal.digest}
+        and digest_of(proposal) == proposal.digest
+        and proposal.valid_until == agreed.valid_until(proposal.terms)
+    )
 
 
 def _in_force(team_id: int | None, now: datetime | None) -> QuerySet[Proposal]:
     """Approvals that have not lapsed, of one team or all; with ``now`` not over either."""
-    rows = Proposal.objects.filter(status="approved", lapse=None)
+    rows = Proposal.objects.filter(status="approved", lapse=None).prefetch_related("decisions")
     if team_id is not None:
         rows = rows.filter(team_id=team_id)
     if now is not None:

@@ -15,6 +15,7 @@ from apps.trading.selectors.deployable import (
     approval_of,
     caps_of,
     check_approved,
+    held_elsewhere,
     list_deployable,
 )
 from apps.trading.selectors.halts import (
@@ -66,6 +67,7 @@ __all__ = [
     "get_order",
     "halt_json",
     "halted_among",
+    "held_elsewhere",
     "holdings_of",
     "list_accounts",
     "list_deployable",

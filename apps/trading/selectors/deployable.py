@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from apps.approvals import selectors as approvals
 from apps.approvals.kernel import terms as agreed
 from apps.approvals.kernel.states import RETIRED
 from apps.approvals.selectors import ApprovalView
+from apps.risk.kernel.limits import SELL
 from apps.strategies import selectors as strategies
 from apps.strategies.selectors import VersionView
 from apps.trading.errors import Changed, NotApproved
-from apps.trading.models import Account, Deployment
+from apps.trading.models import Account, Deployment, Order, Position
+from apps.trading.selectors.accounts import OPEN
 from apps.trading.selectors.agreed import changed_terms
 
 PROMOTION = "promotion"
@@ -131,6 +134,34 @@ def caps_of(rows: Sequence[Deployment]) -> dict[int, float]:
         cap = approval.terms.get("capital_usd") if approval else None
         if cap is not None:
             found[row.pk] = float(cap)
+    return found
+
+
+def held_elsewhere(account_id: int, approval_ids: Collection[UUID]) -> dict[UUID, float]:
+    """Return what other accounts hold, and may come to hold by orders under way, by approval.
+
+    The caller holds the approvals' capital (``store.hold_capital``), so nothing comes in between.
+    """
+    rows = Deployment.objects.filter(approval_id__in=approval_ids, status__in=OPEN)
+    others = dict(rows.exclude(account_id=account_id).values_list("id", "approval_id"))
+    held: dict[tuple[int, str], float] = {}
+    prices: dict[tuple[int, str], float] = {}
+    ways: dict[tuple[int, str], list[float]] = {}
+    for one in Position.objects.filter(deployment_id__in=others):
+        key = (one.deployment_id or 0, one.symbol)
+        held[key], prices[key] = float(one.quantity), float(one.last_price)
+    for order in Order.objects.filter(deployment_id__in=others, finished_at=None):
+        if order.terms.get("reduce_only"):
+            continue
+        key = (order.deployment_id or 0, order.symbol)
+        prices[key] = max(prices.get(key, 0.0), float(order.reference_price))
+        left = float(order.quantity - order.filled_quantity)
+        ways.setdefault(key, [0.0, 0.0])[order.side == SELL] += left
+    found = dict.fromkeys(approval_ids, 0.0)
+    for key, price in prices.items():
+        now, (bought, sold) = held.get(key, 0.0), ways.get(key, [0.0, 0.0])
+        most = max(abs(now), abs(now + bought), abs(now - sold))
+        found[others[key[0]]] += most * price
     return found
 
 

@@ -80,6 +80,7 @@ def deploy(
             store.pass_fence()
             account = Account.objects.select_for_update().get(pk=account_id)
             _check_room(account, allocation, feed)
+            store.hold_capital([found.approval.proposal_id])
             check_cap(found.approval, account, allocation)
             row = Deployment.objects.create(
                 **_content(account, feed, chosen, allocation),
@@ -120,6 +121,8 @@ def _check_approved(
 
 def check_cap(approval: ApprovalView, account: Account, allocation: Decimal) -> None:
     """Refuse to give a version more than its approval allows, over all its deployments.
+
+    The caller holds the approval's capital (``store.hold_capital``).
 
     Raises ``Conflict``: ``approval.capital_cap``, or ``approval.currency`` when the account's
     money is not worth a dollar a piece.

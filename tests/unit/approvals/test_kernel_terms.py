@@ -59,3 +59,11 @@ def test_values_are_compared_part_by_part():
     assert changes_of(14, 7) == [{"name": "value", "before": 14, "after": 7}]
     assert changes_of({"a": [1, 2]}, {"a": [1]}) == [{"name": "a.1", "before": 2, "after": None}]
     assert changes_of({"a": 1}, {"a": 1}) == []
+
+
+def test_a_limit_that_came_later_and_is_off_changes_nothing():
+    limits = {"max_positions": 5, "max_leverage": None}
+    now = {"limits": {"max_positions": 5, "came_later": None}}
+    assert terms.changed({"limits": limits}, now) == []
+    now["limits"]["came_later"] = 2.0
+    assert terms.changed({"limits": limits}, now) == ["limits"]
