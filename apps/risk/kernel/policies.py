@@ -57,7 +57,7 @@ class Limits:
     protect_stop
         Distance of a protective stop as a share of the price, where volatility is not known.
     protect_multiple
-        Distance of a protective stop in standard deviations of the bars it is to outlast.
+        Distance of a protective stop in standard deviations of one bar.
     protect_max
         Largest distance of a protective stop.
     restricted

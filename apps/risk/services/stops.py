@@ -63,9 +63,11 @@ def watch(
         row.marks = {**kept, MARKS: dict(marks)} if marks is not None else kept
         if event == stops.TRIPPED:
             row.trips, row.tripped_at = row.trips + 1, now
-        _save(row, after, now)
         if event:
+            _save(row, after, now)
             _tell(actor, row, event, now)
+        else:
+            _mark(row, after, now)
     return after.state
 
 
@@ -86,11 +88,21 @@ def _figures(seen: stops.Watch) -> dict[str, Any]:
     }
 
 
+def _mark(row: Stop, seen: stops.Watch, now: datetime) -> None:
+    """Keep figures that follow from what is recorded elsewhere: no event of their own."""
+    _set(row, seen, now)
+    row.save()
+
+
 def _save(row: Stop, seen: stops.Watch, now: datetime) -> None:
+    _set(row, seen, now)
+    row.save()
+
+
+def _set(row: Stop, seen: stops.Watch, now: datetime) -> None:
     for name, value in _figures(seen).items():
         setattr(row, name, value)
     row.updated_at = now
-    row.save()
 
 
 def _tell(actor: Actor, row: Stop, event: str, now: datetime, **more: Any) -> None:
