@@ -104,3 +104,66 @@ class Stop(TeamOwned):
 
     def __str__(self) -> str:
         return f"{self.scope} {self.state}"
+
+
+class GradeRun(TeamOwned):
+    """How the risk models did on one book or run, up to its last return.
+
+    ``digest`` is of the returns that were graded: the same ones are graded once. ``series``, the
+    figures told day by day, is kept by the newest of a subject alone.
+    """
+
+    subject = models.CharField(max_length=120)
+    title = models.CharField(max_length=200)
+    digest = models.CharField(max_length=64)
+    until = models.DateTimeField()
+    days = models.PositiveIntegerField()
+    window = models.PositiveIntegerField()
+    colour = models.CharField(max_length=10)
+    in_force = models.CharField(max_length=40)
+    before = models.CharField(max_length=40)
+    reason = models.CharField(max_length=500, blank=True, default="")
+    body = models.JSONField()
+    series = models.JSONField(default=dict)
+    created_by = models.CharField(max_length=80)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("team", "subject", "digest"), name="returns_are_graded_once"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("team", "-created_at", "-id"), name="grade_team_recent"),
+            models.Index(fields=("team", "subject", "-id"), name="grade_team_subject"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.colour}"
+
+
+class Scenario(TeamOwned):
+    """A table of shocks as people thought of it; a change adds a version."""
+
+    name = models.CharField(max_length=80)
+    version = models.PositiveIntegerField()
+    title = models.CharField(max_length=160)
+    note = models.CharField(max_length=500, blank=True, default="")
+    shocks = models.JSONField()
+    is_archived = models.BooleanField(default=False)
+    created_by = models.CharField(max_length=80)
+    created_by_label = models.CharField(max_length=160, blank=True, default="")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("team", "name", "version"), name="one_scenario_per_version"
+            ),
+            models.CheckConstraint(condition=Q(version__gte=1), name="scenario_version_counts"),
+        )
+        indexes = (models.Index(fields=("team", "name", "-version"), name="scenario_team_name"),)
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
