@@ -101,6 +101,11 @@ DECISION_EFFECTS: dict[str, dict[str, object]] = {
     "stops": {"CLASS": "apps.risk.receivers.StopEnd"},
     "order": {"CLASS": "apps.trading.receivers.Trade"},
 }
+# Books that risk grades every night and stresses, by the kind of their subject.
+RISK_BOOKS: dict[str, dict[str, object]] = {
+    "account": {"CLASS": "apps.trading.selectors.books.AccountBooks"},
+    "backtest": {"CLASS": "apps.backtests.selectors.books.RunBooks"},
+}
 STRATEGY_LIBRARY: dict[str, dict[str, object]] = {
     "buy_and_hold": {"CLASS": "apps.strategies.library.buy_and_hold.BuyAndHold"},
     "sma_crossover": {"CLASS": "apps.strategies.library.sma_crossover.SmaCrossover"},

@@ -142,13 +142,13 @@ def shape_of(var: ArrayLike, es: ArrayLike, level: float) -> float:
     if not usable.any():
         return math.inf
     ratio = float(np.median(shortfalls[usable] / quantiles[usable]))
-    told = [_tail_moments(shape, tail_of(level)) for shape in SHAPES]
+    told = [tail_moments(shape, tail_of(level)) for shape in SHAPES]
     gaps = [abs(math.log(es_ / -q) - math.log(max(ratio, 1e-9))) for q, es_ in told]
     return SHAPES[int(np.argmin(gaps))]
 
 
 @lru_cache(maxsize=256)
-def _tail_moments(shape: float, tail: float) -> tuple[float, float]:
+def tail_moments(shape: float, tail: float) -> tuple[float, float]:
     """Return the quantile (negative) and the shortfall (positive) of a standard t or normal."""
     if math.isinf(shape):
         z = NORMAL.inv_cdf(tail)
@@ -194,5 +194,5 @@ def _losses(ranks: Floats, shape: float, tail: float) -> Floats:
     points = np.linspace(low, high, GRID)
     chances = np.minimum(np.exp(points), 1.0 - 1e-12)
     values = special.ndtri(chances) if math.isinf(shape) else special.stdtrit(shape, chances)
-    found = np.interp(np.log(ranks), points, values) / _tail_moments(shape, tail)[1]
+    found = np.interp(np.log(ranks), points, values) / tail_moments(shape, tail)[1]
     return np.asarray(-found, dtype=np.float64)

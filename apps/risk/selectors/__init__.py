@@ -1,6 +1,21 @@
 """Reads of risk: limits in force, reports, breaches."""
 
+from apps.risk.selectors.books import (
+    History,
+    Holding,
+    get_history,
+    get_holding,
+    list_subjects,
+)
 from apps.risk.selectors.breaches import list_breaches
+from apps.risk.selectors.grades import (
+    get_grade,
+    grade_as_dict,
+    grade_rows,
+    list_grades,
+    model_in_force,
+    newest_grades,
+)
 from apps.risk.selectors.limits import (
     LimitsView,
     check_subject,
@@ -26,26 +41,51 @@ from apps.risk.selectors.stops import (
     stop_json,
     watch_of,
 )
+from apps.risk.selectors.stress import (
+    factors_of,
+    get_scenario,
+    list_scenarios,
+    scenario_versions,
+    stress_book,
+    try_shocks,
+)
 
 __all__ = [
+    "History",
+    "Holding",
     "LimitsView",
     "blocking_among",
     "check_subject",
+    "factors_of",
     "find_marks",
+    "get_grade",
+    "get_history",
+    "get_holding",
     "get_limits",
     "get_report",
+    "get_scenario",
     "get_stop",
+    "grade_as_dict",
+    "grade_rows",
     "hold_blocking",
     "limits_as_dict",
     "list_blocking",
     "list_books",
     "list_breaches",
+    "list_grades",
     "list_limit_versions",
     "list_reports",
+    "list_scenarios",
     "list_stops",
+    "list_subjects",
+    "model_in_force",
+    "newest_grades",
     "report_as_dict",
+    "scenario_versions",
     "shown_books",
     "stop_json",
     "strategy_limits",
+    "stress_book",
+    "try_shocks",
     "watch_of",
 ]

@@ -1,6 +1,7 @@
 """Writes of risk: limits, reports, breaches."""
 
 from apps.risk.services.breaches import note_breaches
+from apps.risk.services.grading import ask_for_grades, grade_book, run_grading, start_nightly
 from apps.risk.services.limits import (
     LIMITS,
     MIN_REASON,
@@ -15,6 +16,7 @@ from apps.risk.services.reports import (
     keep_live_report,
     measure_columns,
 )
+from apps.risk.services.scenarios import archive_scenario, save_scenario
 from apps.risk.services.stops import end_cool_downs, propose_stop_resume, resume_stop, watch
 
 __all__ = [
@@ -22,15 +24,21 @@ __all__ = [
     "MAX_COLUMNS",
     "MIN_REASON",
     "Change",
+    "archive_scenario",
+    "ask_for_grades",
     "change_limits",
     "create_report",
     "end_cool_downs",
+    "grade_book",
     "keep_live_report",
     "measure_columns",
     "note_breaches",
     "propose_stop_resume",
     "resume_stop",
+    "run_grading",
+    "save_scenario",
     "set_agreed",
     "set_limits",
+    "start_nightly",
     "watch",
 ]

@@ -1,0 +1,97 @@
+"""Reads of grades: how the models did, which is in force, what a test could have seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+
+from apps.core.errors import NotFound
+from apps.risk.kernel.grades import WORDS
+from apps.risk.kernel.grades_power import power_for
+from apps.risk.models import GradeRun
+
+FIRST = "historical"
+
+
+def list_grades(*, team_id: int, subject: str = "") -> QuerySet[GradeRun]:
+    """Return every grading, newest first, of one book if named."""
+    rows = GradeRun.objects.filter(team_id=team_id)
+    return (rows.filter(subject=subject) if subject else rows).order_by("-created_at", "-id")
+
+
+def newest_grades(*, team_id: int) -> list[GradeRun]:
+    """Return the newest grading of every book, by title, without its series."""
+    rows = GradeRun.objects.filter(team_id=team_id).order_by("subject", "-id").distinct("subject")
+    return sorted(rows.defer("series"), key=lambda row: (row.title, row.pk))
+
+
+def get_grade(grade_id: int, team_id: int) -> GradeRun:
+    """Return a grading of the team. Raises ``NotFound``, also for another team's."""
+    row = GradeRun.objects.filter(pk=grade_id, team_id=team_id).first()
+    if row is None:
+        message = f"There is no grade {grade_id}; see GET /api/v1/risk/grades."
+        raise NotFound(message, code="risk.grade")
+    return row
+
+
+def model_in_force(*, team_id: int, subject: str) -> str:
+    """Return the model whose figures count for a book: the first one until it was graded."""
+    rows = GradeRun.objects.filter(team_id=team_id, subject=subject)
+    name = rows.order_by("-id").values_list("in_force", flat=True).first()
+    return name or FIRST
+
+
+def grade_as_dict(row: GradeRun) -> dict[str, Any]:
+    """Return a grading as clients see it, with the power of each test."""
+    return {
+        "id": row.pk,
+        "subject": row.subject,
+        "title": row.title,
+        "until": row.until,
+        "days": row.days,
+        "window": row.window,
+        "colour": row.colour,
+        "in_force": row.in_force,
+        "before": row.before,
+        "reason": row.reason,
+        "created_at": row.created_at,
+        "models": row.body["models"],
+        "power": power_for(row.days),
+    }
+
+
+def grade_rows(row: GradeRun) -> list[dict[str, Any]]:
+    """Return what the page shows: a row for every model and level, the best colour first."""
+    order = {"green": 0, "yellow": 1, "red": 2, "ungraded": 3}
+    models = sorted(
+        row.body["models"].items(),
+        key=lambda item: (order[item[1]["colour"]], item[1]["score"] or 0.0),
+    )
+    power = power_for(row.days)
+    return [
+        {
+            "model": name,
+            "colour": found["colour"],
+            "score": found["score"],
+            "why_not": found["why_not"],
+            "in_force": name == row.in_force,
+            "levels": [_level(level, power) for level in found["levels"]],
+        }
+        for name, found in models
+    ]
+
+
+def _level(level: dict[str, Any], power: dict[str, Any]) -> dict[str, Any]:
+    told = power.get(f"{level['level']:g}", {})
+    tests = [
+        {
+            "name": name,
+            "words": WORDS[name],
+            "p_value": test["p_value"],
+            "statistic": test["statistic"],
+            "power": told.get(name, {}),
+        }
+        for name, test in level["tests"].items()
+    ]
+    return {**level, "cells": tests}
