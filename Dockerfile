@@ -28,4 +28,5 @@ RUN QUANTSITE_ENV=prod SECRET_KEY=only-to-collect-static-files SEAL_KEY= \
     python manage.py collectstatic --noinput -v 0 -i widgetbundle.js
 EXPOSE 8000
 CMD ["python", "-m", "uvicorn", "quantsite.asgi:application", "--host=0.0.0.0", "--port=8000", \
-     "--lifespan=off", "--no-access-log", "--log-config=deploy/uvicorn_logging.json"]
+     "--http=apps.core.connections:BoundedProtocol", "--lifespan=off", "--no-access-log", \
+     "--log-config=deploy/uvicorn_logging.json"]

@@ -7,6 +7,7 @@ from apps.approvals.api import router as approvals_router
 from apps.assistant.api import router as assistant_router
 from apps.audit.api import router as audit_router
 from apps.backtests.api import router as backtests_router
+from apps.core.reading import StrictParser
 from apps.core.rest import Renderer, RestAPI
 from apps.dashboard.api import router as dashboard_router
 from apps.forecasts.api import router as forecasts_router
@@ -23,6 +24,7 @@ api = RestAPI(
     urls_namespace="api",
     auth=[TokenAuth(), SessionAuth()],
     renderer=Renderer(),
+    parser=StrictParser(),
 )
 for router in (
     accounts_router,

@@ -8,14 +8,16 @@ from typing import Any
 
 from ninja import Field, Schema
 
+from apps.core.reading import Day
+
 
 class SearchIn(Schema):
     """A search for hypotheses; what is left out takes the lab's default."""
 
     universe: str = Field(max_length=120)
     timeframe: str | None = None
-    start: date | None = None
-    end: date | None = None
+    start: Day | None = None
+    end: Day | None = None
     split: float | None = None
     objective: str | None = None
     share: float | None = None

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
 from ninja import Field, Schema
-from pydantic import AfterValidator
 
 from apps.audit import selectors
 from apps.audit.models import AuditEvent
+from apps.core.reading import Moment
 
 
 class EventFilter(Schema):
@@ -24,16 +24,8 @@ class EventFilter(Schema):
     action: str = ""
     actor: str = ""
     search: str = ""
-    since: datetime | None = None
-    before: datetime | None = None
-
-
-def in_utc(at: datetime) -> datetime:
-    """Return the time as aware; a bare day or time is UTC."""
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
-
-
-Moment = Annotated[datetime, AfterValidator(in_utc)]
+    since: Moment | None = None
+    before: Moment | None = None
 
 
 class PeriodFilter(Schema):

@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.utils.http import urlencode
 
-from apps.core import clock, idempotency, rates, rest
+from apps.core import clock, idempotency, rates, reading, rest
 from apps.core.errors import Denied, LabError, NotFound, TooMany, Unauthenticated
 
 log = structlog.get_logger(__name__)
@@ -47,6 +47,8 @@ class HeadersMiddleware:
         for name, value in HEADERS.items():
             response.setdefault(name, value)
         response.setdefault("Cache-Control", NOT_KEPT)
+        if getattr(request, "signed_out", False):
+            response["Clear-Site-Data"] = '"storage"'
         return response
 
 
@@ -73,6 +75,23 @@ class ProblemMiddleware:
             log.warning("page.database_away", error=repr(error))
             error = rest.database_away()
         return error_page(request, error) if isinstance(error, LabError) else None
+
+
+class TextMiddleware:
+    """Refuses what no text of the lab can hold, wherever it would have gone."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request."""
+        is_rest = request.path.startswith(API)
+        try:
+            reading.refuse_nul_anywhere(request, form=not is_rest)
+        except LabError as error:
+            answer = rest.problem_of if is_rest else error_page
+            return answer(request, error)
+        return self.get_response(request)
 
 
 class RestMiddleware:

@@ -171,8 +171,11 @@ def _of_http_error(request: HttpRequest, error: Exception) -> HttpResponse:
         found = getattr(request, "auth_error", None)
         return problem_of(request, found or Unauthenticated(message))
     answer = problem_of_status(request, status)
+    if isinstance(error.__cause__, LabError):  # raised where the body was read
+        return problem_of(request, error.__cause__)
     if status == HTTPStatus.BAD_REQUEST:
-        detail = f"{error}; send a JSON body as /api/v1/docs shows it."
+        why = f" ({error.__cause__})" if isinstance(error.__cause__, ValueError) else ""
+        detail = f"{error}{why}; send a JSON body as /api/v1/docs shows it."
         return problem(request, status=status, code="bad_request", detail=detail)
     return answer
 

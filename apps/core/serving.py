@@ -23,6 +23,7 @@ from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+BODY_SECONDS, BODY_RATE = 60.0, 20_000
 Scope = MutableMapping[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -40,13 +41,16 @@ class ThreadedHandler(ASGIHandler):
 
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
         """Read the request, answer it in a thread; refuse a body that is too large unread."""
-        gate = Gate(scope, receive, settings.BODY_MAX_BYTES)
+        gate = Gate(scope, receive, body_limit(scope))
         try:
             body = await self.read_body(gate.receive)
         except RequestAborted:
             return
         except TooLargeError:
-            await refuse_size(send, settings.BODY_MAX_BYTES)
+            await refuse(send, too_large(gate.limit))
+            return
+        except TooSlowError:
+            await refuse(send, TOO_SLOW)
             return
         loop = asyncio.get_running_loop()
         outbox = Outbox(loop, send)
@@ -67,45 +71,81 @@ class ThreadedHandler(ASGIHandler):
             body.close()
 
 
+def body_limit(scope: Scope) -> int:
+    """Return how many bytes a body may have: those of forms with files more than all others."""
+    kind = dict(scope.get("headers", [])).get(b"content-type", b"")
+    most: int = settings.BODY_MAX_BYTES
+    if kind.lower().startswith(b"multipart/form-data"):
+        return most
+    return min(most, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
+
 class TooLargeError(Exception):
     """A body has more bytes than are taken."""
 
 
+class TooSlowError(Exception):
+    """A body comes in drops, or not at all."""
+
+
 class Gate:
-    """Counts the bytes of a body as they come, and asks first how many were announced."""
+    """Counts the bytes of a body as they come, and asks first how many were announced.
+
+    Whoever sends nothing, or a few bytes now and then, keeps a connection and a file: a body has
+    ``BODY_SECONDS`` and a second more for each ``BODY_RATE`` bytes.
+    """
 
     def __init__(self, scope: Scope, receive: Any, limit: int) -> None:
         said = dict(scope.get("headers", [])).get(b"content-length", b"")
         self.left, self.next = limit, receive
         self.announced = int(said) if said.isdigit() else 0
         self.limit = limit
+        self.began = asyncio.get_running_loop().time()
 
     async def receive(self) -> Any:
-        """Return the next piece. Raises ``TooLargeError``."""
+        """Return the next piece. Raises ``TooLargeError`` and ``TooSlowError``."""
         if self.announced > self.limit:
             raise TooLargeError
-        message = await self.next()
+        until = self.began + BODY_SECONDS + (self.limit - self.left) / BODY_RATE
+        try:
+            async with asyncio.timeout_at(until):
+                message = await self.next()
+        except TimeoutError:
+            raise TooSlowError from None
         self.left -= len(message.get("body", b""))
         if self.left < 0:
             raise TooLargeError
         return message
 
 
-async def refuse_size(send: Send, limit: int) -> None:
-    """Answer 413 as a problem."""
-    facts = {
+def too_large(limit: int) -> dict[str, Any]:
+    """Return the problem of a body with too many bytes."""
+    return {
         "type": "urn:quantsite:problem:body.size",
         "title": "Content Too Large",
         "status": 413,
         "detail": f"The request has more than {limit:,} bytes; cut the file into smaller ones.",
         "code": "body.size",
     }
+
+
+TOO_SLOW = {
+    "type": "urn:quantsite:problem:body.slow",
+    "title": "Request Timeout",
+    "status": 408,
+    "detail": "The body of the request did not come in time; send it again, faster.",
+    "code": "body.slow",
+}
+
+
+async def refuse(send: Send, facts: dict[str, Any]) -> None:
+    """Answer with a problem and end the connection."""
     body = json.dumps(facts).encode()
     headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
     headers += [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
     headers.append((b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
     headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.start", "status": facts["status"], "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -95,6 +95,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "apps.accounts.backends.ActorMiddleware",
+    "apps.core.middleware.TextMiddleware",
     "apps.core.middleware.RestMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -150,6 +151,8 @@ MFA_ADAPTER = "apps.accounts.backends.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # people come by invitation, not by proving an address
 MFA_TOTP_ISSUER = "Quantsite"
 USERSESSIONS_TRACK_ACTIVITY = True
+# Whether nobody gets in with a password alone.
+SECOND_FACTOR_REQUIRED = env.flag("SECOND_FACTOR_REQUIRED", default=False)
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = LAB_HOME / "mail"
 EMAIL_TIMEOUT = 10

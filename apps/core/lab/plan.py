@@ -59,6 +59,7 @@ def web_command(python: str, port: int, *, host: str = "127.0.0.1") -> tuple[str
     return (
         *(python, "-m", "uvicorn", "quantsite.asgi:application"),
         *("--host", host, "--port", str(port), "--lifespan", "off"),
+        *("--http", "apps.core.connections:BoundedProtocol"),
         *("--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "2"),
         *("--log-config", "deploy/uvicorn_logging.json"),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from django.http import HttpRequest
@@ -10,6 +9,7 @@ from ninja import Query, Status
 
 from apps.core import clock, jobs
 from apps.core.doors import permission, signed_in
+from apps.core.reading import Day
 from apps.market import schemas, selectors, services
 from apps.market.api.router import router
 
@@ -23,7 +23,7 @@ def list_indices(request: HttpRequest) -> Any:
 
 @router.get("/indices/{name}/members", response=schemas.MembersOut)
 @permission("team.read")
-def list_members(request: HttpRequest, name: str, on: date, as_of: str | None = None) -> Any:
+def list_members(request: HttpRequest, name: str, on: Day, as_of: str | None = None) -> Any:
     """List who was in an index on a day, by what is known or was known at a time."""
     team_id = signed_in(request).team
     found = selectors.members_on(team_id=team_id, index=name, on=on, as_of=as_of)

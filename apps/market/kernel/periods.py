@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
+from typing import TypeVar
 
 import numpy as np
 
 from apps.core.errors import Invalid
 
-EARLIEST = -8_520_336_000_000_000  # the year 1700
-LATEST = 10_413_792_000_000_000  # the year 2300
+FIRST_YEAR, LAST_YEAR = 1700, 2300
+EARLIEST = -8_520_336_000_000_000  # the first of them
+LATEST = 10_413_792_000_000_000  # the last, which no longer belongs
 Moment = str | date | datetime | None
+Found = TypeVar("Found", date, datetime)
 
 
 def micros(moment: date | datetime) -> int:
@@ -32,15 +35,22 @@ def parse(text: Moment, field: str) -> date | datetime | None:
         return text
     try:
         if len(text) == len("2020-01-31"):
-            return date.fromisoformat(text)
-        found = datetime.fromisoformat(text)
+            return _in_range(date.fromisoformat(text))
+        found = _in_range(datetime.fromisoformat(text))
     except ValueError:
         message = (
             f"{field} is {text!r}; write a date such as 2020-01-31, or a time such as "
-            "2020-01-31T14:00Z."
+            f"2020-01-31T14:00Z, from {FIRST_YEAR} to {LAST_YEAR - 1}."
         )
         raise Invalid(message, code="dates.unreadable", details={"field": field}) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _in_range(found: Found) -> Found:
+    if not FIRST_YEAR <= found.year < LAST_YEAR:
+        message = f"{found} is not between the years {FIRST_YEAR} and {LAST_YEAR}."
+        raise ValueError(message)
+    return found
 
 
 def bounds(start: Moment, end: Moment) -> tuple[int, int]:

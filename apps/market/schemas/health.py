@@ -6,6 +6,8 @@ from datetime import datetime
 
 from ninja import Schema
 
+from apps.core.reading import Moment
+
 
 class FindingOut(Schema):
     """Something that looks wrong: opens of its first and last bar, how many, what was seen."""
@@ -68,7 +70,7 @@ class SeriesQuery(Schema):
 class AroundQuery(SeriesQuery):
     """Around which moment."""
 
-    at: datetime
+    at: Moment
 
 
 class FindingQuery(Schema):
@@ -82,7 +84,7 @@ class AcknowledgeIn(SeriesQuery):
     """Which finding is a real event, and why."""
 
     kind: str
-    at: datetime
+    at: Moment
     note: str
 
 

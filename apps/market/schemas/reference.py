@@ -6,6 +6,8 @@ from datetime import date, datetime
 
 from ninja import Field, Schema
 
+from apps.core.reading import Moment
+
 
 class IndexOut(Schema):
     """An index, the dataset that knows its members, and how many spells of membership it has."""
@@ -38,7 +40,7 @@ class RateQuery(Schema):
 
     base: str
     quote: str
-    at: datetime | None = None
+    at: Moment | None = None
     as_of: str | None = None
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ninja import Field, Schema
 
+from apps.core.reading import Moment
 from apps.core.rest import Paging
 from apps.market.schemas.health import SeriesQuery
 
@@ -15,7 +16,7 @@ class WithdrawBarsIn(SeriesQuery):
     """Which stored bars to take out, by their opens, and why."""
 
     symbol: str
-    at: list[datetime] = Field(min_length=1)
+    at: list[Moment] = Field(min_length=1)
     note: str
 
 
