@@ -13,6 +13,7 @@ from ninja import Field, Schema
 from apps.approvals import selectors
 from apps.approvals.models import Decision, Proposal
 from apps.core.actors import Actor
+from apps.core.reading import Moment
 
 ONE_LINE = 80
 
@@ -23,7 +24,7 @@ class ProposalIn(Schema):
     A promotion names the finished ``run`` of its version, whose figures the lab copies. ``stated``
     is what the proposer adds (``evidence`` is an older name of it): shown apart, read by no gate.
     Going live takes ``account`` and ``capital_usd``; the tier follows from the capital. The days
-    are at most those of the policy.
+    are at most those of the policy. ``study`` is a finished sweep of the same strategy.
     """
 
     kind: str = "promotion"
@@ -40,6 +41,8 @@ class ProposalIn(Schema):
     capital_usd: float | None = None
     valid_days: int | None = None
     review_days: int | None = None
+    open_days: int | None = None
+    study: str = ""
 
     def arguments(self) -> dict[str, Any]:
         """Return what the service takes."""
@@ -114,7 +117,7 @@ class DryRunIn(Schema):
     """Gates to hold past approvals against (those in force when left out), and since when."""
 
     gates: list[dict[str, Any]] | None = None
-    since: datetime | None = None
+    since: Moment | None = None
 
 
 class DryRunRow(Schema):

@@ -163,11 +163,22 @@ class BacktestQueued(Schema):
 
 
 class ProposeIn(Schema):
-    """Why a run's version should go to a stage."""
+    """Why a run's version should go to a stage, and on which terms.
+
+    ``study`` is a finished sweep of the same strategy. Going live takes ``account`` and
+    ``capital_usd``; the days are at most those of the policy.
+    """
 
     rationale: str
     target_stage: str = "paper"
     tier: int = 1
+    title: str = ""
+    study: str = ""
+    account: int | None = None
+    capital_usd: float | None = None
+    valid_days: int | None = None
+    review_days: int | None = None
+    open_days: int | None = None
 
 
 class ProposeOut(Schema):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+
+from apps.core.errors import LabError
 
 
 class DeployForm(forms.Form):
@@ -47,6 +50,78 @@ class AccountForm(forms.Form):
     feed = forms.CharField(max_length=64)
     fee_bps = forms.FloatField(min_value=0, max_value=1000)
     slippage_bps = forms.FloatField(min_value=0, max_value=1000)
+
+
+class TradeForm(forms.Form):
+    """A single trade for others to agree to."""
+
+    symbol = forms.CharField(max_length=40)
+    side = forms.ChoiceField(choices=(("buy", "Buy"), ("sell", "Sell")))
+    quantity = forms.DecimalField(max_digits=24, decimal_places=8)
+    kind = forms.CharField(max_length=10)
+    minutes = forms.IntegerField(required=False)
+    rationale = forms.CharField(max_length=4000, required=False)
+
+    def clean_symbol(self) -> str:
+        """Return the symbol as instruments are written."""
+        return str(self.cleaned_data["symbol"]).strip().upper()
+
+    def trade(self) -> dict[str, Any]:
+        """Return the trade itself."""
+        return {name: self.cleaned_data[name] for name in ("symbol", "side", "quantity", "kind")}
+
+    def asked(self) -> dict[str, Any]:
+        """Return the arguments of ``services.propose_order``."""
+        return dict(self.cleaned_data)
+
+
+class PromotionForm(forms.Form):
+    """A version for a stage, on which terms."""
+
+    target_stage = forms.CharField(max_length=20)
+    title = forms.CharField(max_length=200, required=False)
+    account = forms.IntegerField(required=False)
+    capital_usd = forms.FloatField(required=False)
+    valid_days = forms.IntegerField(required=False)
+    review_days = forms.IntegerField(required=False)
+    open_days = forms.IntegerField(required=False)
+    study = forms.CharField(max_length=40, required=False)
+    rationale = forms.CharField(max_length=4000)
+
+    def asked(self) -> dict[str, Any]:
+        """Return the arguments of ``services.propose_run``."""
+        return dict(self.cleaned_data)
+
+
+def attempt(form: forms.Form, act: Callable[[], Any]) -> Any:
+    """Do it if all was filled in well, and return what it gave.
+
+    A refusal is told at the field at fault; then, and before anything was sent, there is None.
+    """
+    if not form.is_valid():
+        return None
+    try:
+        return act()
+    except LabError as error:
+        field = str(error.details.get("field", ""))
+        form.add_error(field if field in form.fields else None, error.message)
+        return None
+
+
+def texts_of(form: forms.Form, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what stands in each field and what is wrong with it; ``given`` before it was sent."""
+    return {
+        name: {
+            "value": form.data.get(name, "") if form.is_bound else given.get(name, ""),
+            "error": " ".join(map(str, form.errors.get(name, []))) if form.is_bound else "",
+        }
+        for name in form.fields
+    }
+
+
+def status_of(form: forms.Form) -> int:
+    """Return the status of a page with the form: 422 when something in it is wrong."""
+    return 422 if form.is_bound and form.errors else 200
 
 
 def words_of(form: forms.BaseForm) -> str:

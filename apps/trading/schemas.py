@@ -95,9 +95,10 @@ class OrderIn(Schema):
 
 
 class OrderProposalIn(OrderIn):
-    """A market order that somebody else is to agree to."""
+    """A market order that somebody else is to agree to, within ``minutes``."""
 
     rationale: str = Field(max_length=4000)
+    minutes: int | None = None
 
 
 class OrderOut(Schema):

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from apps.backtests import services as backtests
 from apps.core import clock
+from apps.core.actors import Actor
 from apps.core.doors import permission, signed_in
 from apps.core.errors import LabError
 from apps.trading import forms, selectors, services
+from apps.trading.selectors import promotions, trades
 
 
 @require_GET
@@ -129,3 +134,62 @@ def resume(request: HttpRequest, account_id: int) -> HttpResponse:
     act = lambda: services.propose_resume(actor=actor, now=now, **form.cleaned_data)  # noqa: E731
     words = f"Proposed: {form.cleaned_data['scope']} trades again when a risk manager agrees."
     return _attempt(request, account_id, act, words)
+
+
+@require_http_methods(["GET", "POST"])
+@permission("proposals.create")
+def propose_trade(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Show what a single trade would do to the account, and propose it."""
+    actor, now = signed_in(request), clock.now()
+    context = trades.trade_page(account_id, actor.team)
+    form = forms.TradeForm(request.POST or None)
+    context["preview"] = _preview_trade(actor, account_id, form, now)
+    made = _propose_trade(actor, account_id, form, now) if "propose" in request.POST else None
+    if made is not None:
+        return redirect("approvals:proposal", made.pk)
+    context |= {"fields": forms.texts_of(form, request.GET), "form": form}
+    return render(request, "trading/propose_trade.html", context, status=forms.status_of(form))
+
+
+def _preview_trade(actor: Actor, account_id: int, form: forms.TradeForm, now: datetime) -> Any:
+    act = lambda: trades.preview_trade(  # noqa: E731
+        account_id, actor.team, now=now, **form.trade()
+    )
+    return forms.attempt(form, act)
+
+
+def _propose_trade(actor: Actor, account_id: int, form: forms.TradeForm, now: datetime) -> Any:
+    act = lambda: services.propose_order(  # noqa: E731
+        actor=actor, account_id=account_id, now=now, **form.asked()
+    )
+    return forms.attempt(form, act)
+
+
+@require_http_methods(["GET", "POST"])
+@permission("proposals.create")
+def propose_run(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """Propose a run's version for a stage: account, capital, conditions, study."""
+    actor, now = signed_in(request), clock.now()
+    stage = (request.POST or request.GET).get("target_stage", "")
+    context = promotions.promotion_page(run_id, actor.team, stage, now)
+    form = forms.PromotionForm(request.POST or None)
+    made = _propose_run(actor, run_id, form, now)
+    if made is not None:
+        return redirect("approvals:proposal", made.pk)
+    context |= {"fields": forms.texts_of(form, context), "form": form}
+    return render(request, "trading/propose_run.html", context, status=forms.status_of(form))
+
+
+def _propose_run(actor: Actor, run_id: UUID, form: forms.PromotionForm, now: datetime) -> Any:
+    act = lambda: backtests.propose_run(  # noqa: E731
+        actor=actor, run_id=run_id, now=now, **form.asked()
+    )
+    return forms.attempt(form, act)
+
+
+@require_GET
+@permission("team.read")
+def show_order(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Show an order: its state, its fills, whose agreement it rests on."""
+    context = trades.order_page(order_id, signed_in(request).team)
+    return render(request, "trading/order.html", context)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 METRICS = "metrics"
 # Parts that a page shows in a way of their own.
-CHANGES, BOOK, TEXT = "changes", "book", "text"
+CHANGES, BOOK, TEXT, GUARD, STUDY = "changes", "book", "text", "guard", "study"
 PARAMETERS = ("parameters", "params")
 LINKS = "links"
 FACTS = "facts"
@@ -23,6 +24,7 @@ PLACES = {
     "run": "/research/{id}/",
     "backtest": "/research/{id}/",
     "study": "/research/studies/{id}/",
+    "sweep": "/research/sweeps/{id}/",
     "version": "/strategies/versions/{id}/",
     "account": "/live/{id}/",
     "deployment": "/live/deployments/{id}/",
@@ -39,6 +41,7 @@ class Asked:
     capital_usd: float | None = None
     valid_days: int | None = None
     review_days: int | None = None
+    study: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,23 @@ class EvidenceSource(Protocol):
         self, *, team_id: int, subject: str, digest: str, run_id: str, asked: Asked, now: datetime
     ) -> Measured:
         """Return the evidence for exactly this subject. Raises ``LabError`` saying why not."""
+        ...
+
+
+class Outcome(Protocol):
+    """Tells what became of a kind of proposal, or what would become of it now."""
+
+    def read(
+        self,
+        *,
+        team_id: int,
+        proposal_id: UUID,
+        status: str,
+        terms: Mapping[str, Any],
+        evidence: Mapping[str, Any],
+        now: datetime,
+    ) -> dict[str, Any]:
+        """Return ``rows``, ``links``, ``reasons``, ``guard``, ``again``, as far as there are."""
         ...
 
 
@@ -104,12 +124,14 @@ class EvidenceView:
     changes: Mapping[str, Any] = field(default_factory=dict)
     book: tuple[Mapping[str, Any], ...] = ()
     text: str = ""
+    guard: Mapping[str, Any] = field(default_factory=dict)
+    study: Mapping[str, Any] = field(default_factory=dict)
 
 
 def arrange(evidence: Mapping[str, Any], subject: str) -> EvidenceView:
     """Return the evidence of a proposal on ``subject`` in parts."""
     parameters: Any = next((evidence[name] for name in PARAMETERS if name in evidence), {})
-    known = {METRICS, LINKS, STATED, NAMES, CHANGES, BOOK, TEXT, *PARAMETERS}
+    known = {METRICS, LINKS, STATED, NAMES, CHANGES, BOOK, TEXT, GUARD, STUDY, *PARAMETERS}
     given = evidence.get(NAMES)
     names = given if isinstance(given, Mapping) else {}
     facts = {name: value for name, value in evidence.items() if name not in known}
@@ -126,6 +148,8 @@ def arrange(evidence: Mapping[str, Any], subject: str) -> EvidenceView:
         changes=_mapping(evidence.get(CHANGES)),
         book=tuple(row for row in _list(evidence.get(BOOK)) if isinstance(row, Mapping)),
         text=str(evidence.get(TEXT) or ""),
+        guard=_mapping(evidence.get(GUARD)),
+        study=_mapping(evidence.get(STUDY)),
     )
 
 

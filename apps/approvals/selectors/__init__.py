@@ -36,9 +36,11 @@ from apps.approvals.selectors.settings import list_changeable as list_changeable
 from apps.approvals.selectors.settings import list_recent_versions as list_recent_versions
 from apps.approvals.selectors.settings import list_setting_versions as list_setting_versions
 from apps.approvals.selectors.settings import list_settings as list_settings
+from apps.approvals.selectors.signing import Decider as Decider
 from apps.approvals.selectors.signing import SigningView as SigningView
 from apps.approvals.selectors.signing import accepted_signatures as accepted_signatures
 from apps.approvals.selectors.signing import content_of as content_of
+from apps.approvals.selectors.signing import deciders_of as deciders_of
 from apps.approvals.selectors.signing import digest_of as digest_of
 from apps.approvals.selectors.signing import parts_of as parts_of
 from apps.approvals.selectors.signing import signing_of as signing_of
@@ -46,6 +48,7 @@ from apps.approvals.selectors.signing import signing_of as signing_of
 __all__ = [
     "Ability",
     "ApprovalView",
+    "Decider",
     "SettingView",
     "SigningView",
     "Step",
@@ -57,6 +60,7 @@ __all__ = [
     "change_page",
     "content_of",
     "count_waiting",
+    "deciders_of",
     "digest_of",
     "dry_run",
     "find_approval",

@@ -12,7 +12,7 @@ from django.urls import is_valid_path
 from apps.accounts import selectors as accounts
 from apps.approvals.kernel import quorum
 from apps.approvals.kernel import terms as agreed
-from apps.approvals.kernel.evidence import EvidenceView, arrange
+from apps.approvals.kernel.evidence import EvidenceView, Outcome, arrange
 from apps.approvals.kernel.policy import find_figure
 from apps.approvals.kernel.signatures import PASSKEY, TOTP
 from apps.approvals.models import Proposal
@@ -20,7 +20,9 @@ from apps.approvals.selectors.proposals import force_of
 from apps.approvals.selectors.signing import signing_of
 from apps.audit import selectors as audit
 from apps.core.actors import Actor
+from apps.core.plugs import list_plugs, load_plug
 
+OUTCOMES = "PROPOSAL_OUTCOMES"
 WORDS = {PASSKEY: "passkey", TOTP: "one-time code"}
 
 
@@ -99,8 +101,10 @@ def beside(proposal: Proposal) -> dict[str, Any]:
 
 def page_of(proposal: Proposal, actor: Actor, now: datetime) -> dict[str, Any]:
     """Return all that the page of a proposal shows beside its own fields."""
-    signing = signing_of(proposal, actor)
+    signing, status = signing_of(proposal, actor), status_at(proposal, now)
     return {
+        "status": status,
+        "outcome": outcome_of(proposal, status, now),
         "evidence": arrange_evidence(proposal),
         "beside": beside(proposal),
         "terms": agreed.arrange(proposal.terms),
@@ -113,6 +117,27 @@ def page_of(proposal: Proposal, actor: Actor, now: datetime) -> dict[str, Any]:
         "may_revoke": actor.may("proposals.decide") and force_of(proposal, now)["in_force"],
         "trials": find_figure(proposal.evidence, "trials"),
     }
+
+
+def outcome_of(proposal: Proposal, status: str, now: datetime) -> dict[str, Any]:
+    """Return what became of a proposal, told by the app that carries its kind out."""
+    if proposal.kind not in list_plugs(OUTCOMES):
+        return {}
+    plug: Outcome = load_plug(OUTCOMES, proposal.kind)
+    return plug.read(
+        team_id=proposal.team_id,
+        proposal_id=proposal.pk,
+        status=status,
+        terms=proposal.terms,
+        evidence=proposal.evidence,
+        now=now,
+    )
+
+
+def status_at(proposal: Proposal, now: datetime) -> str:
+    """Return where a proposal stands: over when its time is, noted already or not."""
+    is_late = proposal.status == Proposal.Status.OPEN and proposal.expires_at <= now
+    return str(Proposal.Status.EXPIRED if is_late else proposal.status)
 
 
 def labels_of(team_id: int) -> dict[str, str]:

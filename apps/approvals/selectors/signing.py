@@ -7,11 +7,18 @@ from typing import Any
 
 from allauth.mfa.models import Authenticator
 
-from apps.approvals.kernel import signatures
+from apps.accounts import selectors as accounts
+from apps.accounts.kernel.roles import permissions_of
+from apps.approvals.kernel import quorum, signatures
 from apps.approvals.kernel.digest import FORMATS, proposal_content, proposal_digest
 from apps.approvals.models import Proposal
 from apps.approvals.selectors.settings import get_setting
 from apps.core.actors import Actor
+
+OF_KIND = {
+    signatures.TOTP: Authenticator.Type.TOTP,
+    signatures.PASSKEY: Authenticator.Type.WEBAUTHN,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,35 @@ def signing_of(proposal: Proposal, actor: Actor) -> SigningView:
             for decision in ("approve", "reject")
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Decider:
+    """Somebody whose role fills a slot, and whether they have what they may sign by."""
+
+    user_id: int
+    email: str
+    role: str
+    can_sign: bool
+
+
+def deciders_of(
+    team_id: int, kind: str, target_stage: str, *, tier: int
+) -> list[tuple[quorum.Slot, list[Decider]]]:
+    """Return for each slot of a kind of proposal the people of the team who may fill it."""
+    policy = get_setting(team_id, "approvals.signatures")
+    kinds = [OF_KIND[one] for one in signatures.accepted(policy, kind, target_stage)]
+    members = [row for row in accounts.list_members(team_id) if row.is_active]
+    rows = Authenticator.objects.filter(user_id__in=[row.user_id for row in members])
+    able = set(rows.filter(type__in=kinds).values_list("user_id", flat=True))
+    people = [
+        (permissions_of(row.role), Decider(row.user_id, row.email, row.role, row.user_id in able))
+        for row in members
+    ]
+    return [
+        (slot, [one for powers, one in people if slot & powers])
+        for slot in quorum.slots_of(kind, target_stage, tier)
+    ]
 
 
 def parts_of(proposal: Proposal) -> dict[str, Any]:

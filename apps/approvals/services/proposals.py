@@ -180,6 +180,8 @@ def submit(
     capital_usd: float | None = None,
     valid_days: int | None = None,
     review_days: int | None = None,
+    open_days: int | None = None,
+    study: str = "",
 ) -> Proposal:
     """Propose what a person brings: the lab takes the evidence, their own words stand apart.
 
@@ -195,6 +197,10 @@ def submit(
         follows from the capital, and is never below the one named.
     valid_days, review_days
         How long the approval is in force and when it is reviewed, at most what the policy says.
+    open_days
+        How long it may be decided, at most what the setting says.
+    study
+        A finished sweep of the same strategy, shown and frozen beside the run.
 
     Raises
     ------
@@ -202,8 +208,9 @@ def submit(
         As ``propose``, and for a run that is missing, not done or of something else.
     """
     actor.require("proposals.create")
-    asked = Asked(target_stage, account, capital_usd, valid_days, review_days)
+    asked = Asked(target_stage, account, capital_usd, valid_days, review_days, study)
     _check_asked(kind, asked)
+    open_for = _open_for(actor.team, open_days)
     measured = Measured({})
     if kind in list_plugs(EVIDENCE_SOURCES) and (run or target_stage != states.RETIRED):
         source: EvidenceSource = load_plug(EVIDENCE_SOURCES, kind)
@@ -224,7 +231,16 @@ def submit(
         current_stage=measured.current_stage,
         editors=measured.editors,
         terms={**measured.terms, **_conditions(actor.team, kind, asked, now)},
+        open_for=open_for,
     )
+
+
+def _open_for(team_id: int, days: int | None) -> timedelta:
+    most = selectors.get_setting(team_id, "approvals.open_days")
+    if days is not None and not 1 <= days <= most:
+        message = f"It would stay open {days} days; a proposal stays open 1 to {most}."
+        raise Invalid(message, code="proposal.days", details={"field": "open_days"})
+    return timedelta(days=most if days is None else days)
 
 
 def _check_asked(kind: str, asked: Asked) -> None:

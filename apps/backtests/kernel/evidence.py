@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from apps.backtests.kernel.metrics import METRICS
+from apps.core.kernel.hashing import canonical_json
+
+# Of a study, beside the figures of the run.
+COMPARED = (
+    "sharpe",
+    "sortino",
+    "calmar",
+    "cagr",
+    "total_return",
+    "volatility",
+    "max_drawdown",
+    "turnover",
+    "trades",
+)
 
 
 def evidence_of(run: Mapping[str, Any], version_digest: str, trials: int) -> dict[str, Any]:
@@ -50,3 +65,53 @@ def _tail(losses: Mapping[str, Any]) -> dict[str, Any]:
         found[f"VaR {level} %, {method}"] = entry.get("var")
         found[f"ES {level} %, {method}"] = entry.get("es")
     return found
+
+
+def study_of(
+    sweep: Mapping[str, Any],
+    best: Mapping[str, Any],
+    done: Iterable[Mapping[str, Any]],
+    digest: str,
+) -> dict[str, Any]:
+    """Return a finished sweep as evidence: how much was tried, the best trial, the middle ones.
+
+    ``best`` and ``done`` are trials with ``params`` and the figures compared; those of ``best``
+    are all that would run, searched or not.
+    """
+    figures = list(done)
+    return {
+        "sweep": sweep["id"],
+        "title": sweep["title"],
+        "digest": digest,
+        "data": sweep["data_digest"],
+        "engine": sweep["engine_version"],
+        "method": sweep["method"],
+        "objective": sweep["objective"],
+        "seed": sweep["seed"],
+        "trials": sweep["trials"],
+        "done": sweep["done"],
+        "refused": sweep["refused"],
+        "failed": sweep["failed"],
+        "by": sweep["created_by"],
+        "searched": sweep["space"],
+        "best": {"number": best["number"], "parameters": best["params"], **_compared(best)},
+        "median": {name: _median(figures, name) for name in COMPARED},
+    }
+
+
+def _compared(trial: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: trial[name] for name in COMPARED}
+
+
+def _median(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    known = [float(row[name]) for row in rows if row[name] is not None]
+    return median(known) if known else None
+
+
+def study_content(sweep: Mapping[str, Any], trials: Iterable[Sequence[Any]]) -> bytes:
+    """Return a sweep as the bytes its digest is the sha-256 of.
+
+    A line of canonical JSON with what was asked, and one for each trial in its order: number,
+    status, parameters, score and the digest of its result.
+    """
+    return b"\n".join((canonical_json(sweep), *(canonical_json(list(row)) for row in trials)))

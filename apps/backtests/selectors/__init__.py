@@ -3,7 +3,12 @@
 from apps.backtests.kernel.files import measure_file
 from apps.backtests.kernel.indicator_files import indicator_file, read_params
 from apps.backtests.selectors.comparisons import comparison, runs_to_compare
-from apps.backtests.selectors.evidence import measured_of
+from apps.backtests.selectors.evidence import (
+    evidence_for,
+    is_study_as_frozen,
+    list_studies_of,
+    measured_of,
+)
 from apps.backtests.selectors.exports import export_of
 from apps.backtests.selectors.inputs import (
     benchmark_of,
@@ -77,6 +82,7 @@ __all__ = [
     "count_trials",
     "curves_of",
     "equity_json",
+    "evidence_for",
     "export_of",
     "exposure_table",
     "get_curves",
@@ -87,6 +93,7 @@ __all__ = [
     "has_table",
     "heat_of",
     "indicator_file",
+    "is_study_as_frozen",
     "iso",
     "landscape_of",
     "list_exposure",
@@ -94,6 +101,7 @@ __all__ = [
     "list_runs",
     "list_strategy_names",
     "list_studies",
+    "list_studies_of",
     "list_sweeps",
     "list_trials",
     "measure_file",

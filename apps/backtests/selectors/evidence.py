@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from apps.approvals.kernel.digest import finite
 from apps.approvals.kernel.evidence import Asked, Measured
-from apps.backtests.kernel.evidence import evidence_of
+from apps.backtests.kernel.evidence import evidence_of, study_content, study_of
 from apps.backtests.kernel.fills import get_fill_rule
-from apps.backtests.models import Run
+from apps.backtests.models import Run, Sweep, Trial
 from apps.backtests.selectors.runs import count_trials, find_run, get_run, run_detail
-from apps.core.errors import Conflict, Invalid
+from apps.backtests.selectors.sweeps import best_trial, get_sweep, sweep_detail, trial_row
+from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.kernel.hashing import canonical_json
 from apps.strategies.selectors import get_version
 from apps.strategies.selectors.versions import get_version_files
+
+MAX_STUDIES = 50
 
 
 class RunEvidence:
@@ -28,7 +33,7 @@ class RunEvidence:
         subject: str,
         digest: str,
         run_id: str,
-        asked: Asked,  # noqa: ARG002 what runs is known further right
+        asked: Asked,
         now: datetime,  # noqa: ARG002
     ) -> Measured:
         """Return the run's figures. Raises ``Invalid``, ``NotFound``, ``Conflict``."""
@@ -48,7 +53,10 @@ class RunEvidence:
                 "run of exactly the version proposed."
             )
             raise Conflict(message, code="proposal.run_of_other", details={"field": "run"})
-        return measured
+        if not asked.study:
+            return measured
+        study = take_study(asked.study, run)
+        return replace(measured, evidence={**measured.evidence, "study": study})
 
 
 def measured_of(run: Run) -> Measured:
@@ -71,10 +79,70 @@ def measured_of(run: Run) -> Measured:
         raise Invalid(message, code="backtest.not_tradable", details={"field": "fill"})
     version = get_version(run.version_id, run.team_id)
     return Measured(
-        evidence=evidence_of(run_detail(run), version.digest, count_trials(run)),
+        evidence=evidence_for(run, version.digest),
         current_stage=version.stage,
         editors=(version.created_by, run.created_by),
     )
+
+
+def take_study(sweep_id: str, run: Run) -> dict[str, Any]:
+    """Return a finished sweep of the run's strategy as evidence beside the run.
+
+    Raises ``NotFound``, and ``Conflict`` for one that is not done, found nothing, or is of
+    another strategy.
+    """
+    sweep = get_sweep(sweep_id, run.team_id)
+    best = best_trial(sweep)
+    if sweep.status != Sweep.Status.DONE or best is None:
+        message = f"The sweep {sweep.title!r} is {sweep.status}; name one that is done."
+        raise Conflict(message, code="proposal.study", details={"field": "study"})
+    if sweep.version.strategy_id != run.version.strategy_id:
+        message = f"The sweep {sweep.title!r} is of {sweep.strategy}, the run of {run.strategy}."
+        raise Conflict(message, code="proposal.study_of_other", details={"field": "study"})
+    rows = Trial.objects.filter(sweep=sweep, status=Trial.Status.DONE).order_by("number")
+    winner = {**trial_row(best), "params": {**sweep.version.params, **best.params}}
+    found = study_of(sweep_detail(sweep), winner, map(trial_row, rows), digest_of(sweep))
+    return dict(finite(found))
+
+
+def content_of(sweep: Sweep) -> bytes:
+    """Return a sweep with all its trials as they stand, as it is hashed."""
+    names = ("strategy", "request", "space", "method", "objective", "seed", "trials")
+    asked = {name: getattr(sweep, name) for name in names}
+    asked |= {"sweep": str(sweep.pk), "version": sweep.version_id, "data": sweep.data_digest}
+    rows = Trial.objects.filter(sweep=sweep).order_by("number")
+    told = rows.values_list("number", "status", "params", "score", "digest")
+    return study_content(finite(asked), (finite(row) for row in told))
+
+
+def digest_of(sweep: Sweep) -> str:
+    """Return the digest of a sweep with all its trials as they stand."""
+    return sha256(content_of(sweep)).hexdigest()
+
+
+def is_study_as_frozen(study: Mapping[str, Any], team_id: int) -> bool:
+    """Tell whether a sweep still is what a proposal froze."""
+    try:
+        sweep = get_sweep(str(study.get("sweep", "")), team_id)
+    except NotFound:
+        return False
+    return digest_of(sweep) == study.get("digest")
+
+
+def list_studies_of(run: Run) -> list[Sweep]:
+    """Return the finished sweeps of the run's strategy, newest first."""
+    rows = Sweep.objects.filter(
+        team_id=run.team_id,
+        status=Sweep.Status.DONE,
+        version__strategy_id=run.version.strategy_id,
+        done__gt=0,
+    )
+    return list(rows.order_by("-created_at", "-id")[:MAX_STUDIES])
+
+
+def evidence_for(run: Run, version_digest: str) -> dict[str, Any]:
+    """Return what a finished run would bring as evidence."""
+    return evidence_of(run_detail(run), version_digest, count_trials(run))
 
 
 class RunFiles:
@@ -104,4 +172,8 @@ class RunFiles:
         files["artifacts/run.json"] = canonical_json(finite(manifest))
         for name, row in artifacts.items():
             files[f"artifacts/{name}.parquet"] = bytes(row.content)
-        return [subject, f"backtest:{run.pk}"], files
+        subjects = [subject, f"backtest:{run.pk}"]
+        if study := evidence.get("study"):
+            files["artifacts/study.jsonl"] = content_of(get_sweep(study["sweep"], team_id))
+            subjects.append(f"sweep:{study['sweep']}")
+        return subjects, files

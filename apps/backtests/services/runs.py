@@ -255,8 +255,22 @@ def propose_run(
     target_stage: str,
     now: datetime,
     tier: int = 1,
+    title: str = "",
+    study: str = "",
+    account: int | None = None,
+    capital_usd: float | None = None,
+    valid_days: int | None = None,
+    review_days: int | None = None,
+    open_days: int | None = None,
 ) -> Any:
     """Propose the run's version for a stage, with the run as evidence.
+
+    Parameters
+    ----------
+    study
+        A finished sweep of the same strategy, shown and frozen beside the run.
+    account, capital_usd, valid_days, review_days, open_days
+        As ``approvals.services.submit``.
 
     Raises
     ------
@@ -273,12 +287,18 @@ def propose_run(
             actor=actor,
             kind=PROMOTION,
             subject=f"version:{version.id}",
-            title=f"{version.title} v{version.number} to {target_stage}",
+            title=title or f"{version.title} v{version.number} to {target_stage}",
             digest=version.digest,
             rationale=rationale,
             target_stage=target_stage,
             run=str(run.pk),
             tier=tier,
+            study=study,
+            account=account,
+            capital_usd=capital_usd,
+            valid_days=valid_days,
+            review_days=review_days,
+            open_days=open_days,
             now=now,
         )
         body = {"proposal": str(proposal.pk), "version": version.id, "digest": run.digest}

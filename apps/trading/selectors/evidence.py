@@ -15,7 +15,7 @@ from apps.trading.selectors.accounts import OPEN, get_account
 from apps.trading.selectors.agreed import terms_now
 from apps.trading.selectors.deployable import PAPER_STAGES, approvals_for
 
-LIVE = "live"
+LIVE, PAPER = "live", "paper"
 DAY_SECONDS = 86_400
 MAX_LINES, MAX_WIDTH = 120, 160
 RISK_OF = "ES 95 %, historical"
@@ -31,7 +31,7 @@ class PromotionEvidence:
         """Return figures, paper record, what changes, what-if, and the terms that are covered.
 
         Raises ``Invalid``, ``NotFound``, ``Conflict`` as ``RunEvidence``, and ``Invalid`` for a
-        promotion to live that names a paper account.
+        promotion to live that names a paper account, or the other way round.
         """
         run = RunEvidence().take(
             team_id=team_id, subject=subject, digest=digest, run_id=run_id, asked=asked, now=now
@@ -40,8 +40,11 @@ class PromotionEvidence:
         if asked.target_stage == LIVE and (account is None or account.is_paper):
             message = "Going live takes an account that trades live; the one named is on paper."
             raise Invalid(message, code="proposal.account", details={"field": "account"})
+        if asked.target_stage == PAPER and account is not None and not account.is_paper:
+            message = f"{account.name} trades live; paper takes an account on paper."
+            raise Invalid(message, code="proposal.account", details={"field": "account"})
         version = strategies.get_version(subject.partition(":")[2], team_id)
-        paper = _paper_record(version, now) if asked.target_stage == LIVE else {}
+        paper = paper_record(version, now) if asked.target_stage == LIVE else {}
         evidence = {**run.evidence, **paper}
         if changes := changes_since(version):
             evidence["changes"] = changes
@@ -52,7 +55,7 @@ class PromotionEvidence:
         )
 
 
-def _paper_record(version: VersionView, now: datetime) -> dict[str, Any]:
+def paper_record(version: VersionView, now: datetime) -> dict[str, Any]:
     """Return how long the version has traded on paper; the gap to its twin is not measured yet."""
     rows = Deployment.objects.filter(
         team_id=version.team_id, version_id=version.id, account__is_paper=True

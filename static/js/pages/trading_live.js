@@ -118,7 +118,7 @@ function newOrder(row) {
     { "data-order": row.id },
     el("td", { class: "nowrap" }, el("span", { class: "num", text: utc(row.created_at, 19) })),
     el("td", { class: "nowrap" }, el("span", { class: "num", text: row.bar_at ? utc(row.bar_at) : "–" })),
-    el("th", { scope: "row", class: "id", text: row.symbol }),
+    el("th", { scope: "row", class: "id" }, el("a", { href: `/live/orders/${row.id}/`, text: row.symbol })),
     el("td", { text: row.side }),
     figure(row.quantity, 4),
     figure(target, 2),
