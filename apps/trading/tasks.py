@@ -12,3 +12,9 @@ from apps.trading import services
 def finish_halts() -> int:
     """Finish halts that a crash left half done."""
     return services.finish_halts(now=clock.now())
+
+
+@shared_task(name="trading.watch_stops")
+def watch_stops() -> int:
+    """Look at the teams' emergency stops, end cool-downs, take back what would open something."""
+    return services.watch_stops(now=clock.now())

@@ -90,7 +90,7 @@ def test_one_bar_that_asks_for_too_many_orders_is_still_refused(feed, team, now,
     (refused,) = Order.objects.filter(deployment=deployment, state="refused")
     assert refused.reasons[0]["code"] == "limit.rate"
     deployment.account.refresh_from_db()
-    assert count_by_hand(deployment.account, now) == 2
+    assert count_by_hand(deployment.account, now).orders == 2
 
 
 # Halts.

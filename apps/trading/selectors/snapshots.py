@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from apps.core.errors import Invalid, NotFound
 from apps.core.kernel.timeframes import seconds_of
@@ -165,18 +166,29 @@ def holdings_of(
         if not order.terms.get("reduce_only"):
             left = float(order.quantity - order.filled_quantity)
             pending[order.symbol] += left if order.side == "buy" else -left
+            last.setdefault(order.symbol, float(order.reference_price))
+    sent = count_by_hand(account, now)
     return Holdings(
         equity=account.equity,
         day_start_equity=account.day_start_equity,
         positions=dict(held),
         prices=last,
         pending=dict(pending),
-        orders_last_minute=count_by_hand(account, now),
+        orders_last_minute=sent.orders,
+        messages_last_minute=sent.messages,
     )
 
 
-def count_at_bar(account: Account, closed_at: datetime, now: datetime) -> int:
-    """Return the orders of the minute that ends at a bar's close, refused ones left out.
+@dataclass(frozen=True, slots=True)
+class SentCount:
+    """How many orders went out in a minute, and how many orders and withdrawals together."""
+
+    orders: int
+    messages: int
+
+
+def count_at_bar(account: Account, closed_at: datetime, now: datetime) -> SentCount:
+    """Return what was sent in the minute that ends at a bar's close, refused orders left out.
 
     Strategies live on the feed's clock: bars that are stepped late, many at once, count each for
     its own minute. Orders by hand count for the last minute of the real clock.
@@ -188,18 +200,23 @@ def count_at_bar(account: Account, closed_at: datetime, now: datetime) -> int:
         bar_at__lte=closed_at,
     )
     by_hand = Q(deployment=None, created_at__gt=now - MINUTE)
-    rows = Order.objects.filter(of_strategies | by_hand, account=account)
-    return rows.exclude(state="refused").count()
+    return _counted(account, of_strategies | by_hand)
 
 
-def count_by_hand(account: Account, now: datetime) -> int:
-    """Return the orders that count for one made by hand now, refused ones left out.
+def count_by_hand(account: Account, now: datetime) -> SentCount:
+    """Return what counts for an order made by hand now, refused ones left out.
 
-    Those of the last minute; of strategies only what was decided at the newest bar.
+    That of the last minute; of strategies only what was decided at the newest bar.
     """
     newest = Q(epoch=account.epoch, bar_at__gt=account.last_bar_at or now)
-    rows = Order.objects.filter(Q(deployment=None) | newest, account=account)
-    return rows.filter(created_at__gt=now - MINUTE).exclude(state="refused").count()
+    recent = Q(deployment=None) | newest
+    return _counted(account, recent & Q(created_at__gt=now - MINUTE))
+
+
+def _counted(account: Account, which: Q) -> SentCount:
+    rows = Order.objects.filter(which, account=account).exclude(state="refused")
+    found = rows.aggregate(orders=Count("id"), taken=Count("id", filter=Q(state="cancelled")))
+    return SentCount(found["orders"], found["orders"] + found["taken"])
 
 
 def equity_json(

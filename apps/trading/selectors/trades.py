@@ -29,6 +29,8 @@ from apps.trading.selectors.windows import read_window
 
 BROKERS = "BROKERS"
 MAX_CLIENT_ID = 80
+# More than anybody means, and about as much as can be stored.
+MOST = Decimal(10) ** 15
 PRICE_BARS = 8
 # What a proposal's terms say of the trade itself.
 ASKED = ("symbol", "side", "quantity", "kind", "client_id")
@@ -114,8 +116,9 @@ def check_shape(
     if side not in ("buy", "sell"):
         message = f"The side is {side!r}; it is buy or sell."
         raise Invalid(message, code="order.side", details={"field": "side"})
-    if not math.isfinite(quantity) or to_quantity(float(quantity)) <= 0:
-        message = f"The quantity is {quantity}; it must be above 0."
+    sound = math.isfinite(quantity) and 0 < quantity <= MOST
+    if not sound or to_quantity(float(quantity)) <= 0:
+        message = f"The quantity is {quantity}; it must be above 0 and at most {MOST:g}."
         raise Invalid(message, code="order.quantity", details={"field": "quantity"})
     if account.units == "whole" and quantity != int(quantity):
         message = f"{account.name} trades whole units; {quantity} is not whole."

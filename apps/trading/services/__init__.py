@@ -11,6 +11,7 @@ from apps.trading.services.orders import (
 )
 from apps.trading.services.sending import send_intents
 from apps.trading.services.stepping import catch_up, step_deployments
+from apps.trading.services.stopping import watch_stops
 
 __all__ = [
     "cancel_order",
@@ -29,4 +30,5 @@ __all__ = [
     "step_deployments",
     "stop_deployment",
     "stop_lapsed",
+    "watch_stops",
 ]

@@ -80,12 +80,16 @@ def _guard(
         reference=mark,
         price_age_seconds=age_of(sleeve, order.symbol, bar),
         client_id=order.client_id,
+        stop_share=_stop_share(asked, price),
     )
-    if not asked.reduce_only:
-        signed = float(order.quantity) * (1.0 if order.side == BUY else -1.0)
-        if refusals := desk.check_cap(sleeve, order.symbol, signed, price):
-            return refusals
-    return desk.check(ticket, adds=not asked.reduce_only)
+    return desk.judge(sleeve, ticket, adds=not asked.reduce_only)
+
+
+def _stop_share(asked: Asked, price: float) -> float | None:
+    """Return how far an order's own stop lies from its price; None when it brings none."""
+    if asked.stop_loss == asked.stop_loss and price > 0.0:
+        return abs(price - asked.stop_loss) / price
+    return asked.trailing_stop if asked.trailing_stop == asked.trailing_stop else None
 
 
 def terms_of_order(asked: Asked) -> dict[str, Any]:

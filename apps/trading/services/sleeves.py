@@ -33,6 +33,8 @@ from apps.trading.services.changes import change
 log = structlog.get_logger(__name__)
 
 Floats = NDArray[np.float64]
+# A feature of that name, (n_bars, n_assets) from 0 to 1, tells how sure a strategy is.
+CONFIDENCE = "confidence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,15 @@ class Readied:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a strategy wants, and remembers; no memory when it had nothing to decide on."""
+    """What a strategy wants, and remembers; no memory when it had nothing to decide on.
+
+    ``confidence`` is the row of its feature of that name, by asset, where it has one.
+    """
 
     intents: Intents = field(default_factory=Intents)
     memory: dict[str, Any] | None = None
     error: str = ""
+    confidence: Floats | None = None
 
 
 def ready_decisions(account_id: int, panel: Panel, bar: Bar) -> dict[int, Readied]:
@@ -179,7 +185,14 @@ def decide(sleeve: Sleeve, readied: Readied) -> Decision:
     except Exception as error:
         log.exception("deployment.decide_failed", deployment_id=row.pk)
         return Decision(error=words_of(error))
-    return Decision(intents, found)
+    return Decision(intents, found, confidence=_confidence(readied, len(row.symbols)))
+
+
+def _confidence(readied: Readied, n_assets: int) -> Floats | None:
+    feature = readied.features.get(CONFIDENCE)
+    if feature is None or np.ndim(feature) != 2 or feature.shape[1] != n_assets:
+        return None
+    return np.array(feature[readied.i], dtype=np.float64)
 
 
 def _strategy(row: Deployment) -> Strategy:

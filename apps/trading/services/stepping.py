@@ -36,6 +36,7 @@ from apps.trading.services.restarts import settle_epoch
 from apps.trading.services.sending import send_intents
 from apps.trading.services.sleeves import Readied, ready_decisions
 from apps.trading.services.steps import step_account
+from apps.trading.services.stopping import take_back_openings
 
 log = structlog.get_logger(__name__)
 
@@ -106,6 +107,7 @@ def _advance(account_id: int, feed: FeedState, now: datetime) -> tuple[int, int]
         at = now + late * timedelta.resolution
         if _step(account_id, panel, bar, at):
             steps += 1
+            take_back_openings(account_id=account_id, now=at)
             sent += send_intents(account_id=account_id, now=at)
     return steps, sent
 

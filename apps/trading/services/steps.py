@@ -15,13 +15,15 @@ from apps.core.plugs import load_plug
 from apps.market.kernel.bars import Panel
 from apps.risk import selectors as risk
 from apps.risk.kernel.limits import BUY, SELL, Holdings, Ticket
+from apps.risk.kernel.protection import policy_of
 from apps.trading import selectors, store
 from apps.trading.brokers.base import Broker
 from apps.trading.kernel.money import to_money, to_quantity
 from apps.trading.kernel.scopes import covering
 from apps.trading.kernel.sleeves import Intent, intents_of
 from apps.trading.models import Account, Deployment, Fill, Halt, Order
-from apps.trading.selectors.snapshots import count_at_bar
+from apps.trading.selectors.guarding import facts_of
+from apps.trading.selectors.snapshots import count_at_bar, find_feed
 from apps.trading.services import placing
 from apps.trading.services import sleeves as at_bar
 from apps.trading.services.bars import Bar, Sleeve
@@ -29,8 +31,10 @@ from apps.trading.services.by_hand import Own, settle_own
 from apps.trading.services.changes import FILLED_FIELDS, change
 from apps.trading.services.deciding import Decided, Stale, basis_of, by_deployment, scopes_of
 from apps.trading.services.desks import Desk, age_of
+from apps.trading.services.protecting import protect
 from apps.trading.services.reading import note_readings
 from apps.trading.services.sleeves import Decision
+from apps.trading.services.stopping import watch_step
 from apps.trading.services.telling import tell_step
 
 BROKERS = "BROKERS"
@@ -65,10 +69,13 @@ def step_account(
         for row in rows
     ]
     _mark_account(account, bar, own, settled)
-    desk = _desk(account, own, settled, bar, now)
+    blocking = watch_step(account, settled, bar, now)
+    desk = _desk(account, own, settled, bar, blocking, now)
     for sleeve in settled:
         if sleeve.row.pk in decided.decisions:
-            _follow(actor, desk, sleeve, decided.decisions[sleeve.row.pk], bar)
+            decision = decided.decisions[sleeve.row.pk]
+            policy = policy_of(desk.limits_of(sleeve))
+            _follow(actor, desk, sleeve, protect(sleeve, decision, policy, panel, bar), bar)
     note_readings(panel, bar, [s for s in settled if s.row.pk in decided.decisions], now)
     _store_trades(actor, account, own, settled, bar, now)
     points = [at_bar.save(sleeve, bar, now) for sleeve in settled]
@@ -105,27 +112,68 @@ def _mark_account(account: Account, bar: Bar, own: Own, settled: list[Sleeve]) -
     account.peak_equity = max(account.peak_equity, account.equity)
 
 
-def _desk(account: Account, own: Own, settled: list[Sleeve], bar: Bar, now: datetime) -> Desk:
+def _desk(
+    account: Account,
+    own: Own,
+    settled: list[Sleeve],
+    bar: Bar,
+    blocking: list[str],
+    now: datetime,
+) -> Desk:
     held: dict[str, float] = defaultdict(float, own.positions)
     prices = dict(own.prices)
     for sleeve in settled:
+        # Also of what is under way only: the guard refuses to add to a book it can't price.
+        for a in np.flatnonzero(np.isfinite(sleeve.session.marks)).tolist():
+            prices[sleeve.row.symbols[a]] = float(sleeve.session.marks[a])
         for a in np.flatnonzero(sleeve.session.positions).tolist():
-            symbol = sleeve.row.symbols[a]
-            held[symbol] += float(sleeve.session.positions[a])
-            prices[symbol] = float(sleeve.session.marks[a])
+            held[sleeve.row.symbols[a]] += float(sleeve.session.positions[a])
+    sent = count_at_bar(account, bar.closed_at, now)
+    facts = facts_of(find_feed(account.feed), bar.symbols)
     book = Holdings(
         equity=account.equity,
         day_start_equity=account.day_start_equity,
         positions=dict(held),
         prices=prices,
         pending=_pending(settled, own),
-        orders_last_minute=count_at_bar(account, bar.closed_at, now),
+        orders_last_minute=sent.orders,
+        messages_last_minute=sent.messages,
+        perpetuals=facts.perpetuals,
+        groups=facts.sectors,
+        session_open=True,
     )
     limits = risk.get_limits(team_id=account.team_id, subject=f"account:{account.pk}").limits
     scopes = covering(team_id=account.team_id, account_id=account.pk)
     fence = sum(Halt.objects.filter(scope__in=scopes).values_list("fence", flat=True))
-    caps = selectors.caps_of([sleeve.row for sleeve in settled])
-    return Desk(account, book, limits, fence, now, caps)
+    caps, elsewhere = _caps(account, settled)
+    return Desk(
+        account=account,
+        book=book,
+        limits=limits,
+        fence=fence,
+        now=now,
+        caps=caps,
+        elsewhere=elsewhere,
+        own=risk.strategy_limits(
+            team_id=account.team_id, strategies={sleeve.row.strategy for sleeve in settled}
+        ),
+        blocking=frozenset(blocking),
+    )
+
+
+def _caps(account: Account, settled: list[Sleeve]) -> tuple[dict[int, float], dict[int, float]]:
+    """Return what the approvals allow each deployment, and how much of it others use.
+
+    From here on to the end of the transaction no other account orders under these approvals.
+    """
+    rows = [sleeve.row for sleeve in settled]
+    caps = selectors.caps_of(rows)
+    capped = {row.pk: row.approval_id for row in rows if row.pk in caps}
+    if not capped:
+        return caps, {}
+    store.hold_capital(capped.values())
+    held = selectors.held_elsewhere(account.pk, set(capped.values()))
+    return caps, {number: held[approval] for number, approval in capped.items()}
 
 
 def _pending(settled: list[Sleeve], own: Own) -> dict[str, float]:
@@ -202,8 +250,7 @@ def _intend(desk: Desk, sleeve: Sleeve, intent: Intent, bar: Bar) -> Order | Non
         price_age_seconds=age_of(sleeve, intent.symbol, bar),
         client_id=order.client_id,
     )
-    refusals = desk.check_cap(sleeve, intent.symbol, intent.quantity, intent.price)
-    refusals = refusals or desk.check(ticket)
+    refusals = desk.judge(sleeve, ticket, size=intent.quantity)
     if refusals:
         desk.refuse(order, refusals)
         sleeve.session.drop(sleeve.row.symbols.index(intent.symbol))

@@ -114,6 +114,7 @@ class Stream:
         close_old_connections()
         # A strategy that hangs can hold up this process; the workers finish halts as well.
         services.finish_halts(now=clock.now())
+        services.watch_stops(now=clock.now())
         self.live.look()
         self.feeds = {feed.id: feed for feed in market.list_running_feeds()}
         for feed in self.feeds.values():
