@@ -20,6 +20,7 @@ from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf
@@ -40,6 +41,9 @@ NOTE_EVERY = timedelta(minutes=1)
 RECHECK_SECONDS = 3.0
 MAX_CHECKED = 10_000
 SHUT_OUT = 4401
+NO_FACTOR = "second_factor.missing"
+# Where one signs in and adds a factor, and what tells how the lab is.
+OPEN_WITHOUT = ("/accounts/", "/health", "/metrics")
 
 
 class ActorMiddleware:
@@ -52,6 +56,8 @@ class ActorMiddleware:
         """Find out who asks, and answer with that team's rows in reach."""
         with tenancy.scope(tenancy.LAB):  # whose rows they may see is only known afterwards
             identify(request)
+        if _lacks_factor(request) and not request.path.startswith((API, *OPEN_WITHOUT)):
+            return redirect("mfa_index")
         with tenancy.team(request.actor.team_id if request.actor else None):  # type: ignore[attr-defined]
             response = self.get_response(request)
             if response.streaming and not response.is_async:  # type: ignore[attr-defined]
@@ -86,8 +92,16 @@ def _by_token(request: Any) -> None:
     request.actor, request.caller = use.actor, f"token:{use.token_id}"
 
 
+def _lacks_factor(request: Any) -> bool:
+    error = request.auth_error
+    return error is not None and error.code == NO_FACTOR
+
+
 def _by_session(request: Any, *, check: bool) -> None:
     actor, request.teams = selectors.find_seat(request.user, request.session.get(TEAM_KEY))
+    if actor and not selectors.may_enter(request.user.pk):
+        message = "This lab asks for a second factor: sign in and add one under Two-factor."
+        raise Denied(message, code=NO_FACTOR)
     if actor and check and request.method not in SAFE and check_csrf(request):
         message = "The X-CSRFToken header is missing or stale; reload the page and try again."
         raise Denied(message, code="csrf")
@@ -115,6 +129,8 @@ class ActivityMiddleware:
         if selectors.session_is_over(key, now):
             log.info("accounts.session_over", user=f"user:{request.user.pk}")
             logout(request)
+            # They did not leave: a draft in the browser is still theirs to come back to.
+            request.signed_out = False  # type: ignore[attr-defined]
             return
         UserSession.objects.create_from_request(request)
         self.noted[key] = now
@@ -215,6 +231,9 @@ async def still_holds(scope: dict[str, Any]) -> bool:
 
 
 def _actor_of_scope(scope: dict[str, Any]) -> Actor | None:
+    user = scope["user"]
+    if user.is_authenticated and not selectors.may_enter(user.pk):
+        return None
     return selectors.actor_of_user(scope["user"], scope["session"].get(TEAM_KEY))
 
 

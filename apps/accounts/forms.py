@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django import forms
 
 from apps.accounts.kernel.roles import ROLES
+from apps.core.errors import LabError
 
 LIFETIMES = ((30, "30 days"), (90, "90 days"), (180, "180 days"), (366, "1 year"))
 
@@ -17,6 +20,26 @@ def role_name(role: str) -> str:
 
 
 ROLE_CHOICES = [(role, role_name(role)) for role in ROLES]
+# What each role may do, for the page of people.
+ROLE_TABLE = [(role_name(role), sorted(may)) for role, may in ROLES.items()]
+
+
+def tell(error: LabError, form: forms.Form | None) -> bool:
+    """Tell a refusal at the field of the form that it names; returns whether there is such one."""
+    name = str(error.details.get("field", ""))
+    if form is None or name not in form.fields:
+        return False
+    form.add_error(name, error.message)
+    return True
+
+
+def by_state(tokens: Iterable[Any], now: datetime) -> dict[str, list[Any]]:
+    """Return the tokens that still work, and those that ended."""
+    found: dict[str, list[Any]] = {"good": [], "ended": []}
+    for token in tokens:
+        is_over = token.revoked_at or (token.expires_at and token.expires_at <= now)
+        found["ended" if is_over else "good"].append(token)
+    return found
 
 
 class InviteForm(forms.Form):

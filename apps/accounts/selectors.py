@@ -112,6 +112,14 @@ def session_holds(session_key: str, user_id: int, team_id: int, now: datetime) -
     return stored.exists() and member.exists() and not session_is_over(session_key, now)
 
 
+def may_enter(user_id: int) -> bool:
+    """Tell whether a person has the second factor that the lab may ask everybody for."""
+    if not settings.SECOND_FACTOR_REQUIRED:
+        return True
+    kinds = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
+    return Authenticator.objects.filter(user_id=user_id, type__in=kinds).exists()
+
+
 def session_is_over(session_key: str, now: datetime) -> bool:
     """Tell whether a session is too old, or nobody has used it for too long."""
     since = now - timedelta(hours=settings.SESSION_MAX_HOURS)

@@ -21,12 +21,13 @@ from apps.core.errors import LabError
 PASSWORD_BACKEND = "django.contrib.auth.backends.ModelBackend"  # noqa: S105 a class name
 
 
-def _attempt(request: HttpRequest, act: Callable[[], Any], done: str) -> Any:
-    """Do it and say so, or say why not; return what it gave, or None."""
+def _attempt(request: HttpRequest, act: Callable[[], Any], done: str, form: Any = None) -> Any:
+    """Do it and say so, or say why not, at the field at fault; return what it gave, or None."""
     try:
         result = act()
     except LabError as error:
-        messages.error(request, error.message)
+        if not forms.tell(error, form):
+            messages.error(request, error.message)
         return None
     messages.success(request, done)
     return result
@@ -53,6 +54,7 @@ def _people(request: HttpRequest, form: forms.InviteForm, link: str = "") -> Htt
         "members": selectors.list_members(actor.team),
         "invitations": selectors.list_open_invitations(actor.team, clock.now()),
         "roles": forms.ROLE_CHOICES,
+        "may": forms.ROLE_TABLE,
         "form": form,
         "link": link,
     }
@@ -67,7 +69,8 @@ def invite(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _people(request, form)
     act = lambda: services.invite(actor=actor, now=now, **form.cleaned_data)  # noqa: E731
-    made = _attempt(request, act, f"Send this link to {form.cleaned_data['email']}.")
+    done = f"Send this link to {form.cleaned_data['email']}."
+    made = _attempt(request, act, done, form)
     return _people(request, form, backends.invitation_link(made[1]) if made else "")
 
 
@@ -116,13 +119,13 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
     """List one's API tokens, and make one, whose text is shown this once."""
     actor, now = signed_in(request), clock.now()
     form = forms.TokenForm(request.POST or None, permissions=actor.permissions)
-    made = None
-    if request.method == "POST" and form.is_valid():
-        act = lambda: services.create_token(actor=actor, now=now, **form.cleaned_data)  # noqa: E731
-        made = _attempt(request, act, "Copy the token now; it is not shown again.")
+    act = lambda: services.create_token(actor=actor, now=now, **form.cleaned_data)  # noqa: E731
+    done = "Copy the token now; it is not shown again."
+    made = _attempt(request, act, done, form) if form.is_valid() else None
     owner = None if actor.may("people.manage") else actor.user_id
-    context = {"form": form, "tokens": selectors.list_tokens(actor.team, owner), "now": now}
-    return render(request, "accounts/tokens.html", {**context, "plain": made[1] if made else ""})
+    tokens = forms.by_state(selectors.list_tokens(actor.team, owner), now)
+    context = {**tokens, "form": form, "now": now, "plain": made[1] if made else ""}
+    return render(request, "accounts/tokens.html", context)
 
 
 @require_POST

@@ -8,6 +8,7 @@ from quantsite.settings.base import *
 ENVIRONMENT = "prod"
 NOTICES_TO_PRIVATE_HOSTS = env.flag("NOTICES_TO_PRIVATE_HOSTS", default=False)
 STATIC_ROOT = Path(env.text("STATIC_ROOT") or STATIC_ROOT)
+SECOND_FACTOR_REQUIRED = env.flag("SECOND_FACTOR_REQUIRED", default=True)
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REDIRECT_EXEMPT = [r"^health(/|$)"]

@@ -55,15 +55,25 @@ def weakness(password: str, common: Set[str]) -> str:
 def _cores(password: str) -> set[str]:
     """Return the words left without what people put around and instead of letters."""
     plain = password.lower()
-    stripped = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", plain)
-    spelled = {stripped, stripped.translate(LOOK_ALIKE), plain.translate(LOOK_ALIKE)}
-    return {re.sub(r"[\W_]+", "", word) for word in spelled} | {_period(word) for word in spelled}
+    spelled = {plain, plain.translate(LOOK_ALIKE)}
+    once = {_period(word) for word in spelled}
+    bare = {re.sub(r"[\W_]+", "", word) for word in spelled | once}
+    return {core for word in spelled | once | bare for core in _without_edges(word)}
+
+
+def _without_edges(word: str) -> set[str]:
+    """Return the word without some or all of what is no letter at its ends."""
+    letters = [number for number, sign in enumerate(word) if sign.isalpha()]
+    if not letters:
+        return {word}
+    starts, ends = range(letters[0] + 1), range(letters[-1] + 1, len(word) + 1)
+    return {word[start:end] for start in starts for end in ends}
 
 
 def _is_guessed(core: str, common: Set[str]) -> bool:
     if not core:
         return False
-    if core in common or _period(core) in common:
+    if len(core) >= FEWEST_LEFT - 1 and (core in common or _period(core) in common):
         return True
     rest = core
     for word in HOUSE_WORDS:
