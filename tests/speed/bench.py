@@ -46,6 +46,7 @@ ROWS = {
     "rolling_rank": "expressions",
     "alphas_50": "expressions",
     "forge_eval": "forge",
+    "guard_order": "guard",
 }
 LIMIT_SECONDS = 900
 
