@@ -10,7 +10,7 @@ from apps.backtests import selectors as backtests
 from apps.core.errors import NotFound
 from apps.market import selectors as market
 from apps.risk import selectors as risk
-from apps.risk.kernel.limits import as_values
+from apps.risk.kernel.limits import as_values, stored_limits
 from apps.strategies import selectors as strategies
 from apps.strategies.kernel.versions import ENGINE_VERSION, digest_of
 from apps.strategies.selectors import VersionView
@@ -87,5 +87,8 @@ def changed_terms(
     covered: dict[str, Any] = approval.terms
     if "version" not in covered:
         covered = {"version": approval.digest}
+    if covered.get("limits"):
+        # A limit that is newer than the approval was off when people agreed.
+        covered = {**covered, "limits": as_values(stored_limits(covered["limits"]))}
     run: dict[str, Any] = covered.get("data") or {}
     return agreed.changed(covered, terms_now(version, run.get("run", ""), account))
