@@ -61,6 +61,29 @@ def grade_as_dict(row: GradeRun) -> dict[str, Any]:
     }
 
 
+def fan_of(row: GradeRun, *, model: str, level: float) -> dict[str, Any]:
+    """Return what the chart draws: the model in force if none is named.
+
+    Raises ``NotFound`` for a model or level that was not told.
+    """
+    name = model or row.in_force
+    if not row.series:
+        return {"title": row.title, "model": name, "level": level, "ts": []}
+    told = row.series["models"].get(name, {}).get(f"{level:g}")
+    if told is None:
+        known = ", ".join(row.series["models"])
+        message = f"{name} told nothing at {level:g}; there are {known} at 0.95 and 0.99."
+        raise NotFound(message, code="risk.grade.model")
+    return {
+        "title": row.title,
+        "model": name,
+        "level": level,
+        "ts": row.series["ts"],
+        "returns": row.series["returns"],
+        **told,
+    }
+
+
 def grade_rows(row: GradeRun) -> list[dict[str, Any]]:
     """Return what the page shows: a row for every model and level, the best colour first."""
     order = {"green": 0, "yellow": 1, "red": 2, "ungraded": 3}

@@ -112,7 +112,7 @@ def grade_book(*, actor: Actor, history: History, now: datetime) -> GradeRun:
     actor.require("team.read")
     known = np.isfinite(history.returns)
     ts, returns = history.ts[known], history.returns[known]
-    digest = digest_arrays({"ts": ts, "returns": returns})
+    digest = digest_arrays(ts=ts, returns=returns)
     mine = GradeRun.objects.filter(team_id=actor.team, subject=history.subject)
     done = mine.filter(digest=digest).first()
     if done is not None:
