@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from ninja import Field, Schema
 
 from apps.core.rest import Paging
 
+# More in one period is an error, and the squares of far more have no number.
+Return = Annotated[float, Field(ge=-1e6, le=1e6)]
+
+
+class TermsIn(Schema):
+    """The rest of how to measure; what is not given is the lab's default (docs/RISK.md)."""
+
+    quantile: str | None = None
+    shortfall: str | None = None
+    scaling: str | None = None
+    ddof: int | None = Field(None, ge=0, le=1)
+    decay: float | None = None
+    ageing: float | None = None
+    outside: str | None = None
+    threshold: float | None = None
+    draws: int | None = None
+    seed: int | None = Field(None, ge=0)
+
 
 class ReportIn(Schema):
     """Return columns by name (null is missing), and how to measure them; losses are positive."""
 
-    returns: dict[str, list[float | None]]
+    returns: dict[str, list[Return | None]]
     weights: dict[str, float] = Field(default_factory=dict)
     levels: list[float] = Field([0.95, 0.99], min_length=1, max_length=10)
     methods: list[str] = Field(["historical", "gaussian"], min_length=1, max_length=10)
     horizon: int = Field(1, ge=1, le=250)
+    terms: TermsIn = TermsIn()
     title: str = Field("Returns sent by a client", max_length=200)
 
 
@@ -31,12 +50,25 @@ class MeasureOut(Schema):
     level: float
     horizon: int
     observations: int
+    missing: int = 0
+    quantile: str = ""
+    shortfall: str = ""
+    scaling: str = ""
+    var_error: float | None = None
+    es_error: float | None = None
+    errors: str = ""
+    notes: list[str] = Field(default_factory=list)
+    figures: dict[str, float] = Field(default_factory=dict)
 
 
 class ColumnOut(Schema):
-    """A column's moments (population) and measures."""
+    """A column's moments (population), measures and drawdowns; a book's also by position."""
 
     observations: int
+    missing: int = 0
+    drawdowns: dict[str, Any] = Field(default_factory=dict)
+    drawdown_ahead: dict[str, Any] | None = None
+    components: list[dict[str, Any]] = Field(default_factory=list)
     mean: float
     volatility: float
     skewness: float
@@ -54,6 +86,7 @@ class ReportOut(Schema):
     created_at: datetime
     created_by: str
     horizon: int = 1
+    terms: dict[str, Any] = Field(default_factory=dict)
     weights: dict[str, float] = Field(default_factory=dict)
     columns: dict[str, ColumnOut]
     utilisation: list[dict[str, Any]] = Field(default_factory=list)
@@ -108,3 +141,120 @@ class BreachOut(Schema):
     code: str
     message: str
     created_at: datetime
+
+
+class SubjectIn(Schema):
+    """A book or run: ``account:<id>``, ``backtest:<id>``."""
+
+    subject: str = Field(max_length=120)
+
+
+class GradingOut(Schema):
+    """The job that grades."""
+
+    job: dict[str, Any]
+
+
+class GradeOut(Schema):
+    """How every risk model did on a book; ``in_force`` is the one whose figures count.
+
+    ``models``: by name the colour, the joint score of VaR and ES (smaller is better) and, by
+    level, exceptions, zone and every test. ``power``: by level, test and case how often the test
+    speaks, from a simulation of ``draws`` samples of ``days`` days.
+    """
+
+    id: int
+    subject: str
+    title: str
+    until: datetime
+    days: int
+    window: int
+    colour: str
+    in_force: str
+    before: str
+    reason: str
+    created_at: datetime
+    models: dict[str, Any]
+    power: dict[str, Any]
+
+
+class GradeSeriesOut(Schema):
+    """Days, returns, and by model and level the VaR and ES told for each day."""
+
+    ts: list[datetime] = Field(default_factory=list)
+    returns: list[float] = Field(default_factory=list)
+    models: dict[str, dict[str, dict[str, list[float]]]] = Field(default_factory=dict)
+
+
+class ScenarioIn(Schema):
+    """A table of simple returns by instrument, sector and factor; ``version`` it was made from."""
+
+    name: str = Field(max_length=80)
+    title: str = Field(max_length=160)
+    shocks: dict[str, dict[str, Any]]
+    note: str = Field("", max_length=500)
+    version: int | None = None
+
+
+class ScenarioOut(Schema):
+    """A version of a scenario."""
+
+    id: int
+    name: str
+    version: int
+    title: str
+    note: str
+    shocks: dict[str, dict[str, float]]
+    is_archived: bool
+    created_by_label: str
+    created_at: datetime
+
+
+class StressQuery(Schema):
+    """Which book; the loss to reverse (share of equity), where correlations go, volatilities."""
+
+    subject: str
+    loss: float = 0.2
+    correlation: float = 1.0
+    volatility: float = 1.0
+
+
+class ShocksIn(Schema):
+    """A book and a table of shocks to try on it."""
+
+    subject: str = Field(max_length=120)
+    shocks: dict[str, dict[str, Any]]
+
+
+class StopOut(Schema):
+    """An emergency stop: its state, what it is held against, how near it is; losses positive."""
+
+    scope: str
+    state: str
+    blocks: bool
+    cause: str
+    equity: float
+    peak: float
+    day_start: float
+    drawdown: float
+    daily_loss: float
+    drawdown_limit: float | None
+    daily_loss_limit: float | None
+    used: float | None
+    trips: int
+    tripped_at: datetime | None
+    cool_until: datetime | None
+    updated_at: datetime
+
+
+class StopResumeIn(Schema):
+    """An active stop, and why it may end."""
+
+    scope: str = Field(max_length=40)
+    reason: str = Field(max_length=500)
+
+
+class StopResumeOut(StopOut):
+    """The stop as it stands until people have decided."""
+
+    proposal_id: UUID

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.core import clock
@@ -44,3 +47,104 @@ def set_limits(request: HttpRequest) -> HttpResponse:
     except LabError as error:
         messages.error(request, error.message)
     return redirect("risk:overview")
+
+
+@require_GET
+@permission("team.read")
+def grades(request: HttpRequest) -> HttpResponse:
+    """Show how every model did on every book, with the exceptions and what each test sees."""
+    subject = request.GET.get("subject", "")
+    context = selectors.grades_page(team_id=signed_in(request).team, subject=subject)
+    return render(request, "risk/grades.html", context)
+
+
+@require_POST
+@permission("team.read")
+def grade_now(request: HttpRequest) -> HttpResponse:
+    """Queue the grading of a book now."""
+    subject, actor = request.POST.get("subject", ""), signed_in(request)
+    try:
+        services.ask_for_grades(actor=actor, subject=subject, now=clock.now())
+        messages.success(request, "The models are being graded; see Jobs.")
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect("risk:grades")
+
+
+@require_GET
+@permission("team.read")
+def stress(request: HttpRequest) -> HttpResponse:
+    """Show what a book would lose: crises, scenarios, correlations, the smallest shock."""
+    asked = forms.StressForm(request.GET).asked()
+    context = selectors.stress_page(team_id=signed_in(request).team, **asked)
+    shocks = context["edited"].shocks if context["edited"] else {}
+    return render(request, "risk/stress.html", {**context, "table": forms.table_text(shocks)})
+
+
+@require_POST
+@permission("team.read")
+def edit_scenario(request: HttpRequest) -> HttpResponse:
+    """Keep a scenario as a new version, or try its table on a book."""
+    form, actor = forms.ScenarioForm(request.POST), signed_in(request)
+    if not form.is_valid():
+        return _stress_with(request, error=forms.words_of(form))
+    if "try" in request.POST:
+        return _tried(request, form)
+    try:
+        row = services.save_scenario(actor=actor, now=clock.now(), **form.asked())
+    except LabError as error:
+        return _stress_with(request, error=error.message)
+    messages.success(request, f"{row.title} is kept as version {row.version}.")
+    return redirect(f"{reverse('risk:stress')}?{urlencode({'subject': request.POST['subject']})}")
+
+
+def _tried(request: HttpRequest, form: forms.ScenarioForm) -> HttpResponse:
+    team, subject = signed_in(request).team, form.cleaned_data["subject"]
+    try:
+        shocks = form.cleaned_data["table"]
+        trial = selectors.try_shocks(team_id=team, subject=subject, shocks=shocks)
+    except LabError as error:
+        return _stress_with(request, error=error.message)
+    return _stress_with(request, trial=trial)
+
+
+def _stress_with(request: HttpRequest, **more: object) -> HttpResponse:
+    """Show the page again with what was written, and what came of it."""
+    team, subject = signed_in(request).team, request.POST.get("subject", "")
+    context = selectors.stress_page(team_id=team, subject=subject)
+    written = {"table": request.POST.get("table", ""), "given": request.POST}
+    status = 422 if "error" in more else 200
+    return render(request, "risk/stress.html", {**context, **written, **more}, status=status)
+
+
+@require_POST
+@permission("team.read")
+def archive_scenario(request: HttpRequest, scenario_id: int) -> HttpResponse:
+    """Take a scenario off the list; its versions stay."""
+    actor, now = signed_in(request), clock.now()
+    row = services.archive_scenario(actor=actor, scenario_id=scenario_id, now=now)
+    messages.success(request, f"{row.title} is archived; its versions stay.")
+    return redirect("risk:stress")
+
+
+@require_GET
+@permission("team.read")
+def guard(request: HttpRequest) -> HttpResponse:
+    """Show emergency stops, how much of each limit is used, which sets hold, what was refused."""
+    return render(request, "risk/guard.html", selectors.guard_page(signed_in(request).team))
+
+
+@require_POST
+@permission("trading.resume")
+def resume_stop(request: HttpRequest) -> HttpResponse:
+    """Propose to end an emergency stop, with a reason."""
+    form, actor = forms.StopForm(request.POST), signed_in(request)
+    if not form.is_valid():
+        messages.error(request, forms.words_of(form))
+        return redirect("risk:guard")
+    try:
+        services.propose_stop_resume(actor=actor, now=clock.now(), **form.cleaned_data)
+        messages.success(request, "Proposed; another risk manager decides: see Approvals.")
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect("risk:guard")

@@ -112,7 +112,7 @@ class World:
         from apps.approvals.models import Proposal
         from apps.assistant.models import Hypothesis, Search
         from apps.backtests.models import Run, Study, Sweep
-        from apps.risk.models import RiskReport
+        from apps.risk.models import GradeRun, RiskReport, Scenario
         from apps.strategies.models import Strategy, StrategyVersion
 
         mine = {"team": self.team}
@@ -125,7 +125,20 @@ class World:
             strategy=strategy.name, method="grid", objective="sharpe", trials=4, lanes=1,
             created_by="user:0", created_at=self.now,
         )  # fmt: skip
+        grade = GradeRun.objects.create(
+            **mine, subject=f"backtest:{run.pk}", title="Grade", digest="0" * 64, until=self.now,
+            days=250, window=250, colour="green", in_force="fhs", before="historical",
+            body={"models": {}}, created_by="system:grading", created_at=self.now,
+        )  # fmt: skip
+        scenario = Scenario.objects.create(
+            **mine, name=f"scenario-{self.number}", version=1, title="Oil falls",
+            shocks={"instrument": {}, "sector": {"Energy": -0.3}, "factor": {}},
+            created_by="user:0", created_at=self.now,
+        )  # fmt: skip
         return {
+            "grade_id": grade.pk,
+            "scenario_id": scenario.pk,
+            "scenario": scenario.name,
             "strategy_id": strategy.pk,
             "strategy": strategy.name,
             "version_id": StrategyVersion.objects.filter(**mine).first().pk,
@@ -141,6 +154,7 @@ class World:
         }
 
     def trading(self):
+        from apps.risk.models import Stop
         from apps.trading.models import Account, Deployment, Order
 
         mine = {"team": self.team}
@@ -148,7 +162,13 @@ class World:
         deployment = Deployment.objects.get(**mine)
         deployment.status = Deployment.Status.STOPPED
         deployment.save(update_fields=["status"])
+        stop = Stop.objects.create(
+            **mine, scope=f"account:{account.pk}", state="active", equity=70.0, peak=100.0,
+            day_start=100.0, day=self.now.date(), drawdown_limit=0.2, cause="30.0% below its peak",
+            trips=1, tripped_at=self.now, updated_at=self.now,
+        )  # fmt: skip
         return {
+            "scope": stop.scope,
             "account_id": account.pk,
             "order_id": order.pk,
             "deployment_id": deployment.pk,

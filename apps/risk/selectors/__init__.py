@@ -9,6 +9,7 @@ from apps.risk.selectors.books import (
 )
 from apps.risk.selectors.breaches import list_breaches
 from apps.risk.selectors.grades import (
+    fan_of,
     get_grade,
     grade_as_dict,
     grade_rows,
@@ -16,14 +17,17 @@ from apps.risk.selectors.grades import (
     model_in_force,
     newest_grades,
 )
+from apps.risk.selectors.guard import guard_page
 from apps.risk.selectors.limits import (
     LimitsView,
     check_subject,
     get_limits,
     limits_as_dict,
     list_limit_versions,
+    list_sets,
     strategy_limits,
 )
+from apps.risk.selectors.pages import grades_page, stress_page
 from apps.risk.selectors.reports import (
     get_report,
     list_books,
@@ -57,6 +61,7 @@ __all__ = [
     "blocking_among",
     "check_subject",
     "factors_of",
+    "fan_of",
     "find_marks",
     "get_grade",
     "get_history",
@@ -67,6 +72,8 @@ __all__ = [
     "get_stop",
     "grade_as_dict",
     "grade_rows",
+    "grades_page",
+    "guard_page",
     "hold_blocking",
     "limits_as_dict",
     "list_blocking",
@@ -76,6 +83,7 @@ __all__ = [
     "list_limit_versions",
     "list_reports",
     "list_scenarios",
+    "list_sets",
     "list_stops",
     "list_subjects",
     "model_in_force",
@@ -86,6 +94,7 @@ __all__ = [
     "stop_json",
     "strategy_limits",
     "stress_book",
+    "stress_page",
     "try_shocks",
     "watch_of",
 ]

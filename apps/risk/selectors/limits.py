@@ -81,3 +81,10 @@ def limits_as_dict(view: LimitsView) -> dict[str, Any]:
         "created_by": view.created_by,
         "created_at": view.created_at,
     }
+
+
+def list_sets(*, team_id: int) -> list[LimitsView]:
+    """Return the newest version of every set of the team: its own, of accounts, of strategies."""
+    rows = LimitSet.objects.filter(team_id=team_id).order_by("subject")
+    subjects = rows.values_list("subject", flat=True).distinct()
+    return [get_limits(team_id=team_id, subject=one) for one in dict.fromkeys(["", *subjects])]

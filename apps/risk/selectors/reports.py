@@ -16,6 +16,11 @@ LIMIT_WORDS = {
     "max_leverage": "Leverage, times equity",
     "max_positions": "Positions held",
     "max_daily_loss": "Loss today, share of equity",
+    "max_group_share": "Largest sector, share of equity",
+    "max_net_exposure": "Net exposure, share of equity",
+    "max_leverage_perpetual": "Leverage on perpetuals, times equity",
+    "max_orders_per_minute": "Orders in a minute",
+    "max_messages_per_minute": "Orders and withdrawals in a minute",
 }
 
 
