@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from tests.servers.lab import FIRST_START, LATER_START, ROOT, Lab, free_port, wait_for
-from tests.speed import approval_races, ingest_kills, ledger_kills
+from tests.speed import approval_races, grade_sizes, ingest_kills, ledger_kills
 
 SERVERS = ("redis", "postgres")
 
@@ -89,7 +89,7 @@ def main():
         lab.stop()
         shutil.rmtree(folder, ignore_errors=True)
     kills = (ingest_kills.main(), ledger_kills.main())
-    return max(*kills, approval_races.main(), 1 if failed else 0)
+    return max(*kills, approval_races.main(), grade_sizes.main(), 1 if failed else 0)
 
 
 if __name__ == "__main__":
