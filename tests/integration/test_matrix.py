@@ -35,6 +35,8 @@ DEEPER = {
     "POST /jobs/{job_id}/cancel": {"ops.manage"},  # of others; one's own everybody may stop
     "POST /proposals/{proposal_id}/decisions": {"proposals.decide"},
     "POST /alerts/{alert_id}/acknowledge": {"ops.manage", "data.write"},
+    "POST /risk/scenarios": {"research.write", "limits.write"},
+    "DELETE /risk/scenarios/{scenario_id}": {"research.write", "limits.write"},
 }
 # Answered otherwise though the role is right: only the author may, no worker or sequencer runs.
 CLOSED = {
