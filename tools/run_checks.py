@@ -6,8 +6,10 @@ import secrets
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+AT_A_TIME = 2
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 PYTHON = BIN / "python"
@@ -34,12 +36,13 @@ def made_up_production():
 TEST = {"QUANTSITE_ENV": "test"}
 MANAGE = [PYTHON, "-W", "ignore", "manage.py"]
 CHECKS = (
+    # What takes longest first: the others go by beside it.
+    ("mypy", [BIN / "mypy"], TEST),
     ("ruff check", [BIN / "ruff", "check", "."], {}),
     ("ruff format", [BIN / "ruff", "format", "--check", "."], {}),
     ("import-linter", [BIN / "lint-imports"], {}),
     ("djlint", [BIN / "djlint", "templates", "--lint", "--quiet"], {}),
     ("deptry", [BIN / "deptry", "."], {}),
-    ("mypy", [BIN / "mypy"], TEST),
     ("migrations", [*MANAGE, "makemigrations", "--check", "--dry-run"], TEST),
     (
         "check --deploy",
@@ -50,28 +53,38 @@ CHECKS = (
 )
 
 
+def run(check):
+    """Run one check; return its name, whether it held, and what is to be told of it."""
+    name, command, environment = check
+    began = time.perf_counter()
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    spent = time.perf_counter() - began
+    held = done.returncode == 0
+    told = [f"{'ok  ' if held else 'FAIL'} {name} ({spent:.1f} s)"]
+    if not held:
+        told += [done.stdout, done.stderr]
+    elif name == "architecture":
+        told.append(done.stdout.strip().splitlines()[-1])
+    return name, held, "\n".join(told)
+
+
 def main(names):
-    """Run the checks (or those named); print the words of those that fail."""
+    """Run the checks (or those named), two at a time; print the words of those that fail."""
+    chosen = [check for check in CHECKS if not names or check[0] in names]
     failed = []
-    for name, command, environment in CHECKS:
-        if names and name not in names:
-            continue
-        began = time.perf_counter()
-        done = subprocess.run(
-            [str(part) for part in command],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        spent = time.perf_counter() - began
-        print(f"{'ok  ' if done.returncode == 0 else 'FAIL'} {name} ({spent:.1f} s)", flush=True)
-        if done.returncode != 0:
-            failed.append(name)
-            print(done.stdout, done.stderr, sep="", flush=True)
-        elif name == "architecture":
-            print(done.stdout.strip().splitlines()[-1], flush=True)
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        for done in as_completed(pool.submit(run, check) for check in chosen):
+            name, held, told = done.result()
+            print(told, flush=True)
+            if not held:
+                failed.append(name)
     if failed:
         print(f"Failed: {', '.join(failed)}", flush=True)
     return 1 if failed else 0

@@ -10,6 +10,8 @@ from django.contrib.sessions.models import Session
 from apps.accounts import backends
 from apps.accounts.models import Membership, User
 
+SOON = 30  # seconds, on a busy machine; the recheck is due after a tenth of one
+
 
 @pytest.fixture
 def application(live_db, monkeypatch):
@@ -29,11 +31,11 @@ class Socket(ApplicationCommunicator):
 
     async def open(self):
         await self.send_input({"type": "websocket.connect"})
-        return await self.receive_output(timeout=3)
+        return await self.receive_output(timeout=SOON)
 
     async def ask(self, **message):
         await self.send_input({"type": "websocket.receive", "text": json.dumps(message)})
-        return json.loads((await self.receive_output(timeout=3))["text"])
+        return json.loads((await self.receive_output(timeout=SOON))["text"])
 
     async def leave(self):
         await self.send_input({"type": "websocket.disconnect", "code": 1000})
@@ -78,7 +80,7 @@ async def test_the_socket_closes_on_who_may_no_longer_look(application, team, cl
         "session ended": Session.objects.filter(pk=client.cookies["sessionid"].value).delete,
     }[how]
     await sync_to_async(shut)()
-    closed = await socket.receive_output(timeout=2)
+    closed = await socket.receive_output(timeout=SOON)
     assert (closed["type"], closed["code"]) == ("websocket.close", 4401)
     await socket.wait()
 
@@ -91,6 +93,6 @@ async def test_talking_on_does_not_keep_a_socket_open(application, team, client_
     await sync_to_async(Membership.objects.filter(user=client.user).delete)()
     backends._checked.clear()
     await socket.send_input({"type": "websocket.receive", "text": '{"op": "ping"}'})
-    closed = await socket.receive_output(timeout=2)
+    closed = await socket.receive_output(timeout=SOON)
     assert (closed["type"], closed["code"]) == ("websocket.close", 4401)
     await socket.wait()

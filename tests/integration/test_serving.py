@@ -19,7 +19,7 @@ def whole(request):
     return response
 
 
-TOGETHER = threading.Barrier(3, timeout=5)
+TOGETHER = threading.Barrier(3, timeout=60)
 
 
 def together(request):

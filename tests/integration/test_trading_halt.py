@@ -215,7 +215,8 @@ def test_no_intent_appears_after_a_halt_has_committed(sample, live_db, team, act
             late += visible_intents(account.pk) - seen
             stop.set()
             for writer in writers:
-                writer.join(timeout=20)
+                writer.join(timeout=60)
+                assert not writer.is_alive()
                 assert writer.failed is None
             assert not Order.objects.filter(account=account, finished_at=None).exists()
             lab = system("tests", team.pk)

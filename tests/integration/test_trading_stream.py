@@ -81,11 +81,11 @@ def test_a_killed_stream_goes_on_without_doing_anything_twice(feed, deployment, 
             wait_for_bars(feed, SKIPPED + 12 * kills, process)
         finally:
             os.kill(process.pid, signal.SIGKILL)
-            process.wait(timeout=10)
+            process.wait(timeout=60)
     process = start(servers)
     wait_for_bars(feed, SKIPPED + 40, process)
     process.terminate()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=60) == 0
     services.catch_up(feed_name=feed.name, now=clock.now())
     feed.refresh_from_db()
     account = Account.objects.get(pk=deployment.account_id)

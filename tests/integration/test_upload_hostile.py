@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 10.0  # the reader's own report says under 2 here; other work may hold the processors
 MEGABYTES = 512
 TABLES = (
+    "market_bar",
     "market_dataset",
     "market_instrument",
     "market_series",
@@ -105,22 +106,31 @@ BINARIES = [
 ]  # fmt: skip
 
 
-def fingerprint():
-    """Return counts of all tables and a digest of every bar."""
+OF_DATASET = """WHERE series_id IN (
+    SELECT s.id FROM market_series s JOIN market_instrument i ON i.id = s.instrument_id
+    JOIN market_dataset d ON d.id = i.dataset_id WHERE d.name = 'held')"""
+
+
+def fingerprint(which=OF_DATASET):
+    """Return counts of all tables and a digest of bars: those of the dataset, or all."""
     with connection.cursor() as cursor:
         counts = []
         for table in TABLES:
             cursor.execute(f"SELECT count(*) FROM {table}")
             counts.append(cursor.fetchone()[0])
         cursor.execute(
-            "SELECT md5(string_agg(b::text, '|' ORDER BY series_id, ts)) FROM market_bar b"
+            "SELECT count(*), md5(string_agg(b::text, '|' ORDER BY series_id, ts)) "
+            f"FROM market_bar b {which}"
         )
-        return counts, cursor.fetchone()[0]
+        return counts, cursor.fetchone()
 
 
 @pytest.fixture
 def refuse(actor, db, now):
-    """Upload a file into a dataset that holds bars already; nothing may change."""
+    """Upload a file into a dataset that holds bars already; nothing may change.
+
+    The bars of the dataset are looked at after each file, those of all others after the last.
+    """
     mine = actor()
 
     def upload(name, content):
@@ -130,6 +140,7 @@ def refuse(actor, db, now):
         )
 
     upload("honest.csv", h.csv())
+    everything = fingerprint("")
 
     def attempt(name, content):
         before = fingerprint()
@@ -141,7 +152,8 @@ def refuse(actor, db, now):
         assert details.get("peak_mb", 0) <= MEGABYTES
         return caught.value
 
-    return attempt
+    yield attempt
+    assert fingerprint("") == everything
 
 
 class Quiet(jobs.Progress):

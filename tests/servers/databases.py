@@ -121,7 +121,7 @@ class Timescale(Embedded):
         self.redis = RedisServer(self.home)
         self.redis.prepare()
         self.redis.start()
-        self.redis.wait_ready()
+        self.redis.wait_ready(60.0)
         passwords = {role: f"{role}-for-tests" for role in ("migrate", "app", "sequencer")}
         prepare_database(self.server.admin_dsn, passwords)
 

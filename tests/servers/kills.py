@@ -142,7 +142,7 @@ class Killer:
         dataset, job = self.begin()
         server = self.servers.servers.redis
         self.work(job, lambda _: _kill_after(server.found().pid, wait))
-        server.process.wait(timeout=10)
+        server.process.wait(timeout=60)
         server.start()
         server.wait_ready()
         self.check(dataset, job, f"{wait:.3f} s")
@@ -166,7 +166,7 @@ def _kill_after(pid, wait):
 
 def _revive(server):
     """Start PostgreSQL again; its children take a moment to see that their parent is gone."""
-    server.process.wait(timeout=30)
+    server.process.wait(timeout=60)
     for _ in range(TRIES):
         try:
             server.start()

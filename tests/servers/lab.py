@@ -14,8 +14,8 @@ from pathlib import Path
 from apps.core.lab.processes import ProcessId
 
 ROOT = Path(__file__).parents[2]
-FIRST_START = 180
-LATER_START = 90
+FIRST_START = 300
+LATER_START = 180
 
 
 class Lab:

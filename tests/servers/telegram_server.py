@@ -51,6 +51,7 @@ class Server(ThreadingHTTPServer):
         self.faults, self.messages, self.hooks = [], [], []
         self.asked = 0
         self.lock = threading.Lock()
+        self.ended = threading.Event()
 
     @property
     def root(self):
@@ -83,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         fault = self.server.next_fault()
-        time.sleep(fault.get("delay", 0))
+        self.server.ended.wait(fault.get("delay", 0))
         if fault.get("cut"):
             self.close_connection = True
             return self.connection.close()
@@ -168,6 +169,7 @@ def running():
     try:
         yield server
     finally:
+        server.ended.set()
         server.shutdown()
         server.server_close()
         thread.join(timeout=5)

@@ -59,7 +59,7 @@ class TimescaleServer:
     def stop(self):
         if self.process:
             self.process.terminate()
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=60)
         shutil.rmtree(self.outside, ignore_errors=True)
 
     def _command(self):
@@ -74,7 +74,7 @@ class TimescaleServer:
         return int(fields[2]), int(fields[3])
 
     def _wait(self):
-        for _ in range(100):
+        for _ in range(600):
             try:
                 psycopg.connect(self.admin_dsn, connect_timeout=2).close()
             except psycopg.OperationalError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -73,10 +74,14 @@ class Preparation:
         common = {
             "LAB_HOME": str(self.home.root),
             "PORT": str(self.options.port),
-            "NUMBA_CACHE_DIR": str(self.home.root / "cache" / "numba"),
+            "NUMBA_CACHE_DIR": self._machine_code(),
             "PYTHONUNBUFFERED": "1",
         }
         return Child(spec, self.home.logs, self.options.base, common)
+
+    def _machine_code(self) -> str:
+        """Return the folder of compiled loops: the lab's own, or one that labs share."""
+        return os.environ.get("NUMBA_CACHE_DIR") or str(self.home.root / "cache" / "numba")
 
     def begin(self, *command: str, **environment: str) -> Child:
         """Start a management command in a process of its own."""

@@ -115,7 +115,7 @@ class RedisServer:
             except OSError:
                 return False
 
-    def wait_ready(self, seconds: float = 10.0) -> None:
+    def wait_ready(self, seconds: float = 30.0) -> None:
         """Wait until the server answers. Raises ``Unavailable``."""
         until = time.monotonic() + seconds
         while not self.ready():

@@ -19,6 +19,21 @@ STUBBORN = (
     "print('up', flush=True)\n"
     "time.sleep(60)\n"
 )
+WAITS_FOR = """
+import signal, sys, time
+from pathlib import Path
+
+def told(*_):
+    folder = Path({folder!r})
+    (folder / "told-{mine}").touch()
+    while not (folder / "told-{other}").exists():
+        time.sleep(0.01)
+    sys.exit(0)
+
+signal.signal(signal.SIGTERM, told)
+print("up", flush=True)
+time.sleep(120)
+"""
 
 
 def make_child(tmp_path, code, stop=((signal.SIGTERM, 0.5), (signal.SIGKILL, 2.0))):
@@ -56,15 +71,16 @@ def test_a_child_that_ignores_sigterm_is_killed_with_what_it_started(tmp_path):
 
 
 def test_children_are_stopped_side_by_side(tmp_path):
-    # One after the other they would take twice the two seconds that each is given.
-    slow = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
-    both = [make_child(tmp_path, STUBBORN, slow) for _ in range(2)]
+    # Each goes when both were told: one after the other, the first would have to be killed.
+    slow = ((signal.SIGTERM, 60.0), (signal.SIGKILL, 5.0))
+    codes = [WAITS_FOR.format(folder=str(tmp_path), mine=k, other=1 - k) for k in range(2)]
+    both = [make_child(tmp_path, code, slow) for code in codes]
     for child in both:
         child.start()
     wait_for(lambda: (tmp_path / "one.log").read_text().count("up") == 2)
-    began = time.monotonic()
+    started = [child.process for child in both]
     children.stop_all(both)
-    assert time.monotonic() - began < 3.8
+    assert [process.returncode for process in started] == [0, 0]
 
 
 def test_a_child_dies_with_its_supervisor(tmp_path):
@@ -85,7 +101,7 @@ def test_a_child_dies_with_its_supervisor(tmp_path):
     time.sleep(0.3)
     parent.kill()
     parent.wait()
-    assert processes.wait_gone(child, 5.0)
+    assert processes.wait_gone(child, 60.0)
 
 
 def test_a_process_number_used_again_is_not_mistaken():

@@ -1,7 +1,6 @@
 """Messages over a real socket: to a local Telegram, and to a webhook."""
 
 import logging
-import time
 
 import pytest
 
@@ -57,11 +56,10 @@ def test_a_passing_fault_is_told_as_one(server, fault):
 
 def test_a_server_that_does_not_answer_is_left_in_time(server, monkeypatch):
     monkeypatch.setattr(notices, "READ_SECONDS", 0.3)
-    server.faults = [telegram.slow(5)]
-    began = time.monotonic()
+    server.faults = [telegram.slow(300)]
     with pytest.raises(Unavailable):
         send(server.chat)
-    assert time.monotonic() - began < 4.5
+    assert server.messages == []  # it is still busy: nobody waited for its answer
 
 
 def test_a_refused_token_is_told_without_the_token(server, caplog):
