@@ -267,9 +267,25 @@ class EquityOut(Schema):
     drawdown: list[float]
 
 
+class RiskTermsIn(Schema):
+    """The rest of how to measure; what is not given is the lab's default (docs/RISK.md)."""
+
+    quantile: str | None = None
+    shortfall: str | None = None
+    scaling: str | None = None
+    ddof: int | None = Field(None, ge=0, le=1)
+    decay: float | None = None
+    ageing: float | None = None
+    outside: str | None = None
+    threshold: float | None = None
+    draws: int | None = None
+    seed: int | None = Field(None, ge=0)
+
+
 class RiskIn(Schema):
-    """How to measure: levels of confidence, methods, periods ahead."""
+    """How to measure: levels of confidence, methods, periods ahead, and the rest."""
 
     levels: list[float] = Field([0.95, 0.99], min_length=1, max_length=10)
     methods: list[str] = Field(["historical", "gaussian"], min_length=1, max_length=10)
     horizon: int = Field(1, ge=1, le=250)
+    terms: RiskTermsIn = RiskTermsIn()

@@ -46,6 +46,9 @@ ROWS = {
     "rolling_rank": "expressions",
     "alphas_50": "expressions",
     "forge_eval": "forge",
+    "var_es_1000": "risk",
+    "monte_carlo": "risk",
+    "var_es_1m": "risk",
     "guard_order": "guard",
 }
 LIMIT_SECONDS = 900

@@ -1,7 +1,8 @@
 """What other risk libraries make of the bundled returns, kept in tests/data/risk/peers.json.
 
 ``python -m tests.speed.peer_risk`` runs the peers that are installed (skfolio, Riskfolio-Lib,
-arch, statsmodels, pyextremes) and writes their figures over what is kept of them. It sees nothing of the
+arch, statsmodels, pyextremes) and writes their figures over what is kept of them. It sees
+nothing of the
 lab but the bundled bars, which pandas reads.
 """
 

@@ -19,6 +19,7 @@ from apps.risk.kernel.samples import MIN_OBSERVATIONS, Floats, over_horizon
 # Methods whose figures grow in proportion with the book and have slopes in closed form.
 METHODS = ("historical", "gaussian", "student", "cornish_fisher")
 MAX_POSITIONS = 5_000
+LARGE = 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ def scenario_components(
     -----
     The book is valued in every scenario; only the few that make the tail are read by position.
     """
-    book = returns @ weights
+    book = _valued(returns, weights)
     n, tail = book.size, terms.tail
     place = (n - 1) * tail if terms.quantile == "linear" else max(math.ceil(n * tail) - 1, 0)
     k, share = int(place), place - int(place)
@@ -166,6 +167,17 @@ def scenario_components(
     scenarios, masses = _tail_scenarios(book[order], order, -var, terms, n)
     at_es = masses @ returns[scenarios]
     return var, -float(masses @ book[scenarios]), -at_var, -at_es
+
+
+def _valued(returns: Floats, weights: Floats) -> Floats:
+    """Return the book's returns; of large books by a loop that needs no second processor."""
+    if returns.size < LARGE:
+        return np.asarray(returns @ weights, dtype=np.float64)
+    from apps.risk.kernel.measure_loops import weighted_2d
+
+    out = np.empty(len(returns))
+    weighted_2d(np.ascontiguousarray(returns), np.ascontiguousarray(weights), out)
+    return out
 
 
 def _reach(book: Floats, rank: int) -> float:

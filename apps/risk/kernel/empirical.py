@@ -60,8 +60,11 @@ def low_end(sample: Floats, tail: float) -> Floats:
 
 
 def _quantile(sample: Floats, low: Floats, tail: float, quantile: str) -> float:
-    if quantile != "linear" or low.size == sample.size:
+    if low.size == sample.size or quantile not in ("linear", "inverted_cdf"):
         return float(np.quantile(sample, tail, method=quantile))  # type: ignore[call-overload]
+    if quantile == "inverted_cdf":
+        k = max(math.ceil(round(sample.size * tail, 9)) - 1, 0)
+        return float(np.partition(low, k)[k])
     place = (sample.size - 1) * tail
     k = int(place)
     low.partition((k, k + 1))

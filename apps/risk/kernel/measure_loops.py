@@ -8,6 +8,17 @@ import numpy as np
 from numba import njit
 
 
+# Sums may be taken in any order, so that they run side by side; NaN stays NaN.
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def weighted_2d(returns: Any, weights: Any, out: Any) -> None:
+    """Write the weighted sum of each row; on a busy machine no slower than on an idle one."""
+    for i in range(returns.shape[0]):
+        total = 0.0
+        for j in range(returns.shape[1]):
+            total += returns[i, j] * weights[j]
+        out[i] = total
+
+
 @njit(cache=True)
 def variances_1d(squares: Any, omega: float, alpha: float, beta: float, start: float) -> Any:
     """Return ``(n + 1,)`` variances of GARCH(1,1); the last is of the period to come."""

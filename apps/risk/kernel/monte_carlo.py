@@ -279,10 +279,12 @@ def normal_book_returns(
     A path is w'm + (F'w)'z with F F' the covariance: shocks of every position are drawn, and the
     book is valued without writing down each position's return.
     """
+    from apps.risk.kernel.measure_loops import weighted_2d
+
     if not 1 <= paths <= MAX_PATHS:
         message = f"{paths} paths; ask for 1 to {MAX_PATHS:,}."
         raise Invalid(message, code="risk.draws", details={"field": "draws"})
-    loading = factor_of(covariance).T @ weights
+    loading = np.ascontiguousarray(factor_of(covariance).T @ weights)
     out = np.empty(paths)
     blocks = np.array_split(np.arange(0, paths, BLOCK), max(threads, 1))
     streams = np.random.SeedSequence(seed)
@@ -294,7 +296,7 @@ def normal_book_returns(
             end = min(int(start) + BLOCK, paths)
             shocks = room[: end - int(start)]
             source.standard_normal(out=shocks)
-            np.dot(shocks, loading, out=out[start:end])
+            weighted_2d(shocks, loading, out[start:end])
 
     if threads <= 1:
         fill(np.concatenate(blocks))

@@ -15,6 +15,7 @@ from apps.risk.services.reports import (
     create_report,
     keep_live_report,
     measure_columns,
+    measure_held,
 )
 from apps.risk.services.scenarios import archive_scenario, save_scenario
 from apps.risk.services.stops import end_cool_downs, propose_stop_resume, resume_stop, watch
@@ -32,6 +33,7 @@ __all__ = [
     "grade_book",
     "keep_live_report",
     "measure_columns",
+    "measure_held",
     "note_breaches",
     "propose_stop_resume",
     "resume_stop",

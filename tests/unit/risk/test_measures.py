@@ -15,7 +15,12 @@ from apps.risk.kernel.conventions import SHORTFALLS, Terms
 from apps.risk.kernel.drawdown import drawdown_ahead, drawdowns
 from apps.risk.kernel.empirical import sample_tail
 from apps.risk.kernel.liquidity import liquidity_adjusted
-from apps.risk.kernel.measure_loops import deepest_2d, garch_loss_1d, variances_1d
+from apps.risk.kernel.measure_loops import (
+    deepest_2d,
+    garch_loss_1d,
+    variances_1d,
+    weighted_2d,
+)
 from apps.risk.kernel.measures import METHODS, measure_book, measure_of, tail_by, terms_of
 from apps.risk.kernel.parametric import cornish_fisher_quantile, in_domain
 from apps.risk.kernel.samples import Moments
@@ -321,5 +326,8 @@ def test_loops_equal_their_plain_twins(year):
     assert np.array_equal(variances_1d(*given_), variances_1d.py_func(*given_))
     law = (year, 0.0, 1e-6, 0.1, 0.85, 1e-12)
     assert garch_loss_1d(*law) == pytest.approx(garch_loss_1d.py_func(*law), rel=1e-12)
+    block, weights, out = year.reshape(100, 5), np.arange(5.0), np.empty(100)
+    weighted_2d(block, weights, out)
+    assert out == pytest.approx(block @ weights, rel=1e-12)
     picks = np.random.default_rng(0).integers(0, year.size, (20, 8))
     assert deepest_2d(year, picks) == pytest.approx(deepest_2d.py_func(year, picks), rel=1e-12)

@@ -63,3 +63,30 @@ def test_bad_input_exits_with_2(tmp_path, text, options, says):
         call_command("risk", str(path), *options, stdout=io.StringIO(), stderr=err)
     assert caught.value.code == 2
     assert says in err.getvalue()
+
+
+@pytest.mark.parametrize("method", ["student", "ewma", "fhs", "garch", "monte_carlo", "evt"])
+def test_methods_answer_with_errors_and_what_they_rest_on(file, method):
+    answer = run(file, "--method", method, "--draws", 2048)["A"]
+    assert answer["es"] > answer["var"] > 0
+    assert answer["method"] == method
+    assert answer["var_error"] >= 0
+    assert answer["observations"] == 300
+
+
+def test_conventions_change_what_is_told(file):
+    peer = -np.quantile(RETURNS[:, 0], 0.05, method="inverted_cdf")
+    answer = run(file, "--quantile", "1", "--shortfall", "tail")["A"]
+    assert answer["var"] == peer
+    assert (answer["quantile"], answer["shortfall"]) == ("inverted_cdf", "tail")
+    far = run(file, "--method", "gaussian", "--horizon", 9, "--scaling", "sqrt_time")["A"]
+    assert far["var"] == pytest.approx(3 * value_at_risk(RETURNS[:, 0], 0.95, "gaussian"))
+
+
+def test_components_sum_and_drawdowns_come_along(file):
+    answer = run(file, "--weights", "A=0.7,B=-0.2", "--components", "--drawdowns")
+    rows = answer["portfolio"]["components"]
+    assert [row["name"] for row in rows] == ["A", "B"]
+    assert sum(row["component_es"] for row in rows) == pytest.approx(answer["portfolio"]["es"])
+    assert sum(row["component_var"] for row in rows) == pytest.approx(answer["portfolio"]["var"])
+    assert answer["A"]["drawdowns"]["deepest"] >= answer["A"]["drawdowns"]["at_risk"]

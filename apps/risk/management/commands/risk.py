@@ -6,15 +6,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 from django.core.management.base import BaseCommand, CommandParser
 
 from apps.core.errors import Invalid, LabError
-from apps.risk.kernel.reports import measure
-from apps.risk.kernel.samples import combine
+from apps.risk.kernel.components import components
+from apps.risk.kernel.conventions import OUTSIDE, SCALINGS, SHORTFALLS, Terms
+from apps.risk.kernel.drawdown import drawdowns
+from apps.risk.kernel.measures import METHODS, measure_book, measure_of, terms_of
+from apps.risk.kernel.samples import common_rows
 from apps.risk.management.returns_file import parse_weights, read_returns
 
 BAD_INPUT = 2
+BOOK = "portfolio"
+TERMS = tuple(Terms.__dataclass_fields__)
 
 
 class Command(BaseCommand):
@@ -24,9 +30,21 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--level", type=float, default=0.95)
-        parser.add_argument("--method", default="historical")
+        parser.add_argument("--method", default="historical", help=", ".join(METHODS))
         parser.add_argument("--weights", default="", help="A=0.6,B=0.4: adds the column portfolio")
         parser.add_argument("--horizon", type=int, default=1, help="periods ahead")
+        parser.add_argument("--quantile", default="linear", help="name or number, 1 to 9")
+        parser.add_argument("--shortfall", default="at_or_below", help=", ".join(SHORTFALLS))
+        parser.add_argument("--scaling", default="own", help=", ".join(SCALINGS))
+        parser.add_argument("--outside", default="state", help=", ".join(OUTSIDE))
+        parser.add_argument("--ddof", type=int, default=0, choices=(0, 1))
+        parser.add_argument("--decay", type=float, default=0.94, help="of EWMA volatility")
+        parser.add_argument("--ageing", type=float, default=0.98, help="of age-weighted history")
+        parser.add_argument("--threshold", type=float, default=0.90, help="of extreme values")
+        parser.add_argument("--draws", type=int, default=32_768, help="of Monte Carlo")
+        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--components", action="store_true", help="of the portfolio")
+        parser.add_argument("--drawdowns", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -39,15 +57,40 @@ class Command(BaseCommand):
     def answer(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return the measures by column. Raises ``Invalid`` naming the column at fault."""
         columns = read_returns(options["file"])
+        terms = terms_of(**{name: options[name] for name in TERMS})
+        answer = {name: self.measured(name, columns[name], options, terms) for name in columns}
         if options["weights"]:
             weights = parse_weights(options["weights"], list(columns))
-            columns["portfolio"] = combine(columns, weights)
-        answer = {}
-        for name, returns in columns.items():
-            try:
-                answer[name] = measure(
-                    returns, options["level"], options["method"], horizon=options["horizon"]
-                )
-            except Invalid as error:
-                raise Invalid(f"Column {name}: {error.message}", code=error.code) from error
+            answer[BOOK] = self.book(columns, weights, options, terms)
         return answer
+
+    def measured(
+        self, name: str, returns: Any, options: dict[str, Any], terms: Terms
+    ) -> dict[str, Any]:
+        """Return the measures of one column. Raises ``Invalid`` naming it."""
+        try:
+            found = measure_of(returns, options["method"], terms).as_dict()
+            if options["drawdowns"]:
+                found["drawdowns"] = drawdowns(returns, terms).as_dict()
+        except Invalid as error:
+            raise Invalid(f"Column {name}: {error.message}", code=error.code) from error
+        return found
+
+    def book(
+        self,
+        columns: dict[str, Any],
+        weights: dict[str, float],
+        options: dict[str, Any],
+        terms: Terms,
+    ) -> dict[str, Any]:
+        """Return the measures of the weighted columns, by position if asked for."""
+        method = options["method"]
+        found = measure_book(columns, weights, method, terms).as_dict()
+        rows = common_rows(columns, weights)
+        shares = np.array([weights[name] for name in rows.names])
+        if options["components"]:
+            parts = components(rows.values, shares, method, terms)
+            found["components"] = parts.as_rows(rows.names, shares)
+        if options["drawdowns"]:
+            found["drawdowns"] = drawdowns(rows.values @ shares, terms).as_dict()
+        return found
