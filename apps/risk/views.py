@@ -53,8 +53,8 @@ def set_limits(request: HttpRequest) -> HttpResponse:
 @permission("team.read")
 def grades(request: HttpRequest) -> HttpResponse:
     """Show how every model did on every book, with the exceptions and what each test sees."""
-    subject = request.GET.get("subject", "")
-    context = selectors.grades_page(team_id=signed_in(request).team, subject=subject)
+    asked = {name: request.GET.get(name, "") for name in ("subject", "model")}
+    context = selectors.grades_page(team_id=signed_in(request).team, **asked)
     return render(request, "risk/grades.html", context)
 
 

@@ -12,6 +12,7 @@ from apps.core.actors import system
 from apps.core.errors import Conflict, Denied, Invalid
 from apps.core.models import Job
 from apps.risk import selectors, services
+from apps.risk.kernel.grades import WORDS
 from apps.risk.models import GradeRun, Scenario
 from apps.risk.selectors.books import History
 from tests.factories import people
@@ -157,6 +158,11 @@ def test_grades_over_rest(db, team, api_as, now):
     beyond = next(trace for trace in figure["data"] if trace["name"] == "Exception")
     level = shown["models"]["gaussian"]["levels"][0]
     assert len(beyond["x"]) == level["exceptions"]
+    # A database keeps no order of names; the page's columns are those of its head.
+    row.refresh_from_db()
+    for cell_row in selectors.grade_rows(row):
+        for told in cell_row["levels"]:
+            assert [cell["name"] for cell in told["cells"]] == list(WORDS)
     wrong = rest.get(f"/api/v1/risk/grades/{row.pk}/figure?model=tea")
     assert (wrong.status_code, wrong.json()["code"]) == (404, "risk.grade.model")
     assert rest.get("/api/v1/risk/grades/987654").status_code == 404

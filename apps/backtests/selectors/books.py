@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from apps.backtests.models import Run
 from apps.backtests.selectors.results import curves_of, open_positions
@@ -42,7 +42,7 @@ class RunBooks:
         weights = {
             str(line["symbol"]): float(line["weight"] or 0.0) for line in open_positions(run)
         }
-        last = datetime.fromisoformat(str(run.result["last"]))
+        last = datetime.fromisoformat(str(run.result["last"])).replace(tzinfo=UTC)
         return Holding(
             subject,
             run.title,

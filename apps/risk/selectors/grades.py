@@ -12,6 +12,15 @@ from apps.risk.kernel.grades_power import power_for
 from apps.risk.models import GradeRun
 
 FIRST = "historical"
+# The columns of the page, by test.
+SHORT = {
+    "kupiec": "Kupiec",
+    "independence": "independence",
+    "conditional_coverage": "coverage",
+    "z1": "Z1",
+    "z2": "Z2",
+    "esr": "ES regression",
+}
 
 
 def list_grades(*, team_id: int, subject: str = "") -> QuerySet[GradeRun]:
@@ -106,15 +115,27 @@ def grade_rows(row: GradeRun) -> list[dict[str, Any]]:
 
 
 def _level(level: dict[str, Any], power: dict[str, Any]) -> dict[str, Any]:
+    """Return a level's row; its tests in the order of the columns, which JSON does not keep."""
     told = power.get(f"{level['level']:g}", {})
-    tests = [
+    cells = [
         {
             "name": name,
             "words": WORDS[name],
-            "p_value": test["p_value"],
-            "statistic": test["statistic"],
+            "p_value": level["tests"][name]["p_value"],
+            "statistic": level["tests"][name]["statistic"],
             "power": told.get(name, {}),
         }
-        for name, test in level["tests"].items()
+        for name in WORDS
+        if name in level["tests"]
     ]
-    return {**level, "cells": tests}
+    spoke = [
+        short
+        for name, short in SHORT.items()
+        if any(reason.startswith(WORDS[name]) for reason in level["reasons"])
+    ]
+    return {
+        **level,
+        "cells": cells,
+        "spoke": spoke,
+        "lacks_regression": "esr" not in level["tests"],
+    }

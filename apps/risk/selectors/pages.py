@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.core.errors import LabError
 from apps.risk.kernel.grades_power import CASES, TESTS, power_for
-from apps.risk.models import Scenario
+from apps.risk.models import GradeRun, Scenario
 from apps.risk.selectors.books import list_subjects
 from apps.risk.selectors.grades import grade_rows, newest_grades
 from apps.risk.selectors.stress import factors_of, get_scenario, list_scenarios, stress_book
@@ -15,8 +15,8 @@ LOSS, CORRELATION, VOLATILITY = 0.2, 1.0, 1.0
 SHOWN_COMPONENTS = 5
 
 
-def grades_page(*, team_id: int, subject: str = "") -> dict[str, Any]:
-    """Return the newest gradings, and one of them with every test."""
+def grades_page(*, team_id: int, subject: str = "", model: str = "") -> dict[str, Any]:
+    """Return the newest gradings, and one of them with every test and a model to draw."""
     rows = newest_grades(team_id=team_id)
     chosen = next((row for row in rows if row.subject == subject), rows[0] if rows else None)
     graded = {row.subject for row in rows}
@@ -24,11 +24,19 @@ def grades_page(*, team_id: int, subject: str = "") -> dict[str, Any]:
     return {
         "grades": rows,
         "grade": chosen,
+        "model_drawn": _drawn(chosen, model),
         "models": grade_rows(chosen) if chosen else [],
         "cases": {name: case.title for name, case in CASES.items()},
         "power": _power(chosen.days) if chosen else {},
         "waiting": waiting,
     }
+
+
+def _drawn(chosen: GradeRun | None, model: str) -> str:
+    """Return the model named, if it was graded, else the one in force."""
+    if chosen is None:
+        return ""
+    return model if model in chosen.body["models"] else chosen.in_force
 
 
 def _power(days: int) -> dict[str, Any]:
@@ -79,6 +87,8 @@ def stress_page(
             correlation=correlation,
             volatility=volatility,
         )
+        if chosen not in dict(books):
+            page["books"] = [*books, (chosen, found["title"])]
         page |= {"stress": found, "exposed": _exposed(team_id, chosen), "moved": _moved(found)}
     except LabError as error:
         page["why_not"] = error.message
