@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from apps.approvals.kernel.signatures import PASSKEY, TOTP
-from apps.core.errors import Invalid
+from apps.core.errors import Invalid, LabError
 
 GATES = "approvals.gates"
 
@@ -70,10 +70,30 @@ class SettingProposalForm(forms.Form):
     value = forms.CharField(max_length=20_000)
     rationale = forms.CharField(max_length=4000)
 
+    def __init__(self, *args: Any, key: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.key = key
+
     def change(self) -> dict[str, Any]:
         """Return the arguments of ``services.propose_setting``. Raises ``Invalid``."""
         value = read_json(self.data.get("value") or self.data.get("gates", ""))
         return {"value": value, "rationale": self.data.get("rationale", "")}
+
+    def typed(self, key: str) -> dict[str, str]:
+        """Return what was written for the policy it is about."""
+        if key != self.key:
+            return {}
+        text = self.data.get("value") or self.data.get("gates", "")
+        return {"text": text, "rationale": self.data.get("rationale", "")}
+
+
+def told(key: str, refused: tuple[str, LabError] | None) -> dict[str, str]:
+    """Return what is wrong with a setting, where it is that which was refused."""
+    if refused is None or refused[0] != key:
+        return {}
+    field = str(refused[1].details.get("field", "value"))
+    name = "rationale" if field in ("rationale", "note") else "value"
+    return {f"{name}_error": refused[1].message}
 
 
 def read_json(text: str) -> Any:
@@ -102,3 +122,7 @@ class SettingForm(forms.Form):
             "note": self.cleaned_data["note"],
             "expected_version": self.cleaned_data["version"],
         }
+
+    def typed(self) -> dict[str, str]:
+        """Return what was written."""
+        return {"text": self.data.get("value", ""), "note": self.data.get("note", "")}

@@ -292,4 +292,5 @@ def setting_text(view: selectors.SettingView) -> dict[str, Any]:
     if len(text) > ONE_LINE and isinstance(view.value, list):
         rows = ",\n".join(f"  {orjson.dumps(row).decode()}" for row in view.value)
         text = f"[\n{rows}\n]"
-    return {**asdict(view), "text": text, "lines": text.count("\n") + 1}
+    is_number = isinstance(view.value, int | float) and not isinstance(view.value, bool)
+    return {**asdict(view), "text": text, "lines": text.count("\n") + 1, "is_number": is_number}

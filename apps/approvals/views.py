@@ -128,28 +128,46 @@ def revoke(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 @permission("team.read")
 def policies(request: HttpRequest) -> HttpResponse:
     """Show the policies, and which past approvals would fail by them or by other gates."""
-    actor, form = signed_in(request), forms.DryRunForm(request.POST or None)
+    form = forms.DryRunForm(request.POST or None)
     try:
-        context = selectors.policies_page(actor.team, now=clock.now(), **form.asked())
+        return _policies(request, form, **form.asked())
     except LabError as error:
-        messages.error(request, error.message)
-        context = selectors.policies_page(actor.team, now=clock.now())
+        return _policies(request, form, refused=(forms.GATES, error))
+
+
+def _policies(
+    request: HttpRequest,
+    form: forms.DryRunForm | forms.SettingProposalForm,
+    refused: tuple[str, LabError] | None = None,
+    **asked: Any,
+) -> HttpResponse:
+    context = selectors.policies_page(signed_in(request).team, now=clock.now(), **asked)
     context["policies"] = [
-        {**schemas.setting_text(row), **form.typed(row.key)} for row in context["policies"]
+        {**schemas.setting_text(row), **form.typed(row.key), **forms.told(row.key, refused)}
+        for row in context["policies"]
     ]
-    return render(request, "approvals/policies.html", {**context, "is_tried": form.is_bound})
+    context["is_tried"] = bool(asked)
+    status = _say(request, refused, {row["key"] for row in context["policies"]})
+    return render(request, "approvals/policies.html", context, status=status)
+
+
+def _say(request: HttpRequest, refused: tuple[str, LabError] | None, shown: set[str]) -> int:
+    """Return the page's status; what is refused of a setting not shown here is said on top."""
+    if refused and refused[0] not in shown:
+        messages.error(request, refused[1].message)
+    return refused[1].status if refused else 200
 
 
 @require_POST
 @permission("proposals.create")
 def propose_setting(request: HttpRequest, key: str) -> HttpResponse:
-    """Propose a policy's new value."""
-    actor, now, form = signed_in(request), clock.now(), forms.SettingProposalForm(request.POST)
+    """Propose a policy's new value; a refused one keeps what was written."""
+    form = forms.SettingProposalForm(request.POST, key=key)
+    actor, now = signed_in(request), clock.now()
     try:
         made = services.propose_setting(actor=actor, key=key, now=now, **form.change())
     except LabError as error:
-        messages.error(request, error.message)
-        return redirect("approvals:policies")
+        return _policies(request, form, refused=(key, error))
     return redirect("approvals:proposal", made.pk)
 
 
@@ -157,10 +175,22 @@ def propose_setting(request: HttpRequest, key: str) -> HttpResponse:
 @permission("team.read")
 def settings_page(request: HttpRequest) -> HttpResponse:
     """Show the settings that can be changed at run time, with their versions."""
+    return _settings(request)
+
+
+def _settings(
+    request: HttpRequest,
+    form: forms.SettingForm | None = None,
+    refused: tuple[str, LabError] | None = None,
+) -> HttpResponse:
     team_id = signed_in(request).team
     context = {
         "settings": [
-            schemas.setting_text(row)
+            {
+                **schemas.setting_text(row),
+                **(form.typed() if form and refused and row.key == refused[0] else {}),
+                **forms.told(row.key, refused),
+            }
             for row in selectors.list_settings(team_id)
             if not row.by_proposal
         ],
@@ -168,7 +198,8 @@ def settings_page(request: HttpRequest) -> HttpResponse:
         "changeable": selectors.list_changeable(),
         "labels": selectors.labels_of(team_id),
     }
-    return render(request, "approvals/settings.html", context)
+    status = _say(request, refused, {row["key"] for row in context["settings"]})
+    return render(request, "approvals/settings.html", context, status=status)
 
 
 @require_POST
@@ -180,21 +211,17 @@ def change_setting(request: HttpRequest, key: str) -> HttpResponse:
     try:
         token = services.attempt_setting(**who, key=key, change=form.change(), given=given)
     except LabError as error:
-        return _back_to_settings(request, error.message, is_wrong=True)
+        return _settings(request, form, (key, error))
     if token:
         return _ask(request, key, form, token)
-    return _back_to_settings(request, f"{key} is changed.")
+    messages.success(request, f"{key} is changed.")
+    return redirect("approvals:settings")
 
 
 def _ask(request: HttpRequest, key: str, form: forms.SettingForm, token: str) -> HttpResponse:
     context = selectors.change_page(signed_in(request).team, key, form.change()["value"])
     context |= {"confirmation": token, "sent": form.data}
     return render(request, "approvals/confirm.html", context)
-
-
-def _back_to_settings(request: HttpRequest, words: str, *, is_wrong: bool = False) -> HttpResponse:
-    (messages.error if is_wrong else messages.success)(request, words)
-    return redirect("approvals:settings")
 
 
 @require_POST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,6 +20,8 @@ STATED = "stated"
 # How the names of figures are said in words.
 NAMES = "names"
 DECIMALS = 4
+# A day, written as the time at which it begins.
+MIDNIGHT = re.compile(r"\d{4}-\d\d-\d\dT00:00:00(\.0+)?(Z|\+00:00)?")
 # Where the subjects that evidence names can be read; shown only where the site has the page.
 PLACES = {
     "run": "/research/{id}/",
@@ -181,7 +184,8 @@ def _row(name: str, value: Any) -> Row:
         return Row(name, value, is_number=True, places=places)
     if isinstance(value, list | tuple):
         return Row(name, ", ".join(str(item) for item in value), is_number=False)
-    return Row(name, "" if value is None else str(value), is_number=False)
+    words = "" if value is None else str(value)
+    return Row(name, words[:10] if MIDNIGHT.fullmatch(words) else words, is_number=False)
 
 
 def _links(evidence: Mapping[str, Any], subject: str) -> list[Link]:

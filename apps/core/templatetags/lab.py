@@ -281,6 +281,21 @@ def diff_lines(before: str, after: str) -> list[dict[str, Any]]:
     return rows
 
 
+# A later name hides in the words of an earlier one: Edge and Opera call themselves Chrome, too.
+BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome"}
+BROWSERS |= {"Safari": "Safari"}
+SYSTEMS = {"Windows": "Windows", "Android": "Android", "iPhone": "iPhone", "iPad": "iPad"}
+SYSTEMS |= {"Mac OS": "macOS", "Linux": "Linux"}
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """Say a browser and its system as people do: ``Firefox on Linux``."""
+    name = next((said for word, said in BROWSERS.items() if word in user_agent), "")
+    system = next((said for word, said in SYSTEMS.items() if word in user_agent), "")
+    return " on ".join(filter(None, (name, system))) or user_agent[:60] or "unknown"
+
+
 @register.filter
 def seconds_ago_tone(value: Any, limit: int = 60) -> str:
     """Return ok when the time lies within ``limit`` seconds, else person, or bad when missing."""
