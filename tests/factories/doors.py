@@ -138,7 +138,6 @@ class World:
         return {
             "grade_id": grade.pk,
             "scenario_id": scenario.pk,
-            "scenario": scenario.name,
             "strategy_id": strategy.pk,
             "strategy": strategy.name,
             "version_id": StrategyVersion.objects.filter(**mine).first().pk,

@@ -23,6 +23,7 @@ MARK = {"at": "2020-01-02T00:00:00Z", "kind": "gap", "note": "known", "dataset":
 # What the operations need in order to come as far as looking for the thing.
 BODIES = {
     "POST /accounts": {"name": "n", "cash": 1000, "feed": "@feed"},
+    "POST /assistant/code": {"name": "mine", "text": "x = 1", "model": "m", "task": WHY},
     "POST /audit/reconcile": {"reason": "the loss is known"},
     "POST /backtests": {"strategy": "momentum_12_1", "universe": "@universe"},
     "POST /backtests/{run_id}/propose": {"rationale": WHY},
@@ -107,7 +108,7 @@ BODIES = {
     "PUT /risk/limits": {"reason": "because", "subject": "account:@account_id", "values": {}},
     "POST /risk/runs/{run_id}": {},
     "POST /risk/scenarios": {
-        "name": "@scenario",
+        "name": "oil-falls",
         "title": "Oil falls",
         "shocks": {"sector": {"Energy": -0.3}},
     },

@@ -251,6 +251,49 @@ def test_a_book_is_stressed_on_the_bundled_market(db, sample, team, api_as, now)
     assert (refused.status_code, refused.json()["code"]) == (422, "risk.empty")
 
 
+def test_the_pages_show_grades_and_take_scenarios(db, sample, team, client_as, now):
+    row = account(team, now, AAPL=0.5, XOM=0.5)
+    subject = f"account:{row.pk}"
+    lab = system("tests", team.pk)
+    services.grade_book(actor=lab, history=history(clustered(400), subject), now=now)
+    client = client_as("risk_manager")
+    shown = client.get(f"/risk/grades/?subject={subject}&model=gaussian").content.decode()
+    assert "ES regression" in shown
+    assert "model=gaussian" in shown
+    assert "ES alone told 25 % too small" in shown
+    page = client.get(f"/risk/stress/?subject={subject}&loss=10&correlation=tea")
+    assert (page.status_code, b"Pandemic" in page.content) == (200, True)
+    written = {"subject": subject, "table": "sector Energy -20%\nfactor MKT_RF -10%"}
+    tried = client.post("/risk/stress/scenario/", {**written, "try": "1"}).content.decode()
+    assert "it loses" in tried
+    assert not Scenario.objects.filter(team=team).exists()
+    kept = {**written, "name": "oil", "title": "Oil falls", "version": ""}
+    assert client.post("/risk/stress/scenario/", kept).status_code == 302
+    made = Scenario.objects.get(team=team)
+    assert made.shocks == {
+        "instrument": {},
+        "sector": {"Energy": -0.2},
+        "factor": {"MKT_RF": -0.1},
+    }
+    edited = client.get(f"/risk/stress/?subject={subject}&scenario={made.pk}").content.decode()
+    assert "sector Energy -20%" in edited
+    for table, words in (
+        ("sector Energy much", "Line 1"),
+        ("sector Energy -20%\nsector Energy -30%", "twice"),
+        ("moon Energy -20%", "no kind"),
+        ("instrument AAPL -120%", "from -1 to 10"),
+    ):
+        refused = client.post("/risk/stress/scenario/", {**kept, "table": table})
+        assert refused.status_code == 422
+        assert words in refused.content.decode()
+        assert table.splitlines()[0] in refused.content.decode(), "what was written is kept"
+    assert client.post(f"/risk/stress/archive/{made.pk}/").status_code == 302
+    assert selectors.list_scenarios(team_id=team.pk) == []
+    denied = client_as("viewer").post("/risk/stress/scenario/", kept)
+    assert denied.status_code in {403, 422}
+    assert Scenario.objects.filter(team=team).count() == 1
+
+
 def account_named(team, now):
     from apps.trading.models import Account
 

@@ -106,13 +106,13 @@ def replay(
         if path is not None:
             found[symbol] = path
     missing = sorted(s for s, share in book.weights.items() if share and s not in found)
-    answer = {"name": crisis.name, "title": crisis.title, "start": crisis.start}
-    answer |= {"end": crisis.end, "missing": missing}
+    answer: dict[str, Any] = {"name": crisis.name, "title": crisis.title}
+    answer |= {"start": crisis.start, "end": crisis.end, "missing": missing}
     if not found:
         return {**answer, "covered": 0.0, "why_not": "No position has prices in these days."}
     value = sum(book.weights[s] * path for s, path in found.items())
-    peaks = np.maximum.accumulate(np.concatenate([[1.0], 1.0 + np.asarray(value)]))
     equity = np.concatenate([[1.0], 1.0 + np.asarray(value)])
+    peaks = np.maximum.accumulate(equity)
     steps = np.diff(equity)
     return {
         **answer,
