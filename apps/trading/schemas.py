@@ -273,13 +273,13 @@ class RiskTermsIn(Schema):
     quantile: str | None = None
     shortfall: str | None = None
     scaling: str | None = None
-    ddof: int | None = Field(None, ge=0, le=1)
+    ddof: int | None = None
     decay: float | None = None
     ageing: float | None = None
     outside: str | None = None
     threshold: float | None = None
     draws: int | None = None
-    seed: int | None = Field(None, ge=0)
+    seed: int | None = None
 
 
 class RiskIn(Schema):

@@ -116,6 +116,10 @@ def check_terms(terms: Terms) -> Terms:
     _within("decay", terms.decay, 0.5, 1.0)
     _within("ageing", terms.ageing, 0.5, 1.0)
     _within("threshold", terms.threshold, 0.5, 1.0)
+    if terms.ddof not in (0, 1) or terms.seed < 0:
+        name = "seed" if terms.seed < 0 else "ddof"
+        message = f"ddof is {terms.ddof}, seed {terms.seed}; ddof is 0 or 1, a seed 0 or more."
+        raise Invalid(message, code=f"risk.{name}", details={"field": name})
     if not 2 <= terms.draws <= MAX_DRAWS:
         message = f"{terms.draws} draws; ask for 2 to {MAX_DRAWS}."
         raise Invalid(message, code="risk.draws", details={"field": "draws"})

@@ -177,6 +177,8 @@ def test_constant_prices_have_no_risk_and_that_is_said(method):
         ({"ageing": float("nan")}, "risk.ageing"),
         ({"threshold": 0.2}, "risk.threshold"),
         ({"draws": 10**9}, "risk.draws"),
+        ({"ddof": 2}, "risk.ddof"),
+        ({"seed": -1}, "risk.seed"),
     ],
 )
 def test_absurd_terms_are_refused(asked, code):
