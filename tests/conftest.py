@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import suites
+from tests import shares, suites
 from tests.factories import people
 from tests.servers import databases, recording
-from tests.servers.lab import FIRST_START, Lab, free_port
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
@@ -34,6 +33,11 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(config, items):
     suites.choose(config, items)
+    items.sort(key=lambda item: shares.rank(item.nodeid))
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return shares.Shares(config, log) if config.option.dist == "loadfile" else None
 
 
 def pytest_sessionfinish(session, exitstatus):
@@ -54,19 +58,6 @@ def servers(request):
         running.start()
         running.migrate()
         yield running
-    finally:
-        running.stop()
-        shutil.rmtree(home, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def lab():
-    """A whole lab, started as a user would; shared by the tests that need one."""
-    home = Path(tempfile.mkdtemp(prefix="qs-lab-"))
-    running = Lab(home / "lab", free_port())
-    running.home.mkdir()
-    try:
-        yield running.start().wait_ready(FIRST_START)
     finally:
         running.stop()
         shutil.rmtree(home, ignore_errors=True)

@@ -1,9 +1,13 @@
 """Chromium and signed-in pages on a whole lab."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+
+from tests.servers.lab import FIRST_START, Lab, free_port
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -17,7 +21,8 @@ FLAGS = [
 ]
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
-SHOTS = Path(os.environ.get("SCREENSHOTS", ROOT / "tests/browser/screenshots"))
+# A folder to keep screenshots in, for looking at; none are taken when nobody asks.
+SHOTS = os.environ.get("SCREENSHOTS", "")
 # Figures are drawn when they come near the screen: go by each, wait for it, come back.
 DRAW_ALL = """async () => {
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -28,7 +33,6 @@ DRAW_ALL = """async () => {
   }
   scrollTo(0, 0);
   await document.fonts.ready;
-  await pause(200);
 }"""
 
 
@@ -41,7 +45,21 @@ def sign_in(page, person):
     page.wait_for_url(lambda url: "/login" not in url)
 
 
-@pytest.fixture(scope="session")
+# For the folder, so that the lab takes no time from the tests that come after.
+@pytest.fixture(scope="package")
+def lab():
+    """A whole lab, started as a user would; shared by the tests that need one."""
+    home = Path(tempfile.mkdtemp(prefix="qs-lab-"))
+    running = Lab(home / "lab", free_port())
+    running.home.mkdir()
+    try:
+        yield running.start().wait_ready(FIRST_START)
+    finally:
+        running.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="package")
 def base_url(lab):
     return lab.base_url
 
@@ -50,8 +68,10 @@ def base_url(lab):
 # refuses the database there.
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    # A busy machine takes longer than the five seconds that are usual.
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield started
@@ -98,24 +118,78 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+class Seats:
+    """Contexts of the browser to sit down at, cleaned after each test.
+
+    A context keeps the scripts it loaded; one for each page would load and compile them again.
+    """
+
+    def __init__(self, browser, lab):
+        self.browser, self.lab = browser, lab
+        self.cookies = {}  # of those who signed in already, by role
+        self.free, self.taken = {}, []
+
+    def context(self, role, viewport):
+        """Return a context in which the role is signed in, or nobody yet."""
+        kind = (role, *viewport.values())
+        waiting = self.free.setdefault(kind, [])
+        context = waiting.pop() if waiting else self.make(viewport)
+        if role in self.cookies:
+            context.add_cookies(self.cookies[role])
+        self.taken.append((kind, context))
+        return context
+
+    def make(self, viewport):
+        return self.browser.new_context(viewport=viewport, base_url=self.lab.base_url)
+
+    def page(self, role, viewport, complaints):
+        """Return a page of a role that is signed in."""
+        context = self.context(role, viewport)
+        page = context.new_page()
+        complaints.listen(page)
+        # A test may have ended the sessions of its person: then this leads to the door.
+        page.goto("/accounts/sessions/")
+        if "/login" in page.url:
+            context.clear_cookies()
+            sign_in(page, self.lab.people[role])
+            self.cookies[role] = context.cookies()
+        return page
+
+    def leave(self):
+        """Nothing that a test kept in a browser is met by the next one."""
+        for kind, context in self.taken:
+            last = context.new_page()
+            for page in context.pages[:-1]:
+                page.close()
+            session = context.new_cdp_session(last)
+            session.send(
+                "Storage.clearDataForOrigin",
+                {"origin": self.lab.base_url, "storageTypes": "all"},
+            )
+            context.clear_cookies()
+            context.clear_permissions()
+            last.close()
+            self.free[kind].append(context)
+        self.taken.clear()
+
+
+@pytest.fixture(scope="module")
+def seats(browser, lab):
+    return Seats(browser, lab)
+
+
 @pytest.fixture
-def page_as(browser, lab, complaints, request):
-    """Sign a role in and give its page: ``page_as("trader", viewport=PHONE)``."""
-    contexts = []
+def page_as(seats, complaints, request):
+    """Give a page of a role that is signed in: ``page_as("trader", viewport=PHONE)``."""
     request.node.pages = []
 
     def open_page(role="researcher", viewport=WIDE):
-        context = browser.new_context(viewport=viewport, base_url=lab.base_url)
-        contexts.append(context)
-        page = context.new_page()
+        page = seats.page(role, viewport, complaints)
         request.node.pages.append(page)
-        complaints.listen(page)
-        sign_in(page, lab.people[role])
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    seats.leave()
 
 
 @pytest.fixture
@@ -124,10 +198,11 @@ def page(page_as):
 
 
 def keep(page, name, **how):
-    """Store a screenshot of a page whose figures are drawn."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
+    """Have every figure of a page drawn; store a screenshot when asked to."""
     page.evaluate(DRAW_ALL)
-    page.screenshot(path=SHOTS / f"{name}.png", **{"full_page": True, **how})
+    if SHOTS:
+        page.wait_for_timeout(200)  # what moves comes to rest
+        page.screenshot(path=Path(SHOTS) / f"{name}.png", **{"full_page": True, **how})
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from apps.core import clock
 from tests.browser.conftest import PHONE, ROOT
 from tests.browser.test_gallery import findings
 
-LONG = 60_000
+LONG = 300_000
 
 
 def sound(page):

@@ -11,7 +11,7 @@ from tests.browser.test_gallery import findings
 from tests.browser.test_walk import code_of as one_time_code
 
 SOON = 30_000
-LONG = 150_000
+LONG = 300_000
 RUN = re.compile(r"/research/[0-9a-f-]{36}/")
 
 
@@ -33,14 +33,6 @@ def write(page, text):
     page.keyboard.press("Control+A")
     page.keyboard.press("Delete")
     page.keyboard.insert_text(text)
-
-
-@pytest.fixture(autouse=True)
-def patience():
-    """A busy machine takes longer than the five seconds that are usual."""
-    expect.set_options(timeout=SOON)
-    yield
-    expect.set_options(timeout=None)
 
 
 @pytest.fixture

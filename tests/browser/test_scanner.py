@@ -10,7 +10,7 @@ from tests.browser.test_gallery import findings
 from tests.servers import telegram_server
 
 SOON = 30_000
-LONG = 150_000
+LONG = 300_000
 
 
 def look(page, shot, name):

@@ -6,7 +6,7 @@ from tests.browser.conftest import PHONE
 from tests.browser.test_gallery import findings
 
 SOON = 30_000
-LONG = 150_000
+LONG = 300_000
 
 
 def test_a_sweep_from_the_form_to_a_run(page, complaints):

@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_faults import Rest, kill, processes
 from tests.servers.kills import Killer
 
-LAB_SYMBOLS = ["AAPL", "MSFT", "KO", "XOM"]
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 30))
 
 
@@ -39,29 +37,3 @@ def test_a_killed_ingestion_ends_with_the_same_bars(killer, fault, points):
         seed = f"{SEED}-{fault}-{point}"
         sys.stdout.write(f"seed {seed}\n")
         getattr(killer, fault)(seed)
-
-
-def bars_of(rest, dataset):
-    """A digest of each symbol's bars, as clients read them."""
-    found = {}
-    for symbol in LAB_SYMBOLS:
-        address = f"/bars?symbol={symbol}&dataset={dataset}&format=arrays"
-        status, body = rest.ask("GET", address)
-        assert status == 200, body
-        found[symbol] = body["digest"]
-    return found
-
-
-def test_an_ingestion_survives_its_killed_celery_worker(lab):
-    rest = Rest(lab, "researcher")
-    body = {"section": "sp500", "symbols": LAB_SYMBOLS}
-    made = []
-    for dataset in ("undisturbed", "disturbed"):
-        status, started = rest.ask("POST", "/ingests", {**body, "dataset": dataset})
-        assert status == 202, started
-        if dataset == "disturbed":
-            kill(processes(lab, "celery", "worker", "io"))
-        job = rest.finish(started["job"]["id"], seconds=180)
-        assert job["status"] == "done", job["error"]
-        made.append(bars_of(rest, dataset))
-    assert made[0] == made[1]

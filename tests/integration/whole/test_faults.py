@@ -37,7 +37,7 @@ class Rest:
         request.add_header("Content-Type", "application/json")
         request.add_header("Idempotency-Key", str(uuid.uuid4()))
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, json.loads(answer.read() or b"{}")
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"{}")
@@ -47,7 +47,7 @@ class Rest:
         assert status == 202, body
         return body
 
-    def ask_until_it_answers(self, method, path, body=None, seconds=60):
+    def ask_until_it_answers(self, method, path, body=None, seconds=120):
         """Ask again while the lab says that it can't answer now, which is all it may say."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -61,7 +61,7 @@ class Rest:
             time.sleep(0.3)
         raise AssertionError(f"{method} {path} never answered")
 
-    def finish(self, job_id, seconds=90):
+    def finish(self, job_id, seconds=180):
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             try:
