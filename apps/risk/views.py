@@ -24,6 +24,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     view = selectors.get_limits(team_id=team, subject=subject)
     context = {
         "books": selectors.shown_books(team_id=team),
+        "graded": {row.subject: row for row in selectors.newest_grades(team_id=team)},
         "breaches": selectors.list_breaches(team_id=team)[:50],
         "reports": selectors.list_reports(team_id=team).filter(is_live=False)[:20],
         "limits": view,
