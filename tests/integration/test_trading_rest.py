@@ -300,7 +300,7 @@ def test_a_report_of_returns_equals_the_kernels(team, api_as):
         ({"returns": {"A": [0.01]}}, "risk.too_few"),
         ({"returns": {"A": []}}, "risk.empty"),
         ({"returns": {}}, "risk.columns"),
-        ({"returns": {"A": [0.01, 0.02]}, "methods": ["garch"]}, "risk.method"),
+        ({"returns": {"A": [0.01, 0.02]}, "methods": ["crystal_ball"]}, "risk.method"),
         ({"returns": {"A": [0.01, 0.02]}, "levels": [95]}, "risk.level"),
         ({"returns": {"A": [0.01, 0.02]}, "weights": {"B": 1}}, "risk.weights"),
     ],
@@ -330,7 +330,8 @@ def test_the_risk_page_shows_the_book(account, feed, team, now, client_as):
     trading.advance(feed, now, bars=2)
     trading.advance(feed, now.replace(year=now.year + 1), bars=1)
     page = client_as("risk_manager").get("/risk/").content.decode()
-    for words in ("Paper", "historical", "gaussian", "Set as a new version", "Gross exposure"):
+    told = ("By position: historical", "a standard error", "Set as a new version")
+    for words in ("Paper", "historical", "gaussian", "Gross exposure", *told):
         assert words in page
     body = {"subject": "", "reason": "Wider, for the test."}
     body |= {"max_position_value": "500", "restricted": "MSFT"}

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import numpy as np
-
 from apps.core import events
 from apps.core.errors import Invalid
 from apps.market.kernel.bars import Panel
 from apps.risk import selectors as risk
 from apps.risk import services as risk_services
 from apps.risk.kernel.limits import Holdings, utilisation
-from apps.trading.kernel.performance import book_returns
 from apps.trading.models import Account, Deployment, Order
 from apps.trading.selectors.accounts import account_json, open_deployments
 from apps.trading.selectors.orders import order_json
@@ -76,13 +73,16 @@ def _text(value: object) -> str:
 
 
 def _measure(account: Account, panel: Panel, bar: Bar, book: Holdings, now: datetime) -> None:
-    """Keep VaR and ES of what is held now, over the bars seen so far, beside the limits used."""
+    """Keep VaR and ES of what is held now, over the bars seen so far, beside the limits used.
+
+    Positions are measured over the sessions that all of them share, none filled in.
+    """
     first = max(0, bar.i + 1 - RISK_BARS)
     at = {symbol: column for column, symbol in enumerate(panel.symbols)}
     held = [symbol for symbol in book.positions if symbol in at and book.positions[symbol]]
-    weights = np.array([book.positions[s] * book.prices[s] for s in held])
-    columns = [at[symbol] for symbol in held]
-    closes = panel.close[first : bar.i + 1][:, columns]
+    ts, closes = panel.ts[first : bar.i + 1], panel.close[first : bar.i + 1]
+    prices = {symbol: (ts, closes[:, at[symbol]]) for symbol in held}
+    values = {symbol: book.positions[symbol] * book.prices[symbol] for symbol in held}
     limits = risk.get_limits(team_id=account.team_id, subject=f"account:{account.pk}")
     body = {
         "kind": "book",
@@ -93,13 +93,13 @@ def _measure(account: Account, panel: Panel, bar: Bar, book: Holdings, now: date
         "positions": len(held),
         "limits_version": limits.version,
         "utilisation": utilisation(book, limits.limits),
+        "unmeasured": sorted(s for s, n in book.positions.items() if n and s not in at),
         "columns": {},
         "why_not": "",
     }
     try:
-        scaled = weights / account.equity if account.equity > 0 else weights * 0.0
-        returns = book_returns(closes, scaled) if held else np.zeros(0)
-        body |= risk_services.measure_columns(columns={"book": returns})
+        shares = {s: v / account.equity for s, v in values.items() if account.equity > 0}
+        body |= risk_services.measure_held(prices=prices, weights=shares)
     except Invalid as error:
         body["why_not"] = "Nothing is held." if not held else error.message
     risk_services.keep_live_report(

@@ -11,7 +11,7 @@ from apps.backtests.kernel.kept import empty_book
 from apps.core.errors import Invalid
 from apps.trading.kernel.averages import average_after
 from apps.trading.kernel.money import to_money, to_quantity
-from apps.trading.kernel.performance import book_returns, drawdown
+from apps.trading.kernel.performance import drawdown
 from apps.trading.kernel.scopes import covering, parse_scope
 from apps.trading.kernel.sleeves import Terms, begin, intents_of, plain_memory, terms_from
 from tests.unit.backtests.panels import panel_of
@@ -108,9 +108,3 @@ def test_memory_becomes_plain():
 
 def test_drawdown_by_hand():
     assert drawdown(np.array([100.0, 120.0, 90.0, 130.0])).tolist() == [0.0, 0.0, 0.25, 0.0]
-
-
-def test_book_returns_by_hand():
-    closes = np.array([[100.0, 50.0], [110.0, np.nan], [99.0, 55.0]])
-    found = book_returns(closes, np.array([0.5, -1.0]))
-    assert found == pytest.approx([0.05, 0.5 * -0.1 - 0.1])
