@@ -148,6 +148,8 @@ class Sweep(TeamOwned):
     seconds = models.FloatField(default=0.0)
     data_digest = models.CharField(max_length=64, blank=True, default="")
     engine_version = models.CharField(max_length=20, blank=True, default="")
+    # Within which fences a text ran, the weakest of its jobs; null for the lab's own code.
+    sandbox = models.JSONField(null=True)
     error = models.JSONField(null=True)
     created_by = models.CharField(max_length=80)
     created_by_label = models.CharField(max_length=200, blank=True, default="")

@@ -8,6 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from apps.audit import selectors as audit
 from apps.backtests import selectors as runs
 from apps.backtests import services as backtests
 from apps.core import jobs
@@ -215,6 +216,15 @@ def test_sweep_of_a_text_equals_runs_of_the_library(approved, actor, now, sample
         )
         status = jobs.execute(str(lanes[0].pk), backtests.run_sweep, worker="w")
         assert status == "done", Job.objects.get(pk=lanes[0].pk).error
+        detail = runs.sweep_detail(runs.get_sweep(sweep.pk, sweep.team_id))
+        status = selectors.sandbox_status()
+        fences = {"tier": status.tier, "guard": status.guard} if not found else None
+        assert detail["sandbox"] == fences
+        ended = audit.list_events(
+            team_id=sweep.team_id, subject=f"sweep:{sweep.pk}", action="sweep.finished"
+        ).get()
+        told = ended.content.get("sandbox") or {}
+        assert {name: told[name] for name in told if name in ("tier", "guard")} == (fences or {})
         rows = runs.list_trials(sweep).order_by("number")
         found.append([(row.params, row.equity_final, row.trades) for row in rows])
     assert len(found[0]) == 4

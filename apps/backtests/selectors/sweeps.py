@@ -130,6 +130,7 @@ def sweep_detail(sweep: Sweep) -> dict[str, Any]:
         "best": trial_row(best) if best else None,
         "data_digest": sweep.data_digest,
         "engine_version": sweep.engine_version,
+        "sandbox": sweep.sandbox,
         "error": sweep.error,
     }
 

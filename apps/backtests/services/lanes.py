@@ -31,7 +31,7 @@ from apps.market.kernel.periods import known_at
 from apps.market.services import register_reader
 from apps.strategies.kernel.confined import Confined, trace_of
 from apps.strategies.kernel.interface import Params, Strategy, inputs_of
-from apps.strategies.selectors import get_strategy, get_version
+from apps.strategies.selectors import fences_of, get_strategy, get_version
 
 CHUNK_SECONDS = 5.0
 FIRST_CHUNK = 4
@@ -92,7 +92,8 @@ def _setting(sweep: Sweep, progress: jobs.Progress) -> Setting:
             message = "Bars were revised while the sweep ran; start it anew on the bars of now."
             raise Conflict(message, code="sweep.data_changed")
         held.data_digest, held.engine_version = panel.digest, engine.ENGINE_VERSION
-        held.save(update_fields=["data_digest", "engine_version"])
+        held.sandbox = weakest(held.sandbox, fences_of(version.name))
+        held.save(update_fields=["data_digest", "engine_version", "sandbox"])
         register_reader(
             subject=f"sweep:{sweep.pk}",
             digest=panel.digest,
@@ -103,6 +104,13 @@ def _setting(sweep: Sweep, progress: jobs.Progress) -> Setting:
         )
     space = read_space(sweep.space, strategy.spec, version.params)
     return Setting(panel, strategy, space, asked, version.params)
+
+
+def weakest(one: dict[str, Any] | None, other: dict[str, str] | None) -> dict[str, Any] | None:
+    """Return the weaker of two fences: tier B is weaker than A; of equals the first."""
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other, key=lambda fences: fences["tier"])
 
 
 def _take(sweep: Sweep, setting: Setting, progress: jobs.Progress) -> SweepChunk | None:
@@ -230,7 +238,8 @@ def _finish(sweep: Sweep, strategy: Strategy, progress: jobs.Progress) -> None:
         else None,
     }
     if isinstance(strategy, Confined):
-        body["sandbox"] = strategy.used()
+        held = Sweep.objects.values_list("sandbox", flat=True).get(pk=sweep.pk)
+        body["sandbox"] = {**strategy.used(), **(held or {})}
     actor = system("sweeps", sweep.team_id)
     subject = f"sweep:{sweep.pk}"
     record(actor=actor, action="sweep.finished", subject=subject, body=body, now=progress.now())
@@ -252,6 +261,6 @@ def _fail(sweep: Sweep, error: LabError, progress: jobs.Progress) -> None:
             actor=actor,
             action="sweep.failed",
             subject=f"sweep:{held.pk}",
-            body={"code": error.code, "message": error.message},
+            body={"code": error.code, "message": error.message, "sandbox": held.sandbox},
             now=progress.now(),
         )
