@@ -86,6 +86,14 @@ def read_search(request: HttpRequest, search_id: int) -> Any:
     return selectors.get_search(search_id, signed_in(request).team)
 
 
+@router.post("/assistant/code", response={201: schemas.DraftedOut})
+@permission("assistant.use")
+def submit_code(request: HttpRequest, body: schemas.DraftIn) -> Any:
+    """Store a text that a model wrote, and propose that it may run; nothing runs yet."""
+    made = services.submit_code(actor=signed_in(request), now=clock.now(), **body.dict())
+    return Status(201, made)
+
+
 @router.get("/assistant/models", response=list[schemas.ModelOut])
 @permission("team.read")
 def list_models(request: HttpRequest) -> Any:  # noqa: ARG001 a door takes the request

@@ -116,6 +116,24 @@ class PromotedOut(Schema):
     digest: str
 
 
+class DraftIn(Schema):
+    """A strategy's text that a model wrote, which one, and what it was asked."""
+
+    name: str = Field(max_length=80)
+    text: str = Field(max_length=200_000)
+    model: str = Field(max_length=80)
+    task: str = Field(max_length=2000)
+
+
+class DraftedOut(Schema):
+    """The version the text became, and the proposal that waits for a decision."""
+
+    version_id: int
+    digest: str
+    proposal_id: str
+    status: str
+
+
 class ModelOut(Schema):
     """A language model, and what it needs when it can't be asked."""
 

@@ -1,5 +1,6 @@
 """Every write of the assistant: searches, judgements, questions to models."""
 
+from apps.assistant.services.code import submit_code
 from apps.assistant.services.hypotheses import judge_hypothesis, promote_hypothesis
 from apps.assistant.services.models import ask_models
 from apps.assistant.services.searches import find_hypotheses, run_search
@@ -10,4 +11,5 @@ __all__ = [
     "judge_hypothesis",
     "promote_hypothesis",
     "run_search",
+    "submit_code",
 ]

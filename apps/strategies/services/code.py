@@ -72,10 +72,13 @@ def save_code(
     return version
 
 
-def propose_code(*, actor: Actor, version_id: int, rationale: str, now: datetime) -> Any:
+def propose_code(
+    *, actor: Actor, version_id: int, rationale: str, now: datetime, written_by: str = ""
+) -> Any:
     """Propose that exactly a version's text may run in the sandbox.
 
-    The approval holds for the text, whatever the parameters, and for nothing else.
+    The approval holds for the text, whatever the parameters, and for nothing else. ``written_by``
+    names the model when no person wrote it, for the deciders to see and sign.
     Raises ``NotFound``, ``Invalid`` for a version that has no text of its own, ``Conflict``.
     """
     actor.require("proposals.create")
@@ -85,14 +88,16 @@ def propose_code(*, actor: Actor, version_id: int, rationale: str, now: datetime
         raise Invalid(message, code="code.not_python", details={"field": "version_id"})
     text = version["source"]
     digest = user_code.digest_of_text(text)
+    author = {"written by the model": written_by} if written_by else {}
+    kind_of_text = "AI-written text" if written_by else "text"
     with transaction.atomic():
         proposal = propose(
             actor=actor,
             kind=KIND,
             subject=f"code:{digest}",
-            title=f"Run the text of {version['title']} v{version['number']}"[:200],
+            title=f"Run the {kind_of_text} of {version['title']} v{version['number']}"[:200],
             digest=digest,
-            evidence={"version": version_id, "sha256": digest, "text": text},
+            evidence={"version": version_id, "sha256": digest, "text": text, **author},
             rationale=rationale,
             now=now,
         )
