@@ -4,6 +4,7 @@ from allauth.account.decorators import reauthentication_required
 from allauth.usersessions.views import list_usersessions
 from django.urls import include, path
 
+from apps.core.doors import in_transactions
 from quantsite.api import api
 
 urlpatterns = [
@@ -14,7 +15,7 @@ urlpatterns = [
         reauthentication_required(list_usersessions, allow_get=True),
         name="usersessions_list",
     ),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", in_transactions(include("allauth.urls"))),
     path("", include("apps.dashboard.urls")),
     path("team/", include("apps.accounts.urls")),
     path("audit/", include("apps.audit.urls")),

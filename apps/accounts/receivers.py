@@ -55,7 +55,7 @@ def note_factors(request: Any, user: Any, authenticator: Any, signal: Any, **_: 
 
 
 @receiver([post_save, post_delete], sender=Authenticator)
-def record_factors(instance: Authenticator, signal: Any, created: bool = False, **_: Any) -> None:  # noqa: FBT001, FBT002 the framework's signature
+def record_factors(instance: Authenticator, signal: Any, created: bool = False, **_: Any) -> None:
     """Record a factor that a person added or took away, in the transaction of that.
 
     By the rows themselves: the framework's own signals come after the commit. Outside a request

@@ -8,6 +8,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from django.db import transaction
+from django.urls import URLPattern
+
 from apps.core.errors import Unauthenticated
 
 PUBLIC = "public"
@@ -45,3 +48,21 @@ def signed_in(request: Any) -> Any:
             "Nobody has signed in; sign in or send an API token.", code="unauthenticated"
         )
     return actor
+
+
+def in_transactions(included: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+    """Let each page of an ``include`` act in one transaction; for pages that aren't ours.
+
+    What their receivers record is then kept or undone together with what the page changed.
+    """
+    module = included[0]
+    _wrap(getattr(module, "urlpatterns", module))
+    return included
+
+
+def _wrap(patterns: Any) -> None:
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            pattern.callback = transaction.atomic(pattern.callback)
+        else:
+            _wrap(pattern.url_patterns)

@@ -9,6 +9,7 @@ from django.test import Client
 
 from apps.accounts import selectors, services
 from apps.accounts.models import Membership, Token, User
+from apps.audit import selectors as audit
 from apps.core import clock
 from tests.factories import people
 
@@ -84,6 +85,7 @@ def test_sign_in_with_totp_wants_the_code(team, person):
     assert client.post("/accounts/2fa/totp/activate/", {"code": code}).status_code == 302
     assert client.get("/accounts/2fa/").status_code == 200
     assert client.get("/accounts/2fa/recovery-codes/").status_code == 200
+    assert own_changes(team, person) == ["factor.added", "factor.added"]  # the codes with it
 
     fresh = Client()
     response = sign_in(fresh, person)
@@ -119,6 +121,26 @@ def test_password_change(team, person):
     assert client.post("/accounts/password/change/", form).status_code == 302
     person.refresh_from_db()
     assert person.check_password(new)
+    assert own_changes(team, person) == ["password.changed"]
+
+
+def test_what_changes_at_an_account_is_in_the_trail_of_each_team(team, other_team, person):
+    """The framework's pages act in one transaction with the event, and name no address in it."""
+    Membership.objects.create(user=person, team=other_team, role="viewer")
+    client = Client()
+    sign_in(client, person)
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    client.post("/accounts/email/", {"action_add": "", "email": "second@p.example"})
+    assert "address.added" in own_changes(team, person)
+    assert own_changes(team, person) == own_changes(other_team, person)
+    rows = audit.list_events(team_id=team.pk, subject=f"user:{person.pk}")
+    assert "second@p.example" not in " ".join(str(row.content) for row in rows)
+
+
+def own_changes(team, person):
+    rows = audit.list_events(team_id=team.pk, subject=f"user:{person.pk}")
+    assert {row.actor for row in rows} <= {f"user:{person.pk}"}
+    return sorted(row.action for row in rows)
 
 
 def test_sessions_are_listed_and_ended(team, person):

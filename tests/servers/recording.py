@@ -19,15 +19,21 @@ from unittest import mock
 
 ROOT = str(Path(__file__).parents[2])
 WRITES = re.compile(
-    r"""\b(INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE|COPY)\s+(?:ONLY\s+)?(?:TABLE\s+)?
-        (?:"?public"?\.)?"?([a-z_][a-z0-9_]*)"?""",
+    r"""\b(INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE|COPY)\s+
+        (?:ONLY\s+)?(?:TABLE\s+)?(?:"?public"?\.)?"?([a-z_][a-z0-9_]*)"?""",
     re.IGNORECASE | re.VERBOSE,
 )
 APPEND = "audit.append("
+# Tables that end with their transaction.
+PASSING = "stage_"
+# Who is signed in where: sign-ins are in the log, ending one's session by our page is recorded.
+SESSIONS = {"django_session", "usersessions_usersession"}
+PACKAGES = "/site-packages/"
 # The modules whose every test is watched, see tests/conftest.py.
 WATCHED = {
     f"tests.integration.{name}"
     for name in (
+        "test_accounts_pages",
         "test_approvals",
         "test_backtests",
         "test_scanner",
@@ -61,9 +67,16 @@ EXCUSED = {
     "apps/trading/store.py:add_points": "equity by bar, a figure of recorded fills",
     "apps/trading/store.py:put_positions": "sums of recorded fills, at the bar's price",
     "apps/risk/services/reports.py:keep_live_report": "figures computed from positions",
+    "apps/risk/services/stops.py:_begin": "the first look at an equity",
     "apps/risk/services/stops.py:_mark": "equity at a bar; a change of state is recorded",
     "apps/accounts/selectors.py:_read_token": "when a token was used last",
     "apps/accounts/backends.py:__call__": "when a session was used last",
+    "apps/accounts/views.py:_join": "when somebody signed in last; that they joined is recorded",
+    "apps/accounts/services/teams.py:choose_team": "a matter of view: which team pages show",
+    "allauth/account/adapter.py:login": "when somebody signed in last",
+    "allauth/mfa/base/internal/flows.py:post_authentication": "when a factor was used last",
+    "allauth/mfa/recovery_codes/internal/auth.py:mark_as_viewed": "that the codes were shown",
+    "allauth/account/internal/flows/manage_email.py:sync_email_address": "a copy of the address",
 }
 # Code that runs between a service and the database and decides nothing.
 BETWEEN = ("/apps/core/timescale/", "/models.py", "/apps/core/models/")
@@ -92,7 +105,8 @@ class Recorder:
         if APPEND in text:
             unit.is_recorded = True
             return
-        tables = [name.lower() for _, name in WRITES.findall(text) if "_" in name]
+        found = [name.lower() for _, name in WRITES.findall(text) if "_" in name]
+        tables = [name for name in found if not name.startswith(PASSING) and name not in SESSIONS]
         if not tables or (where := app_code(self.places)) is None:
             return
         for name in tables:
@@ -114,26 +128,58 @@ def app_code(places):
         name = frame.f_code.co_filename
         if name.startswith(f"{ROOT}/tests/") and "/servers/recording.py" not in name:
             return near
-        if name.startswith(f"{ROOT}/apps/"):
-            short = name.removeprefix(f"{ROOT}/")
-            if near is None and not any(part in name for part in BETWEEN):
-                place = f"{short}:{frame.f_code.co_name}"
-                if place in places or short in places:
-                    return None
-                near = f"{place}:{frame.f_lineno}"
+        short = short_name(name) if near is None else None
+        if short is not None and not any(part in name for part in BETWEEN):
+            place = f"{short}:{frame.f_code.co_name}"
+            if place in places or short in places:
+                return None
+            near = f"{place}:{frame.f_lineno}"
         frame = frame.f_back
     return near
+
+
+def short_name(name):
+    """Return a file of an app or of allauth as ``EXCUSED`` has it; None for any other."""
+    if name.startswith(f"{ROOT}/apps/"):
+        return name.removeprefix(f"{ROOT}/")
+    inside = name.partition(PACKAGES)[2]
+    return inside if inside.startswith("allauth/") else None
+
+
+@contextmanager
+def watching_statements(recorder):
+    """Show the recorder every statement."""
+    from django.db.backends.utils import CursorWrapper
+
+    execute, many = CursorWrapper.execute, CursorWrapper.executemany
+
+    def on_execute(self, sql, params=None):
+        recorder.statement(id(self.db), sql)
+        return execute(self, sql, params)
+
+    def on_many(self, sql, rows):
+        recorder.statement(id(self.db), sql)
+        return many(self, sql, rows)
+
+    def on_copy(self, sql, *arguments, **options):
+        recorder.statement(id(self.db), sql)
+        return self.cursor.copy(sql, *arguments, **options)
+
+    with (
+        mock.patch.object(CursorWrapper, "execute", on_execute),
+        mock.patch.object(CursorWrapper, "executemany", on_many),
+        mock.patch.object(CursorWrapper, "copy", on_copy, create=True),
+    ):
+        yield
 
 
 @contextmanager
 def watching(places=EXCUSED):
     """Watch this process's connections; give the recorder."""
-    from django.db.backends.utils import CursorWrapper
     from django.db.transaction import Atomic, get_connection
 
     recorder = Recorder(frozenset(places))
     enter, leave = Atomic.__enter__, Atomic.__exit__
-    execute, many = CursorWrapper.execute, CursorWrapper.executemany
 
     def on_enter(self):
         connection = get_connection(self.using)
@@ -154,18 +200,9 @@ def watching(places=EXCUSED):
             if mine and not undone:
                 recorder.judge(unit)
 
-    def on_execute(self, sql, params=None):
-        recorder.statement(id(self.db), sql)
-        return execute(self, sql, params)
-
-    def on_many(self, sql, rows):
-        recorder.statement(id(self.db), sql)
-        return many(self, sql, rows)
-
     with (
+        watching_statements(recorder),
         mock.patch.object(Atomic, "__enter__", on_enter),
         mock.patch.object(Atomic, "__exit__", on_leave),
-        mock.patch.object(CursorWrapper, "execute", on_execute),
-        mock.patch.object(CursorWrapper, "executemany", on_many),
     ):
         yield recorder
