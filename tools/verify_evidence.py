@@ -11,6 +11,11 @@ extends those signed before. For an approval: the content's sha-256 is the diges
 was made with and that each decision names, the outcome follows from decisions that are in the
 ledger, and the version's description has the digest that was approved.
 
+A pack of a period also has the hash of every leaf between two heads: the report tells how many of
+them are events of this pack, and how many are others'. ``--with PACK.zip``, several times, takes
+the packs of the other teams and of the lab itself: together they leave no leaf out, or the report
+says how many (``complete``).
+
 ``--witness NOTE --witness-key FILE`` also compares with a head that a witness cosigned.
 """
 
@@ -38,6 +43,7 @@ UNIX = 3
 MODE = 0o600 << 16
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DASH = "\u2014"
+HASH = 32
 MAX_PACK = 300 * 2**20
 HANDOVER = "/key"
 HANDOVER_LINES = 5
@@ -260,7 +266,7 @@ def read_event(name, row, size, root):
     if root_from(sha(b"\x00" + data), row["leaf_index"], size, path) != root:
         message = f"{name} is not what the ledger holds at leaf {row['leaf_index']}"
         raise Wrong(message)
-    event = {**read_leaf(data), "leaf": row["leaf_index"]}
+    event = {**read_leaf(data), "leaf": row["leaf_index"], "hash": sha(b"\x00" + data)}
     if event["id"] != row["id"]:
         message = f"{name} names another event than its leaf"
         raise Wrong(message)
@@ -351,7 +357,8 @@ def read_events(pack, size, root):
 
 
 def check_older(pack, ring, size, root):
-    """Check that the head extends each of those signed before; return how many."""
+    """Check that the head extends each of those signed before; return their roots by size."""
+    found = {}
     names = sorted(name for name in pack if name.startswith("consistency/"))
     for name in names:
         row = read_json(pack[name])
@@ -359,7 +366,63 @@ def check_older(pack, ring, size, root):
         if not extends(old, old_root, size, root, [unhex(text) for text in row["path"]]):
             message = f"the head does not extend the one of {name}"
             raise Wrong(message)
-    return len(names)
+        found[old] = old_root
+    return found
+
+
+# Every leaf of a period.
+
+
+def add_leaf(parts, digest, level=0):
+    """Append to the perfect subtrees of a growing tree, from left to right."""
+    while parts and parts[-1][0] == level:
+        digest = sha(b"\x01" + parts.pop()[1] + digest)
+        level += 1
+    parts.append((level, digest))
+
+
+def root_of(parts):
+    """Return the root over the perfect subtrees of a tree."""
+    digest = parts[-1][1]
+    for _, left in reversed(parts[:-1]):
+        digest = sha(b"\x01" + left + digest)
+    return digest
+
+
+def read_range(pack, heads, events):
+    """Return first leaf, last leaf and the hashes between, proved by the heads around them."""
+    told = read_json(pack["range.json"])
+    first, last, peaks = told["first"], told["last"], [unhex(text) for text in told["peaks"]]
+    data = pack["leaves.bin"]
+    leaves = [data[at : at + HASH] for at in range(0, len(data), HASH)]
+    levels = [level for level in reversed(range(first.bit_length())) if first >> level & 1]
+    if not 0 <= first < last or len(data) != HASH * (last - first) or len(peaks) != len(levels):
+        message = "the range does not have the leaves that it names"
+        raise Wrong(message)
+    parts = list(zip(levels, peaks, strict=True))
+    if first and heads.get(first) != root_of(parts):
+        message = f"the leaves before {first} do not make a head that was signed"
+        raise Wrong(message)
+    for digest in leaves:
+        add_leaf(parts, digest)
+    if heads.get(last) != root_of(parts):
+        message = f"the leaves up to {last} do not make a head that was signed"
+        raise Wrong(message)
+    check_places(events, first, leaves)
+    if not all(first <= event["leaf"] < last for event in events):
+        message = "an event is not of the range"
+        raise Wrong(message)
+    return first, last, leaves
+
+
+def check_places(events, first, leaves):
+    """Check that events are what stands at their leaves, and return which leaves they are."""
+    inside = {e["leaf"]: e["hash"] for e in events if first <= e["leaf"] < first + len(leaves)}
+    for leaf, digest in inside.items():
+        if leaves[leaf - first] != digest:
+            message = f"leaf {leaf} is another event"
+            raise Wrong(message)
+    return set(inside)
 
 
 # What the events say.
@@ -448,7 +511,7 @@ def _outcome(events):
 
 
 def period(about, events):
-    """Check that the events are of the period that is named."""
+    """Check that the events are of the period; of packs from before ranges were shown."""
     since, until = (datetime.fromisoformat(about[name]) for name in ("since", "until"))
     for event in events:
         if not since <= datetime.fromisoformat(event["at"]) < until:
@@ -477,8 +540,11 @@ def compare_witness(note, key_line, ring, size, root):
     raise Wrong(message)
 
 
-def verify(data, key_text):
-    """Return the report on a pack, the ring of keys, and the head of the seal."""
+def verify(data, key_text, others=()):
+    """Return the report on a pack, the ring of keys, and the head of the events.
+
+    ``others`` are packs of other teams: what of the range they hold is counted with this one's.
+    """
     pack = read_pack(data)
     ring = ring_of(key_text, pack["keys.txt"].decode())
     size, root = read_checkpoint(pack["checkpoint.txt"].decode(), ring)
@@ -496,15 +562,35 @@ def verify(data, key_text):
         "about": about,
         "files": len(pack),
         "events": len(events),
-        "older_heads": older,
+        "older_heads": len(older),
         "tree_size": size,
         "sealed_by": seal["actor"],
         "sealed_at_leaf": seal["leaf"],
     }
     if manifest["kind"] == "period":
-        period(about, events)
+        if "range.json" in pack:
+            heads = {**older, size: root}
+            report |= _account(pack, heads, events, key_text, others)
+        else:
+            period(about, events)
         return report, ring, (size, root)
     return {**report, **_decided(pack, about, events)}, ring, (size, root)
+
+
+def _account(pack, heads, events, key_text, others):
+    """Return which leaves of the range are events of this pack or of the others."""
+    first, last, leaves = read_range(pack, heads, events)
+    found = check_places(events, first, leaves)
+    told = {"first_leaf": first, "before_leaf": last, "of_this_pack": len(found)}
+    for data in others:
+        other = read_pack(data)
+        verify(data, key_text)
+        size, root = read_checkpoint(
+            other["checkpoint.txt"].decode(), ring_of(key_text, other["keys.txt"].decode())
+        )
+        found |= check_places(read_events(other, size, root), first, leaves)
+    missing = last - first - len(found)
+    return {"range": {**told, "others": missing}, "complete": missing == 0}
 
 
 def _decided(pack, about, events):
@@ -531,7 +617,8 @@ def look(asked):
     """Return the report that is asked for."""
     with asked.pack.open("rb") as file:
         data = file.read(MAX_PACK + 1)
-    report, ring, head = verify(data, asked.key.read_text(encoding="utf-8"))
+    others = [path.read_bytes() for path in asked.others]
+    report, ring, head = verify(data, asked.key.read_text(encoding="utf-8"), others)
     if asked.witness:
         note = asked.witness.read_text(encoding="utf-8")
         line = asked.witness_key.read_text(encoding="utf-8")
@@ -544,6 +631,9 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pack", type=Path, help="the zip")
     parser.add_argument("--key", type=Path, required=True, help="file with the ledger's key")
+    parser.add_argument(
+        "--with", type=Path, dest="others", action="append", default=[], help="another team's pack"
+    )
     parser.add_argument("--witness", type=Path, help="a note that a witness cosigned")
     parser.add_argument("--witness-key", type=Path, help="file with the witness's key")
     asked = parser.parse_args(arguments)

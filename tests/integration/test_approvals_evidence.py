@@ -10,14 +10,16 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from django.db import transaction
 
 from apps.approvals import selectors, services
 from apps.audit.kernel import chain, witness
 from apps.audit.kernel.pack import MANIFEST, SEAL, SEAL_HEAD, make_manifest, zip_files
 from apps.audit.models import AuditEvent
-from apps.audit.services import packing
+from apps.audit.services import packing, record
 from apps.audit.services import sequencer as sequencing
-from apps.core import clock
+from apps.core import clock, tenancy
+from apps.core.actors import system
 from apps.core.errors import Denied, Invalid, Unavailable
 from apps.core.kernel.hashing import canonical_json
 from tests.factories import ledger, signing
@@ -281,6 +283,66 @@ def test_a_pack_of_a_period_holds_the_events_of_the_team(pack, paths, placing, a
     answer = api_as("auditor").get("/api/v1/audit/evidence", asked)
     assert tool().verify(answer.content, paths.public_key.read_text())[0]["kind"] == "period"
     assert api_as("viewer").get("/api/v1/audit/evidence", asked).status_code == 403
+
+
+def test_packs_of_all_teams_leave_no_leaf_of_a_period_out(
+    live_db, paths, placing, team, other_team, now
+):
+    """One pack shows how many leaves are others'; all together show that none is missing."""
+    placing()
+    began = clock.now()
+    for number in (team.pk, other_team.pk, other_team.pk, None):
+        with transaction.atomic():
+            lab = system("tests", number)
+            record(actor=lab, action="a.b", subject="s:1", body={}, now=now)
+    placing()
+    day = {"since": began, "until": clock.now()}
+    with tenancy.scope(tenancy.LAB):
+        mine, theirs, labs = (
+            packing.export_period(actor=system("tests", number), now=now, **day)[0]
+            for number in (team.pk, other_team.pk, None)
+        )
+    key, checker = paths.public_key.read_text(), tool()
+    found = [checker.verify(mine, key, others)[0] for others in ((), (theirs,), (theirs, labs))]
+    assert [(one["complete"], one["range"]["others"]) for one in found] == [
+        (False, 3),
+        (False, 1),
+        (True, 0),
+    ]
+    assert found[0]["range"]["of_this_pack"] == found[0]["events"] == 1
+
+
+def test_a_range_with_a_leaf_left_out_or_changed_is_refused(
+    live_db, paths, placing, actor, team, now
+):
+    placing()
+    with transaction.atomic():
+        record(actor=actor("auditor"), action="a.b", subject="s:1", body={}, now=now)
+    placing()
+    day = {"since": clock.now() - timedelta(days=1), "until": clock.now() + timedelta(days=1)}
+    data, _ = packing.export_period(actor=actor("auditor"), now=now, **day)
+    checker, pack = tool(), tool().read_pack(data)
+    ring = checker.ring_of(paths.public_key.read_text(), pack["keys.txt"].decode())
+    size, root = checker.read_checkpoint(pack["checkpoint.txt"].decode(), ring)
+    heads = {**checker.check_older(pack, ring, size, root), size: root}
+    events = checker.read_events(pack, size, root)
+    first, last, _ = checker.read_range(pack, heads, events)
+    leaves, told = pack["leaves.bin"], json.loads(pack["range.json"])
+    worse = {
+        "a leaf less": {"leaves.bin": leaves[:-32]},
+        "another leaf": {"leaves.bin": bytes(32) + leaves[32:]},
+        "a shorter range": {
+            "leaves.bin": leaves[:-32],
+            "range.json": canonical_json({**told, "last": last - 1}),
+        },
+        "a later beginning": {
+            "leaves.bin": leaves[32:],
+            "range.json": canonical_json({**told, "first": first + 1}),
+        },
+    }
+    for files in worse.values():
+        with pytest.raises(checker.Wrong):
+            checker.read_range({**pack, **files}, heads, events)
 
 
 def test_a_witness_of_another_tree_contradicts_the_pack(pack, paths, tmp_path):

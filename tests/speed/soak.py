@@ -1,7 +1,10 @@
 """``make soak``: everything of a lab is killed again and again; JSON lines tell how it recovers.
 
-``ROUNDS`` (default 3) says how often each process is killed. The lab is one of its own, in a
-temporary folder on a free port. The exit code is 1 when something did not come back.
+``ROUNDS`` (default 3) says how often each process is killed, and how often every attempt to get
+out of the sandbox is made. The lab is one of its own, in a temporary folder on a free port. Then
+an ingestion and a ledger under load are killed (12 times the sequencer, 6 times the database),
+and 10,000 races are run at proposals. The exit code is 1 when something did not come back, or
+came through.
 """
 
 import json
@@ -15,7 +18,7 @@ import time
 from pathlib import Path
 
 from tests.servers.lab import FIRST_START, LATER_START, ROOT, Lab, free_port, wait_for
-from tests.speed import approval_races, grade_sizes, ingest_kills, ledger_kills
+from tests.speed import approval_races, doors, grade_sizes, ingest_kills, ledger_kills
 
 SERVERS = ("redis", "postgres")
 
@@ -60,6 +63,18 @@ def verify_ledger(lab):
     return done.returncode == 0, (done.stdout + done.stderr).strip()[-300:]
 
 
+def escape(rounds):
+    """Make every attempt to get out of the sandbox, again and again; 1 when one came through."""
+    command = [sys.executable, "-m", "pytest", "-q", "tests/integration/test_sandbox_escapes.py"]
+    failed = 0
+    for number in range(rounds):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        counts = [line for line in done.stdout.splitlines() if "came through" in line]
+        tell("sandbox_escapes", round=number, ok=done.returncode == 0, counts=counts)
+        failed |= done.returncode != 0
+    return int(failed)
+
+
 def main():
     rounds = int(os.environ.get("ROUNDS") or 3)
     folder = Path(tempfile.mkdtemp(prefix="qs-soak-"))
@@ -89,7 +104,7 @@ def main():
         lab.stop()
         shutil.rmtree(folder, ignore_errors=True)
     kills = (ingest_kills.main(), ledger_kills.main())
-    return max(*kills, approval_races.main(), grade_sizes.main(), 1 if failed else 0)
+    return max(*kills, approval_races.main(), doors.main(), grade_sizes.main(), 1 if failed else 0)
 
 
 if __name__ == "__main__":

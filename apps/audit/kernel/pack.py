@@ -73,6 +73,14 @@ def proof_files(
     return files
 
 
+def stretch_files(
+    first: int, last: int, peaks: Sequence[bytes], leaves: Sequence[bytes]
+) -> dict[str, bytes]:
+    """Return the files that show every leaf from ``first`` to before ``last`` by its hash."""
+    told = {"first": first, "last": last, "peaks": [peak.hex() for peak in peaks]}
+    return {"range.json": canonical_json(told), "leaves.bin": b"".join(leaves)}
+
+
 def make_manifest(kind: str, about: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
     """Return what names every file of a pack with its size and digest."""
     rows = [

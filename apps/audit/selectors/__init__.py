@@ -8,10 +8,13 @@ from apps.audit.selectors.proofs import check_event as check_event
 from apps.audit.selectors.proofs import get_consistency as get_consistency
 from apps.audit.selectors.proofs import get_proof as get_proof
 from apps.audit.selectors.proofs import get_proofs as get_proofs
+from apps.audit.selectors.proofs import get_stretch as get_stretch
 from apps.audit.selectors.proofs import head as head
+from apps.audit.selectors.proofs import heads_around as heads_around
 from apps.audit.selectors.proofs import heads_over as heads_over
 from apps.audit.selectors.proofs import key_ring as key_ring
 from apps.audit.selectors.proofs import lag_seconds as lag_seconds
+from apps.audit.selectors.proofs import list_placed as list_placed
 from apps.audit.selectors.proofs import public_key_line as public_key_line
 from apps.audit.selectors.proofs import public_keys_text as public_keys_text
 from apps.audit.selectors.trail import NEWEST as NEWEST

@@ -9,11 +9,12 @@ from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from apps.audit import store
 from apps.audit.kernel import chain, keys, merkle
 from apps.audit.kernel.keys import KeyRing
-from apps.audit.models import AuditCheckpoint, AuditLeaf
+from apps.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
 from apps.audit.selectors.trail import columns, get_event
 from apps.core.errors import Invalid, Unavailable
 
@@ -99,14 +100,52 @@ def _proof(leaf: AuditLeaf, newest: AuditCheckpoint) -> Proof:
     )
 
 
-def heads_over(leaves: Sequence[int], size: int) -> list[AuditCheckpoint]:
-    """Return the heads below ``size`` that first held the first and the last of the leaves."""
-    found = {}
+def heads_over(
+    leaves: Sequence[int], size: int, sizes: Sequence[int] = ()
+) -> list[AuditCheckpoint]:
+    """Return the heads below ``size`` that first held the first and the last of the leaves.
+
+    And those of the given sizes.
+    """
+    wanted = AuditCheckpoint.objects.filter(size__in=sizes, size__lt=size)
+    found = {row.size: row for row in wanted}
     for leaf in (min(leaves), max(leaves)):
         rows = AuditCheckpoint.objects.filter(size__gt=leaf, size__lt=size)
         if (row := rows.order_by("size").first()) is not None:
             found[row.size] = row
     return [found[key] for key in sorted(found)]
+
+
+def heads_around(since: datetime, until: datetime, leaves: Sequence[int]) -> tuple[int, int]:
+    """Return the sizes of the last head signed before a time and of the first after another.
+
+    Both are moved apart until the leaves lie between; 0 before the first head, the newest head
+    when none was signed after ``until`` yet.
+    """
+    heads = AuditCheckpoint.objects
+    before = heads.filter(at__lt=since, size__lte=min(leaves)).order_by("-size").first()
+    after = heads.filter(at__gte=until, size__gt=max(leaves)).order_by("size").first()
+    last = after or heads.order_by("-size").first()
+    return (before.size if before else 0, last.size if last else 0)
+
+
+def list_placed(team_id: int | None, first: int, last: int) -> QuerySet[AuditEvent]:
+    """Return a team's events that have a leaf from ``first`` to before ``last``, in its order."""
+    rows = AuditEvent.objects.filter(team_id=team_id, leaf__seq__gte=first, leaf__seq__lt=last)
+    return rows.select_related("leaf").order_by("leaf__seq")
+
+
+def get_stretch(first: int, last: int) -> tuple[list[bytes], list[bytes]]:
+    """Return the perfect subtrees left of leaf ``first``, and the leaf hashes up to ``last``.
+
+    From the former follows the head of ``first`` leaves, from both that of ``last``.
+    """
+    peaks, low = [], 0
+    for level in reversed(range(first.bit_length())):
+        if first >> level & 1:
+            peaks.append(merkle.range_hash(low, low + (1 << level), store.hashes_between))
+            low += 1 << level
+    return peaks, store.hashes_between(0, first, last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ NEWEST = ("-at", "-id")
 
 def list_events(
     *,
-    team_id: int,
+    team_id: int | None,
     subject: str = "",
     action: str = "",
     actor: str = "",
@@ -33,7 +33,7 @@ def list_events(
     before: datetime | None = None,
     limit: int | None = None,
 ) -> QuerySet[AuditEvent]:
-    """Return a team's events, newest first.
+    """Return a team's events, newest first; without a team those of the lab itself.
 
     ``subject`` and ``action`` also match as the beginning when they end in ``:`` or ``.``.
     """
@@ -54,7 +54,7 @@ def list_events(
     return rows if limit is None else rows[:limit]
 
 
-def get_event(event_id: UUID, team_id: int) -> AuditEvent:
+def get_event(event_id: UUID, team_id: int | None) -> AuditEvent:
     """Return an event of the team. Raises ``NotFound``."""
     rows = AuditEvent.objects.filter(pk=event_id, team_id=team_id).select_related("leaf")
     event = rows.first()

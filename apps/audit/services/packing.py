@@ -24,6 +24,7 @@ from apps.core.errors import Invalid, Unavailable
 WAIT_SECONDS = 10.0
 LOOK_SECONDS = 0.1
 MOST_EVENTS = 20_000
+MOST_LEAVES = 2_000_000
 MOST_BYTES = 256 * 2**20
 READ_ME = """\
 Evidence of a Quantsite ledger: what happened, and the proof that the ledger holds it.
@@ -38,6 +39,10 @@ events/              events: bytes of each leaf, place, audit path (RFC 6962)
 consistency/         heads signed before, and the proof that the head extends each (RFC 9162)
 keys.txt             the keys the lab says it signed with, one handed over to the next
 """
+OF_PERIOD = """\
+range.json           from which leaf to which, and the subtrees left of them
+leaves.bin           the hash of every leaf between, 32 bytes each: other teams' have no more here
+"""
 OF_PROPOSAL = """\
 content.json         exactly what the deciders were shown; its sha-256 is what they decided on
 proposal.json        the outcome and the decisions, in short
@@ -51,22 +56,44 @@ def export_period(
 ) -> tuple[bytes, str]:
     """Return a pack of the team's events of a period, and its file name.
 
-    Raises ``Denied``, ``Invalid`` for an empty or too large period, ``Unavailable``.
+    It holds every event of the team between the last head signed before the period and the first
+    after it, and the hashes of all leaves there, so that a gap shows. An actor of no team exports
+    the events of the lab itself. Raises ``Denied``, ``Invalid`` for an empty or too large period,
+    ``Unavailable``.
     """
     actor.require("audit.export")
-    rows = list(
-        selectors.list_events(team_id=actor.team, since=since, before=until, limit=MOST_EVENTS + 1)
+    team = actor.team_id
+    timed = selectors.list_events(team_id=team, since=since, before=until, limit=MOST_EVENTS + 1)
+    rows = list(timed)
+    _check_count(len(rows), since, until)
+    leaves = [proof.leaf_index for proof in _proofs(rows).values()]
+    first, last = selectors.heads_around(since, until, leaves)
+    placed = list(selectors.list_placed(team, first, last)[: MOST_EVENTS + 1])
+    _check_count(len(placed) if last - first <= MOST_LEAVES else MOST_LEAVES, since, until)
+    about = {"team": team, "since": since.isoformat(), "until": until.isoformat()}
+    data = seal_pack(
+        actor=actor,
+        kind="period",
+        about=about,
+        rows=placed,
+        files={
+            "README.txt": (READ_ME + OF_PERIOD).encode(),
+            **pack.stretch_files(first, last, *selectors.get_stretch(first, last)),
+        },
+        now=now,
+        heads=(first, last),
     )
-    if not rows or len(rows) > MOST_EVENTS:
-        message = (
-            f"From {since:%Y-%m-%d} to {until:%Y-%m-%d} there are "
-            f"{'no' if not rows else f'more than {MOST_EVENTS}'} events; choose another period."
-        )
-        raise Invalid(message, code="evidence.period", details={"field": "since"})
-    about = {"team": actor.team, "since": since.isoformat(), "until": until.isoformat()}
-    readme = {"README.txt": READ_ME.encode()}
-    data = seal_pack(actor=actor, kind="period", about=about, rows=rows, files=readme, now=now)
     return data, f"evidence-{since:%Y%m%d}-{until:%Y%m%d}.zip"
+
+
+def _check_count(count: int, since: datetime, until: datetime) -> None:
+    if 1 <= count <= MOST_EVENTS:
+        return
+    message = (
+        f"From {since:%Y-%m-%d} to {until:%Y-%m-%d} there are "
+        f"{'too many' if count else 'no'} events; choose another period."
+    )
+    raise Invalid(message, code="evidence.period", details={"field": "since"})
 
 
 def seal_pack(
@@ -77,8 +104,11 @@ def seal_pack(
     rows: Sequence[AuditEvent],
     files: Mapping[str, bytes],
     now: datetime,
+    heads: Sequence[int] = (),
 ) -> bytes:
     """Return the sealed pack of some events and files; the export itself is recorded.
+
+    ``heads`` are sizes of further signed heads to show.
 
     Raises
     ------
@@ -95,7 +125,7 @@ def seal_pack(
     places = sorted(rows, key=lambda row: proofs[row.pk].leaf_index)
     earlier = [
         pack.EarlierHead(head.note, selectors.get_consistency(head.size, size).path)
-        for head in selectors.heads_over([proofs[row.pk].leaf_index for row in rows], size)
+        for head in selectors.heads_over([proofs[row.pk].leaf_index for row in rows], size, heads)
     ]
     events = [packed(row, proofs[row.pk]) for row in places]
     keys = selectors.public_keys_text()
@@ -113,7 +143,7 @@ def seal_pack(
             body={"manifest": digest, "kind": kind, "about": dict(about), "events": len(rows)},
             now=now,
         )
-    return pack.make_pack(whole, manifest, _seal(event_id, actor.team, size))
+    return pack.make_pack(whole, manifest, _seal(event_id, actor.team_id, size))
 
 
 def _proofs(rows: Sequence[AuditEvent]) -> dict[UUID, selectors.Proof]:
@@ -133,7 +163,7 @@ def _pause() -> None:
     time.sleep(LOOK_SECONDS)
 
 
-def _seal(event_id: UUID, team_id: int, size: int) -> pack.Seal:
+def _seal(event_id: UUID, team_id: int | None, size: int) -> pack.Seal:
     event = selectors.get_event(event_id, team_id)
     proof = _proofs([event])[event_id]
     return pack.Seal(

@@ -29,15 +29,31 @@ CREATE INDEX IF NOT EXISTS audit_event_subject
 
 -- Events that wait for their place. No order and no lock, so writers never wait for one another.
 CREATE TABLE IF NOT EXISTS audit.audit_queue (
-    id uuid PRIMARY KEY REFERENCES audit.audit_event
+    id uuid PRIMARY KEY
 );
 
 -- The tree: one leaf per event, in the sequencer's order.
 CREATE TABLE IF NOT EXISTS audit.audit_leaf (
     seq bigint PRIMARY KEY CHECK (seq >= 0),
-    event_id uuid NOT NULL UNIQUE REFERENCES audit.audit_event,
+    event_id uuid NOT NULL UNIQUE,
     leaf_hash bytea NOT NULL CHECK (length(leaf_hash) = 32)
 );
+
+-- No foreign keys to the events (decision 0096): the one function that queues has just written the
+-- event, the sequencer has just read it, and nothing deletes events. The keys would lock and rewrite
+-- each event twice more. That every leaf has its event is what verify_audit looks at.
+DO $$
+DECLARE
+    found record;
+BEGIN
+    FOR found IN
+        SELECT conrelid::regclass AS of, conname AS name FROM pg_constraint
+        WHERE contype = 'f' AND conrelid IN (
+            'audit.audit_queue'::regclass, 'audit.audit_leaf'::regclass)
+    LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', found.of, found.name);
+    END LOOP;
+END $$;
 
 -- 256 neighbouring hashes of tree level 8 * level, and the hash above them, for short proofs.
 CREATE TABLE IF NOT EXISTS audit.audit_tile (

@@ -16,15 +16,17 @@ from apps.core.errors import LabError
 
 class Command(BaseCommand):
     help = (
-        "Write a zip with a team's events of a period, proofs included, sealed in the ledger; "
-        "tools/verify_evidence.py checks it without the lab."
+        "Write a zip with a team's events of a period, or the lab's own, proofs included, sealed "
+        "in the ledger; tools/verify_evidence.py checks it without the lab."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Ask for team, days and file."""
         parser.add_argument("file", type=Path)
-        parser.add_argument("--team", type=int, required=True)
+        whose = parser.add_mutually_exclusive_group(required=True)
+        whose.add_argument("--team", type=int)
+        whose.add_argument("--lab", action="store_true", help="the events of the lab, of no team")
         parser.add_argument("--since", type=day, required=True, help="first day, UTC: 2026-01-31")
         parser.add_argument("--until", type=day, required=True, help="last day, UTC")
 
