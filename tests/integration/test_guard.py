@@ -129,14 +129,14 @@ def test_absurd_orders_and_repeated_ones_are_refused(feed, team, actor, now):
     with pytest.raises(Refused) as caught:
         services.place_order(**asked, quantity=Decimal("9e14"), now=now)
     assert "order.absurd" in {one["code"] for one in caught.value.details["refusals"]}
-    services.place_order(**asked, quantity=Decimal(1), client_id="a", now=now)
+    services.place_order(**asked, quantity=Decimal(30), client_id="a", now=now)
     with pytest.raises(Refused) as caught:
-        services.place_order(**asked, quantity=Decimal(1), now=now + timedelta(seconds=1))
+        services.place_order(**asked, quantity=Decimal(30), now=now + timedelta(seconds=1))
     assert [one["code"] for one in caught.value.details["refusals"]] == ["limit.repeated"]
     with pytest.raises(Conflict) as caught:
-        services.place_order(**asked, quantity=Decimal(1), client_id="a", now=now)
+        services.place_order(**asked, quantity=Decimal(30), client_id="a", now=now)
     assert caught.value.code == "order.duplicate", "a retry is told as one"
-    services.place_order(**asked, quantity=Decimal(1), now=now + timedelta(seconds=6))
+    services.place_order(**asked, quantity=Decimal(30), now=now + timedelta(seconds=6))
 
 
 def test_a_strategy_s_own_set_comes_on_top_of_the_account_s(feed, team, now, monkeypatch):

@@ -37,7 +37,6 @@ from apps.risk.selectors.reports import (
 )
 from apps.risk.selectors.stops import (
     blocking_among,
-    find_marks,
     get_stop,
     hold_blocking,
     list_blocking,
@@ -62,7 +61,6 @@ __all__ = [
     "check_subject",
     "factors_of",
     "fan_of",
-    "find_marks",
     "get_grade",
     "get_history",
     "get_holding",

@@ -9,8 +9,6 @@ from apps.core.errors import NotFound
 from apps.risk.kernel import stops
 from apps.risk.models import Stop
 
-MARKS = "accounts"
-
 
 def list_stops(*, team_id: int) -> list[Stop]:
     """Return the team's stops, those that block first."""
@@ -38,12 +36,6 @@ def list_blocking() -> list[str]:
     """Return every scope of every team whose emergency stop lets nothing be opened."""
     rows = Stop.objects.filter(state__in=stops.BLOCKING).order_by("scope")
     return list(rows.values_list("scope", flat=True))
-
-
-def find_marks(scope: str) -> dict[str, float]:
-    """Return what the last look at a scope kept for the next."""
-    row = Stop.objects.filter(scope=scope).first()
-    return {} if row is None else dict(row.marks.get(MARKS, {}))
 
 
 def hold_blocking(scopes: Sequence[str]) -> list[str]:

@@ -19,12 +19,13 @@ from apps.risk import selectors
 from apps.risk.kernel import stops
 from apps.risk.kernel.limits import Refusal
 from apps.risk.models import Stop
-from apps.risk.selectors.stops import MARKS
 from apps.risk.services.breaches import note_breaches
 
 RESUME, SYSTEM = "resume", "system"
 MIN_REASON = 3
-TOLD, COOL_DOWN = "risk.stop.changed", "cool_down_seconds"
+TOLD = "risk.stop.changed"
+# What the row keeps for the next look.
+COOL_DOWN, MARKS = "cool_down_seconds", "accounts"
 
 
 def watch(
@@ -35,8 +36,7 @@ def watch(
     equity: float,
     day: date,
     now: datetime,
-    marks: Mapping[str, float] | None = None,
-    flow: float = 0.0,
+    parts: Mapping[str, float] | None = None,
 ) -> str:
     """Look at the equity of a scope; return the stop's state, and record when it changed.
 
@@ -46,21 +46,23 @@ def watch(
     ----------
     day
         The day of the marks, on the clock of whoever marks.
-    marks, flow
-        Of a team: the equities of its accounts to compare with at the next look, and what came in
-        by accounts that are new.
+    parts
+        Of a team: the equities of its accounts. What an account that is new brings in is no gain,
+        what one that is gone took along no loss.
     """
     with transaction.atomic():
         row = Stop.objects.select_for_update().filter(scope=scope).first()
         if row is None:
             if not policy.is_on:
                 return stops.OK
-            row = _begin(actor, scope, equity, day, now)
+            _begin(actor, scope, equity, day, now)
+            row = Stop.objects.select_for_update().get(scope=scope)
         before = selectors.watch_of(row)
+        flow = _flow(row.marks.get(MARKS), parts)
         after, event = stops.look(before, policy, equity=equity, day=day, now=now, flow=flow)
         row.drawdown_limit, row.daily_loss_limit = policy.drawdown, policy.daily_loss
         kept = {COOL_DOWN: policy.cool_down.total_seconds()}
-        row.marks = {**kept, MARKS: dict(marks)} if marks is not None else kept
+        row.marks = kept if parts is None else {**kept, MARKS: dict(parts)}
         if event == stops.TRIPPED:
             row.trips, row.tripped_at = row.trips + 1, now
         if event:
@@ -71,9 +73,19 @@ def watch(
     return after.state
 
 
-def _begin(actor: Actor, scope: str, equity: float, day: date, now: datetime) -> Stop:
-    first = stops.begin(equity, day)
-    return Stop(team_id=actor.team, scope=scope, trips=0, updated_at=now, **_figures(first))
+def _flow(before: Mapping[str, float] | None, parts: Mapping[str, float] | None) -> float:
+    """Return what came in since the last look; read under the lock, so that it counts once."""
+    if before is None or parts is None:
+        return 0.0
+    came = sum(equity for name, equity in parts.items() if name not in before)
+    return came - sum(equity for name, equity in before.items() if name not in parts)
+
+
+def _begin(actor: Actor, scope: str, equity: float, day: date, now: datetime) -> None:
+    """Make the stop of a scope seen for the first time; two who see it at once make one."""
+    first = _figures(stops.begin(equity, day))
+    given = {"team_id": actor.team, "updated_at": now, **first}
+    Stop.objects.get_or_create(scope=scope, defaults=given)
 
 
 def _figures(seen: stops.Watch) -> dict[str, Any]:

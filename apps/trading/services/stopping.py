@@ -85,9 +85,6 @@ def _watch_team(team_id: int, now: datetime) -> None:
     scope = f"team:{team_id}"
     rows = Account.objects.filter(team_id=team_id, currency=CURRENCY).values_list("id", "equity")
     equities = {str(pk): float(equity) for pk, equity in rows}
-    before = risk.find_marks(scope)
-    came = sum(equity for pk, equity in equities.items() if pk not in before)
-    went = sum(equity for pk, equity in before.items() if pk not in equities)
     risk_services.watch(
         actor=_actor(team_id),
         scope=scope,
@@ -95,8 +92,7 @@ def _watch_team(team_id: int, now: datetime) -> None:
         equity=sum(equities.values()),
         day=now.date(),
         now=now,
-        marks=equities,
-        flow=came - went if before else 0.0,
+        parts=equities,
     )
 
 
