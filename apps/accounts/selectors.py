@@ -117,7 +117,7 @@ def may_enter(user_id: int) -> bool:
     if not settings.SECOND_FACTOR_REQUIRED:
         return True
     kinds = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
-    return Authenticator.objects.filter(user_id=user_id, type__in=kinds).exists()
+    return bool(Authenticator.objects.filter(user_id=user_id, type__in=kinds).exists())
 
 
 def session_is_over(session_key: str, now: datetime) -> bool:
@@ -125,7 +125,7 @@ def session_is_over(session_key: str, now: datetime) -> bool:
     since = now - timedelta(hours=settings.SESSION_MAX_HOURS)
     used = now - timedelta(hours=settings.SESSION_IDLE_HOURS)
     over = Q(created_at__lte=since) | Q(last_seen_at__lte=used)
-    return UserSession.objects.filter(over, session_key=session_key).exists()
+    return bool(UserSession.objects.filter(over, session_key=session_key).exists())
 
 
 def actor_of_token(plain: str, now: datetime, address: str = "") -> Actor:

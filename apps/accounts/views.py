@@ -143,7 +143,7 @@ def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
 
 @require_POST
 @permission("team.read")
-@reauthentication_required
+@reauthentication_required  # type: ignore[untyped-decorator]
 def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
     """End another of one's sessions."""
     actor, now = signed_in(request), clock.now()

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.utils.http import urlencode
@@ -27,12 +28,14 @@ Handler = Callable[[HttpRequest], HttpResponseBase]
 # What a browser is told of every answer, besides the framework's own headers.
 HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
     "Permissions-Policy": (
         "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), "
         "magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
     ),
 }
 NOT_KEPT = "no-store"
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
 
 class HeadersMiddleware:
@@ -43,7 +46,8 @@ class HeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request."""
-        response = self.get_response(request)
+        known = request.method in METHODS
+        response = self.get_response(request) if known else HttpResponseNotAllowed(METHODS)
         for name, value in HEADERS.items():
             response.setdefault(name, value)
         response.setdefault("Cache-Control", NOT_KEPT)
@@ -61,7 +65,7 @@ class ProblemMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request."""
         structlog.contextvars.bind_contextvars(ip=request.META.get("REMOTE_ADDR"))
-        response = self.get_response(request)
+        response = _refused_in_the_clear(request) or self.get_response(request)
         if request.path.startswith(API) and response.status_code >= 400:
             response = _as_problem(request, response)
         response["X-Request-ID"] = rest.request_id(request)
@@ -92,6 +96,15 @@ class TextMiddleware:
             answer = rest.problem_of if is_rest else error_page
             return answer(request, error)
         return self.get_response(request)
+
+
+def _refused_in_the_clear(request: HttpRequest) -> HttpResponse | None:
+    """Refuse a program that speaks HTTP: sent on to HTTPS it would tell its token for ever."""
+    is_program = request.path.startswith(API)
+    if not (is_program and settings.SECURE_SSL_REDIRECT and not request.is_secure()):
+        return None
+    message = "This interface is reached by https:// only; the token sent has been in the clear."
+    return rest.problem_of(request, Denied(message, code="https.only"))
 
 
 class RestMiddleware:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -10,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.backtests import services as backtests
 from apps.core import clock
 from apps.core.doors import permission, signed_in
-from apps.core.errors import LabError
+from apps.core.errors import LabError, NotFound
 from apps.dashboard import selectors
 from apps.dashboard.kernel import gallery as examples
 
@@ -44,5 +45,8 @@ def rerun(request: HttpRequest, batch_id: int) -> HttpResponse:
 
 @permission("team.read")
 def gallery(request: HttpRequest) -> HttpResponse:
-    """Show every part of the site in every state."""
+    """Show every part of the site in every state; a team deployment has no use for it."""
+    if settings.ENVIRONMENT == "prod":
+        message = "The gallery is for who builds the site; a team deployment has none."
+        raise NotFound(message, code="gallery.not_found")
     return render(request, "dashboard/gallery.html", examples.contents())

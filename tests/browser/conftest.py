@@ -74,8 +74,37 @@ def browser():
     expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        started.new_context = heard(started.new_context)
         yield started
         started.close()
+
+
+# What any page of any context broke of the content security policy, since last looked at.
+BREACHES = []
+
+
+def heard(new_context):
+    """Make contexts whose every page is listened to, whoever opens it."""
+
+    def note(message):
+        if "Content Security Policy" in message.text:
+            BREACHES.append(f"{message.location.get('url')}: {message.text}")
+
+    def opened(**options):
+        context = new_context(**options)
+        context.on("console", note)
+        return context
+
+    return opened
+
+
+@pytest.fixture(autouse=True)
+def no_breach(request):
+    """After each test: no page broke the policy, unless the test is there to break it."""
+    yield
+    found, BREACHES[:] = list(BREACHES), []
+    if not request.node.get_closest_marker("breaks_csp"):
+        assert found == []
 
 
 class Complaints(list):

@@ -1,6 +1,8 @@
 """Who may open the live socket, and how soon it closes on who may no longer look."""
 
 import json
+import sys
+import time
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -11,6 +13,8 @@ from apps.accounts import backends
 from apps.accounts.models import Membership, User
 
 SOON = 30  # seconds, on a busy machine; the recheck is due after a tenth of one
+
+AS_DEPLOYED = backends.RECHECK_SECONDS
 
 
 @pytest.fixture
@@ -94,5 +98,31 @@ async def test_talking_on_does_not_keep_a_socket_open(application, team, client_
     backends._checked.clear()
     await socket.send_input({"type": "websocket.receive", "text": '{"op": "ping"}'})
     closed = await socket.receive_output(timeout=SOON)
+    assert (closed["type"], closed["code"]) == ("websocket.close", 4401)
+    await socket.wait()
+
+
+@pytest.mark.parametrize("origin", [b"null", b"http://localhost.evil.example", b"file://", b""])
+async def test_a_socket_from_nowhere_is_refused(application, team, client_as, origin):
+    client = await sync_to_async(client_as)("viewer")
+    answer = await socket_of(application, client, origin).open()
+    assert answer["type"] == "websocket.close"
+
+
+async def test_the_socket_of_a_disabled_person_closes_within_seconds(
+    application, team, client_as, monkeypatch, capsys
+):
+    """As deployed, asked every three seconds; the time it took is told."""
+    monkeypatch.setattr(backends, "RECHECK_SECONDS", AS_DEPLOYED)
+    assert AS_DEPLOYED <= 4.0
+    client = await sync_to_async(client_as)("viewer")
+    socket = socket_of(application, client)
+    assert (await socket.open())["type"] == "websocket.accept"
+    assert (await socket.ask(op="subscribe", topic="jobs"))["op"] == "subscribed"
+    await sync_to_async(User.objects.filter(pk=client.user.pk).update)(is_active=False)
+    began = time.monotonic()
+    closed = await socket.receive_output(timeout=60)
+    with capsys.disabled():
+        sys.stdout.write(f"\nsocket of a disabled person: {time.monotonic() - began:.2f} s\n")
     assert (closed["type"], closed["code"]) == ("websocket.close", 4401)
     await socket.wait()

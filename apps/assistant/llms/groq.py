@@ -29,13 +29,18 @@ class Groq:
 
     def propose(self, *, instructions: str, prompt: str) -> Answer:
         """Return ideas. Raises ``ModelFault``."""
-        from groq import AsyncGroq
+        from groq import AsyncGroq, DefaultAsyncHttpxClient
         from pydantic_ai import ToolOutput
         from pydantic_ai.models.groq import GroqModel
         from pydantic_ai.providers.groq import GroqProvider
 
         client = AsyncGroq(
-            api_key=self.key, base_url=self.base_url or None, max_retries=0, timeout=self.timeout
+            api_key=self.key,
+            base_url=self.base_url or None,
+            max_retries=0,
+            timeout=self.timeout,
+            # What answers elsewhere is no model we chose, and would be told the key.
+            http_client=DefaultAsyncHttpxClient(follow_redirects=False),
         )
         return ask(
             name=self.name,

@@ -27,13 +27,18 @@ class Local:
 
     def propose(self, *, instructions: str, prompt: str) -> Answer:
         """Return ideas. Raises ``ModelFault``."""
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
         from pydantic_ai import PromptedOutput
         from pydantic_ai.models.openai import OpenAIChatModel
         from pydantic_ai.providers.openai import OpenAIProvider
 
         client = AsyncOpenAI(
-            api_key=self.key or NO_KEY, base_url=self.base_url, max_retries=0, timeout=self.timeout
+            api_key=self.key or NO_KEY,
+            base_url=self.base_url,
+            max_retries=0,
+            timeout=self.timeout,
+            # What answers elsewhere is no model we chose, and would be told the key.
+            http_client=DefaultAsyncHttpxClient(follow_redirects=False),
         )
         return ask(
             name=self.name,

@@ -25,13 +25,18 @@ class OpenAI:
 
     def propose(self, *, instructions: str, prompt: str) -> Answer:
         """Return ideas. Raises ``ModelFault``."""
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
         from pydantic_ai import NativeOutput
         from pydantic_ai.models.openai import OpenAIChatModel
         from pydantic_ai.providers.openai import OpenAIProvider
 
         client = AsyncOpenAI(
-            api_key=self.key, base_url=self.base_url or None, max_retries=0, timeout=self.timeout
+            api_key=self.key,
+            base_url=self.base_url or None,
+            max_retries=0,
+            timeout=self.timeout,
+            # What answers elsewhere is no model we chose, and would be told the key.
+            http_client=DefaultAsyncHttpxClient(follow_redirects=False),
         )
         return ask(
             name=self.name,

@@ -1,0 +1,103 @@
+"""Hostile texts, breaches of the policy, and what stays in a browser after signing out."""
+
+import time
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.browser import conftest
+
+SOON = 30_000
+MARK = f"{time.time_ns():x}"[-8:]
+SCRIPT = "<script>window.struck = 1</script>"
+IMAGE = "<img src=/static/none.png onerror='window.struck = 1'>"
+LINK = "<a href='javascript:window.struck = 1'>here</a>"
+BREAKS_OUT = "\"'--></title></textarea></script><svg onload='window.struck = 1'>"
+HOSTILE = f"{MARK} {SCRIPT}{IMAGE}{LINK}{BREAKS_OUT}"
+CODE = (
+    f"TITLE = {HOSTILE[:160]!r}\nABOUT = {HOSTILE!r}\n\n\n"
+    "def targets(panel, params):\n    return panel.close * 0\n"
+)
+
+
+@pytest.mark.breaks_csp
+@pytest.mark.parametrize(
+    "breach",
+    [
+        (
+            "document.body.append(Object.assign(document.createElement('script'),"
+            " { textContent: 'window.struck = 1' }))"
+        ),
+        (
+            "document.body.append(Object.assign(document.createElement('style'),"
+            " { textContent: 'body { color: red }' }))"
+        ),
+        "document.body.setAttribute('style', 'color: red')",
+        (
+            "document.body.append(Object.assign(document.createElement('img'),"
+            " { src: 'https://elsewhere.example/x.png' }))"
+        ),
+        "document.body.insertAdjacentHTML('beforeend', '<b onclick=\"1\">x</b>')",
+    ],
+    ids=["script", "style", "attribute", "image", "handler"],
+)
+def test_a_breach_of_the_policy_is_noticed_and_comes_to_nothing(page, breach):
+    page.evaluate(breach)
+    page.locator("body > *").last.dispatch_event("click")
+    for _ in range(SOON // 100):
+        if conftest.BREACHES:
+            break
+        page.wait_for_timeout(100)
+    assert any("Content Security Policy" in words for words in conftest.BREACHES)
+    assert page.evaluate("window.struck") is None
+
+
+def written(lab):
+    """Hostile words everywhere a person may leave them; return where they are shown."""
+    with httpx.Client(base_url=f"{lab.base_url}/api/v1", timeout=60) as client:
+        writer = {"Authorization": f"Bearer {lab.people['researcher']['token']}"}
+
+        def put(path, **body):
+            answer = client.post(path, headers=writer, json=body)
+            assert answer.status_code in {200, 201}, answer.text
+            return answer.json()
+
+        put("/tokens", name=HOSTILE[:100], scopes=["team.read"])
+        code = put("/code", name=f"hostile_{MARK}", text=CODE)
+        why = f"Please read. {HOSTILE}"
+        proposal = put(f"/versions/{code['id']}/code/propose", rationale=why)["proposal_id"]
+    return (
+        "/team/tokens/",
+        f"/strategies/?q={quote(HOSTILE)}",
+        f"/approvals/{proposal}/",
+        "/approvals/",
+        "/audit/",
+        f"/audit/?search={quote(HOSTILE)}",
+        f"/{quote(HOSTILE)}",
+    )
+
+
+def test_hostile_texts_stay_texts_on_every_page_that_shows_them(page, lab, complaints):
+    shown = 0
+    for path in written(lab):
+        page.goto(path)
+        page.wait_for_load_state("load")
+        page.wait_for_timeout(200)
+        shown += page.locator(f"text={MARK}").count() > 0
+        assert page.evaluate("window.struck") is None, path
+        assert page.locator("svg[onload], a[href^='javascript:'], img[onerror]").count() == 0
+    assert shown >= 4
+    assert [one for one in complaints if "status of 404" not in one] == []
+
+
+def test_after_signing_out_nothing_is_left_in_the_browser(page):
+    page.evaluate("localStorage.setItem('draft', 'x'); sessionStorage.setItem('tray', 'open')")
+    page.goto("/accounts/logout/")
+    page.locator("main form button[type=submit], form button[type=submit]").last.click()
+    page.wait_for_url(lambda url: "/logout" not in url)
+    page.goto("/accounts/login/")
+    assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
+    assert "sessionid" not in {one["name"] for one in page.context.cookies()}
+    page.goto("/team/")
+    assert "/accounts/login/" in page.url
