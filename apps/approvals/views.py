@@ -184,7 +184,7 @@ def _settings(
     refused: tuple[str, LabError] | None = None,
 ) -> HttpResponse:
     team_id = signed_in(request).team
-    context = {
+    context: dict[str, Any] = {
         "settings": [
             {
                 **schemas.setting_text(row),

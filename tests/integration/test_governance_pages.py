@@ -1,13 +1,16 @@
 """Pages of governance: a single trade, a promotion with its terms and study, going live."""
 
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 
 from apps.approvals import selectors as approvals
 from apps.approvals.models import Proposal
-from apps.approvals.services import expire_old
+from apps.approvals.services import expire_old, revoke
 from apps.backtests.models import Sweep, Trial
+from apps.backtests.selectors.evidence import RunFiles
+from apps.core.errors import Conflict
 from apps.strategies import services as strategies
 from apps.trading.models import Account, Deployment, Order
 from tests.factories import people, research, signing, trading
@@ -55,7 +58,6 @@ def test_a_trade_is_looked_at_proposed_decided_and_followed_to_its_fill(
     looked = client.post(place, {**TRADE, "rationale": "", "check": "1"})
     assert (looked.status_code, Proposal.objects.count()) == (200, 0)
     assert 'data-guard="pass"' in words(looked)
-    assert "AAPL held" in words(looked)
     sent = propose(client, account, minutes="5")
     made = Proposal.objects.get()
     assert (sent.status_code, sent["Location"]) == (302, f"/approvals/{made.pk}/")
@@ -65,11 +67,12 @@ def test_a_trade_is_looked_at_proposed_decided_and_followed_to_its_fill(
     assert (held["before"], held["after"]) == (0.0, 3.0)
     risky, shown = client_as("risk_manager"), f"/approvals/{made.pk}/"
     assert "data-waiting" in words(risky.get("/approvals/"))
-    page = words(risky.get(shown))
-    assert page.count('data-guard="pass"') == 2  # then, and now
+    assert words(risky.get(shown)).count('data-guard="pass"') == 2  # then, and now
     with django_capture_on_commit_callbacks(execute=True):
         signing.decide(actor("risk_manager"), made, clock.now())
     order = Order.objects.get()
+    with pytest.raises(Conflict):
+        revoke(actor=actor("risk_manager"), proposal_id=made.pk, rationale=WHY, now=clock.now())
     page = words(client.get(shown))
     assert "What came of it" in page
     assert f"/live/orders/{order.pk}/" in page
@@ -184,6 +187,9 @@ def test_a_promotion_is_proposed_with_account_conditions_and_study(run, sweep, t
     assert (study["trials"], study["done"], study["best"]["number"]) == (3, 2, 1)
     assert study["best"]["parameters"] == {**run.version.params, "fast": 10}
     assert study["median"]["sharpe"] == pytest.approx(0.65)
+    _, files = RunFiles().files(team_id=team.pk, subject=made.subject, evidence=made.evidence)
+    assert sha256(files["artifacts/study.jsonl"]).hexdigest() == study["digest"]
+    assert len(files["artifacts/study.jsonl"].splitlines()) == 1 + 3
     page = words(client.get(f"/approvals/{made.pk}/"))
     assert 'id="study"' in page
     assert "as it was frozen" in page

@@ -35,6 +35,8 @@ KINDS: dict[str, tuple[Slot, ...]] = {
     "order": (TRADER,),
 }
 PROMOTION = "promotion"
+# Carried out in the moment of approval: nothing of them stays in force.
+DONE_AT_ONCE = ("order", "resume")
 NAMES: dict[Slot, str] = {
     VALIDATOR: "validator",
     RISK_MANAGER: "risk manager",

@@ -114,7 +114,9 @@ def page_of(proposal: Proposal, actor: Actor, now: datetime) -> dict[str, Any]:
         "signing_data": {"passkeys": signing.passkeys, "challenges": signing.challenges},
         "is_author": proposal.author == actor.name,
         "may_amend": actor.may("proposals.create") and proposal.status == Proposal.Status.OPEN,
-        "may_revoke": actor.may("proposals.decide") and force_of(proposal, now)["in_force"],
+        "may_revoke": actor.may("proposals.decide")
+        and proposal.kind not in quorum.DONE_AT_ONCE
+        and force_of(proposal, now)["in_force"],
         "trials": find_figure(proposal.evidence, "trials"),
     }
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from django.db import transaction
 
 from apps.approvals import selectors
+from apps.approvals.kernel import quorum
 from apps.approvals.kernel import terms as agreed
 from apps.approvals.models import Lapse, Proposal
 from apps.approvals.services.decisions import carry_out, outcome_of
@@ -43,6 +44,9 @@ def revoke(
     words = check_rationale(rationale)
     with transaction.atomic():
         proposal = lock_proposal(proposal_id, actor.team)
+        if proposal.kind in quorum.DONE_AT_ONCE:
+            message = "It was carried out when it was approved; there is nothing to take back."
+            raise Conflict(message, code="approval.carried_out")
         if selectors.get_approval(team_id=actor.team, proposal_id=proposal.pk) is None:
             message = "There is no approval in force to take back."
             raise Conflict(message, code="approval.not_in_force")
