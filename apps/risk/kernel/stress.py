@@ -23,6 +23,8 @@ DAY = 86_400_000_000
 STALE = 7 * DAY
 MIN_ROWS = 20
 TOTAL_LOSS = -1.0
+# Leveraged books can lose more than they own, but not any number.
+MOST_LOSS = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +257,8 @@ def reverse(now: Correlated, loss: float) -> dict[str, Any]:
         ``risk.stress.loss`` unless positive, ``risk.stress.impossible`` when not even the fall of
         every long position to nothing (of a book without shorts) loses as much.
     """
-    if not (math.isfinite(loss) and loss > 0.0):
-        message = f"The loss is {loss}; give a positive share of equity such as 0.2."
+    if not 0.0 < loss <= MOST_LOSS:
+        message = f"The loss is {loss}; give a share of equity up to {MOST_LOSS:g}, such as 0.2."
         raise Invalid(message, code="risk.stress.loss", details={"field": "loss"})
     most = float(now.weights.sum()) if (now.weights >= 0.0).all() else math.inf
     if loss > most:

@@ -197,6 +197,7 @@ def test_bad_books_are_refused(book):
         (lambda: correlated(Book({"A": 1.0}), {"A": np.full(50, np.nan)}), "risk.stress.history"),
         (lambda: reverse(book, 0.0), "risk.stress.loss"),
         (lambda: reverse(book, math.nan), "risk.stress.loss"),
+        (lambda: reverse(book, 1e300), "risk.stress.loss"),
         (
             lambda: reverse(Correlated(("A",), np.ones(1), np.eye(1), 9), 1.5),
             "risk.stress.impossible",
