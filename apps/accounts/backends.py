@@ -25,7 +25,7 @@ from django.urls import reverse
 from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf
 
-from apps.accounts import selectors
+from apps.accounts import selectors, services
 from apps.accounts.kernel import passwords
 from apps.accounts.kernel.roles import SIGNS_ONLY
 from apps.core import clock, jobs, rest, secrets, tenancy
@@ -60,10 +60,23 @@ class ActorMiddleware:
             return redirect("mfa_index")
         with tenancy.team(request.actor.team_id if request.actor else None):  # type: ignore[attr-defined]
             response = self.get_response(request)
+            _note_refusal(request)
             if response.streaming and not response.is_async:  # type: ignore[attr-defined]
                 pieces = response.streaming_content  # type: ignore[attr-defined]
                 response.streaming_content = tenancy.holding(pieces)  # type: ignore[attr-defined]
             return response
+
+
+def _note_refusal(request: Any) -> None:
+    """Record what the caller was refused; without a database the refusal stands all the same."""
+    lacked = getattr(request, "lacked", "")
+    if not lacked or request.actor is None:
+        return
+    door = f"{request.method} {request.path}"
+    try:
+        services.note_refusal(actor=request.actor, permission=lacked, door=door, now=clock.now())
+    except (OperationalError, InterfaceError) as error:
+        log.warning("accounts.refusal_not_recorded", error=repr(error))
 
 
 def identify(request: Any) -> None:

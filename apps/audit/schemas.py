@@ -108,8 +108,8 @@ class HeadOut(Schema):
 class ConsistencyFilter(Schema):
     """From which signed head to which; to the newest without ``new``."""
 
-    old: int = Field(ge=1)
-    new: int | None = Field(default=None, ge=1)
+    old: int = Field(ge=1, le=2**62)
+    new: int | None = Field(default=None, ge=1, le=2**62)
 
 
 class ConsistencyOut(Schema):

@@ -156,6 +156,7 @@ def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
 
 def error_page(request: HttpRequest, error: LabError) -> HttpResponseBase:
     """Return the page for an error; people who are signed out are sent to sign in."""
+    rest.remember_lack(request, error)
     if isinstance(error, Unauthenticated):
         if not _has_signed_in(request):
             return _to_sign_in(request)

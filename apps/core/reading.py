@@ -1,8 +1,8 @@
 """What is read from a request: JSON as RFC 8259 has it, texts and times the database can hold.
 
 A lone surrogate, NaN, Infinity and a number that no float holds are no JSON; orjson refuses them.
-NUL is JSON and text, yet PostgreSQL cannot hold it. What is nested deeper than ``MAX_DEPTH`` nobody
-means.
+NUL is JSON and text, yet PostgreSQL cannot hold it. What is nested deeper than ``MAX_DEPTH``
+nobody means.
 """
 
 from __future__ import annotations

@@ -97,6 +97,7 @@ def problem(
 
 def problem_of(request: HttpRequest, error: LabError) -> HttpResponse:
     """Return the answer for an error of the lab."""
+    remember_lack(request, error)
     return problem(
         request,
         status=error.status,
@@ -105,6 +106,11 @@ def problem_of(request: HttpRequest, error: LabError) -> HttpResponse:
         errors=[error.details] if error.details else [],
         retry_after=error.retry_after if isinstance(error, Unavailable) else None,
     )
+
+
+def remember_lack(request: HttpRequest, error: LabError) -> None:
+    """Keep which permission was lacking, for whoever records refusals."""
+    request.lacked = str(error.details.get("permission", ""))  # type: ignore[attr-defined]
 
 
 def problem_of_status(request: HttpRequest, status: int) -> HttpResponse:

@@ -81,13 +81,6 @@ def list_stops(request: HttpRequest) -> Any:
     return [selectors.stop_json(row) for row in rows]
 
 
-@router.get("/risk/stops/{scope}", response=schemas.StopOut)
-@permission("team.read")
-def get_stop(request: HttpRequest, scope: str) -> Any:
-    """Show the emergency stop of ``account:<id>``, ``deployment:<id>`` or ``team:<id>``."""
-    return selectors.stop_json(selectors.get_stop(team_id=signed_in(request).team, scope=scope))
-
-
 @router.post("/risk/stops/resume", response={202: schemas.StopResumeOut})
 @permission("trading.resume")
 def resume_stop(request: HttpRequest, body: schemas.StopResumeIn) -> Any:
@@ -96,6 +89,13 @@ def resume_stop(request: HttpRequest, body: schemas.StopResumeIn) -> Any:
     made = services.propose_stop_resume(actor=actor, scope=body.scope, reason=body.reason, now=now)
     row = selectors.get_stop(team_id=actor.team, scope=body.scope)
     return Status(202, {**selectors.stop_json(row), "proposal_id": made.pk})
+
+
+@router.get("/risk/stops/{scope}", response=schemas.StopOut)
+@permission("team.read")
+def get_stop(request: HttpRequest, scope: str) -> Any:
+    """Show the emergency stop of ``account:<id>``, ``deployment:<id>`` or ``team:<id>``."""
+    return selectors.stop_json(selectors.get_stop(team_id=signed_in(request).team, scope=scope))
 
 
 @router.get("/risk/{int:report_id}", response=schemas.ReportOut)

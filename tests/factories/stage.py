@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import json
 import re
+from urllib.parse import unquote
 
 import psycopg
 from allauth.mfa.models import Authenticator
@@ -114,7 +115,7 @@ def said(answer):
     """What a page tells beside its text: where it sends people, and messages for the next page."""
     request = getattr(answer, "wsgi_request", None)
     waiting = getattr(getattr(request, "_messages", None), "_queued_messages", [])
-    return [answer.get("Location", ""), *(str(message) for message in waiting)]
+    return [unquote(answer.get("Location", "")), *(str(message) for message in waiting)]
 
 
 def ask_rest(client, name, things):

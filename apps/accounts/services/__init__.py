@@ -6,6 +6,7 @@ from apps.accounts.services.factors import reseal_second_factors
 from apps.accounts.services.invitations import accept_invitation, invite, revoke_invitation
 from apps.accounts.services.jobs import cancel_job
 from apps.accounts.services.own_account import note_own_change
+from apps.accounts.services.refusals import note_refusal
 from apps.accounts.services.sessions import end_session
 from apps.accounts.services.teams import (
     add_member,
@@ -34,6 +35,7 @@ __all__ = [
     "erase_team",
     "invite",
     "note_own_change",
+    "note_refusal",
     "remove_member",
     "reseal_second_factors",
     "revoke_invitation",

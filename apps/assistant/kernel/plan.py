@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
 from apps.assistant.kernel.genetic import Settings
 from apps.assistant.kernel.scoring import OBJECTIVES, Portfolio
 from apps.assistant.kernel.trees import Limits
@@ -109,8 +107,8 @@ def _checked(name: str, value: Any, fits: bool, expected: str) -> Any:
 
 def _number(name: str, value: Any) -> Any:
     kind, low, high = RANGES[name]
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
-    if not fits or kind(value) != value or not low <= value <= high:
+    fits = isinstance(value, int | float) and not isinstance(value, bool)
+    if not fits or not low <= value <= high or kind(value) != value:  # NaN is in no range
         words = "a whole number" if kind is int else "a number"
         raise _refusal(name, f"= {value!r}; it is {words} from {low:g} to {high:g}")
     return kind(value)

@@ -145,6 +145,8 @@ def _axis(parameter: Parameter, given: Any) -> Axis:
 
 
 def _listed(field: str, given: Sequence[Any]) -> tuple[Any, ...]:
+    if not all(isinstance(value, str | int | float) for value in given):
+        raise _refusal(field, "the list holds something else than numbers, texts and truths")
     values = tuple(dict.fromkeys(given))
     if not values:
         raise _refusal(field, "the list is empty")
@@ -154,7 +156,7 @@ def _listed(field: str, given: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _stretch(parameter: Parameter, field: str, low: float, high: float, *, log: Any) -> Axis:
-    if log not in {True, False}:
+    if not isinstance(log, bool):
         raise _refusal(field, "log is true or false")
     if log and low <= 0:
         raise _refusal(field, "low is above 0 for a logarithmic stretch")

@@ -129,4 +129,4 @@ class ChangesQuery(Schema):
 
     symbol: str = ""
     limit: int = Field(200, ge=1, le=1000)
-    offset: int = Field(0, ge=0)
+    offset: int = Field(0, ge=0, le=10**9)

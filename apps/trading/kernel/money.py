@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 from apps.core.errors import Invalid
 
@@ -24,4 +24,8 @@ def to_quantity(value: float) -> Decimal:
 def _exact(value: float, step: Decimal) -> Decimal:
     if not math.isfinite(value):
         raise Invalid(f"{value} is no amount.", code="money.not_finite")
-    return Decimal(repr(float(value))).quantize(step, rounding=ROUND_HALF_EVEN)
+    try:
+        return Decimal(repr(float(value))).quantize(step, rounding=ROUND_HALF_EVEN)
+    except InvalidOperation:
+        message = f"{value:g} has more digits than an amount or a quantity can have."
+        raise Invalid(message, code="money.too_large") from None
