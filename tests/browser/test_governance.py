@@ -91,8 +91,7 @@ def test_a_trade_is_found_in_the_inbox_by_keys_alone(page_as, trade, shot):
 
 def test_a_promotion_is_put_together_and_live_says_what_it_lacks(page_as, run, shot):
     page = page_as("researcher")
-    page.goto(f"/research/{run}/")
-    page.get_by_role("link", name="Account, capital, study…").click()
+    page.goto(f"/live/propose/{run}/")
     expect(page.locator("[data-needs] li").first).to_be_visible()
     page.fill("#id_capital_usd", "-5")
     page.fill("#id_title", "A title that stays")
