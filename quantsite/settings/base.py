@@ -25,6 +25,8 @@ SITE_URL = env.text("SITE_URL", f"http://localhost:{env.number('PORT', 8000)}")
 ENVIRONMENT = "lab"
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 AUDIT_ORIGIN = env.text("AUDIT_ORIGIN", "quantsite/audit")
+# While an event waits longer than this for its place in the ledger, nothing is approved.
+LEDGER_LATE_SECONDS = 60.0
 AUDIT_KEY_FILE = env.text("AUDIT_KEY_FILE", str(LAB_HOME / "secrets" / "audit_signing_key"))
 # The key as PEM, in place of the file; and the one before it, which hands over at the next start.
 # env.text is not asked: AUDIT_KEY_FILE names a file that the sequencer makes.

@@ -24,3 +24,5 @@ PANEL_CACHE_MB = env.number("PANEL_CACHE_MB", 2048 if env.text("LAB_HOME") else 
 if not env.text("LAB_HOME"):
     AUDIT_PUBLIC_KEY_FILE = Path(tempfile.gettempdir()) / "quantsite-tests" / "audit_public_key"
     AUDIT_WITNESS_FILE = Path(tempfile.gettempdir()) / "quantsite-tests" / "audit_checkpoint"
+# No sequencer runs beside most tests.
+LEDGER_LATE_SECONDS = 0.0

@@ -10,8 +10,9 @@ from django.db.utils import DatabaseError, ProgrammingError
 from apps.approvals import selectors, services
 from apps.approvals.models import Decision, Proposal, Setting
 from apps.audit import selectors as audit
+from apps.audit import store
 from apps.core.actors import system
-from apps.core.errors import Conflict, Denied, Invalid, NotFound
+from apps.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from tests.factories import signing
 
 DIGEST = "a" * 64
@@ -365,6 +366,23 @@ def test_a_failure_undoes_both_the_act_and_its_event(propose, actor, team, now, 
     with pytest.raises(ZeroDivisionError):
         decide(actor("validator"), proposal, now)
     assert actions(team) == ["proposal.created"]
+
+
+@pytest.mark.django_db
+def test_approvals_wait_while_the_ledger_does_not_keep_up(
+    propose, actor, team, now, settings, monkeypatch
+):
+    """Case 95: the sequencer is dead; what is recorded goes on, nothing is let loose meanwhile."""
+    settings.LEDGER_LATE_SECONDS, waited = 60.0, [61.0]
+    monkeypatch.setattr(store, "oldest_wait", lambda: waited[0])
+    proposal, validator = propose(), actor("validator")
+    with pytest.raises(Unavailable) as caught:
+        signing.decide(validator, proposal, now)
+    assert (caught.value.code, proposal.decisions.count()) == ("ledger.late", 0)
+    other = propose(subject="version:2")
+    assert signing.decide(validator, other, now, "reject").status == "rejected"
+    waited[0] = 59.0
+    assert signing.decide(validator, proposal, now).status == "approved"
 
 
 @pytest.mark.django_db

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.dispatch import Signal
 
@@ -18,9 +19,10 @@ from apps.approvals.kernel import signatures as signing
 from apps.approvals.models import Decision, Proposal
 from apps.approvals.services import signatures
 from apps.approvals.services.proposals import announce, check_rationale, lock_proposal
+from apps.audit import selectors as trail
 from apps.audit import services as audit
 from apps.core.actors import Actor, system
-from apps.core.errors import Conflict, Denied, Invalid
+from apps.core.errors import Conflict, Denied, Invalid, Unavailable
 from apps.core.plugs import list_plugs, load_plug
 
 log = structlog.get_logger(__name__)
@@ -67,6 +69,8 @@ def decide(
         For the author, the subject's editors, a role that does not decide this, a second vote.
     Conflict
         When it is decided, expired or changed, or a gate forbids approval.
+    Unavailable
+        ``ledger.late``: while events wait long for their place, nothing is approved.
     NotFound, Invalid
     """
     actor.require("team.read")
@@ -74,6 +78,8 @@ def decide(
         message = f"{decision!r} is not a decision; it is approve or reject."
         raise Invalid(message, code="decision.unknown", details={"field": "decision"})
     words = check_rationale(rationale)
+    if decision == quorum.APPROVE:
+        _check_ledger(now)
     try:
         with transaction.atomic():
             proposal = lock_proposal(proposal_id, actor.team)
@@ -88,6 +94,18 @@ def decide(
         _record_unsigned(actor, proposal_id, decision, error, now)
         raise
     return proposal
+
+
+def _check_ledger(now: datetime) -> None:
+    """Let approvals wait while the ledger does not keep up; to say no is possible all the time."""
+    most = settings.LEDGER_LATE_SECONDS
+    waits = trail.lag_seconds(now=now) if most else None
+    if waits is not None and waits > most:
+        message = (
+            f"Events wait {waits:.0f} s for their place in the ledger, {most:.0f} at most when "
+            "something is approved. Look at the sequencer, then approve."
+        )
+        raise Unavailable(message, code="ledger.late", retry_after=5)
 
 
 def _verify(
@@ -123,7 +141,10 @@ def _check_may_decide(proposal: Proposal, actor: Actor, now: datetime) -> None:
     if ability.allowed:
         return
     kind = Denied if ability.code.startswith("denied.") else Conflict
-    raise kind(ability.reason, code=ability.code)
+    # Whose role has no say lacks the permission, which is recorded like any other.
+    is_role = ability.code == "denied.role"
+    lacks: dict[str, object] | None = {"permission": "proposals.decide"} if is_role else None
+    raise kind(ability.reason, code=ability.code, details=lacks)
 
 
 def _check_seen(proposal: Proposal, seen_digest: str) -> None:

@@ -106,7 +106,7 @@ def _setting(sweep: Sweep, progress: jobs.Progress) -> Setting:
     return Setting(panel, strategy, space, asked, version.params)
 
 
-def weakest(one: dict[str, Any] | None, other: dict[str, str] | None) -> dict[str, Any] | None:
+def weakest(one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return the weaker of two fences: tier B is weaker than A; of equals the first."""
     if one is None or other is None:
         return other if one is None else one
