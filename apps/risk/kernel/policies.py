@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -99,6 +98,8 @@ WHOLE = {"max_positions", "max_orders_per_minute", "max_messages_per_minute"}
 MORE_IS_STRICTER = {"min_position_value", "duplicate_seconds", "ess_cool_down_minutes"}
 # What can't be more than all there is.
 UP_TO_ONE = {"max_daily_loss", "ess_drawdown", "ess_daily_loss", "ess_warning", "protect_stop"}
+# No limit means more, and whole numbers beyond it are no floats.
+MOST = 1e18
 NAMES = tuple(entry.name for entry in fields(Limits))
 
 DEFAULT = Limits()
@@ -191,7 +192,7 @@ def _checked(name: str, value: Any) -> Any:
             raise _refusal(name, f"{name} is {value!r}; give true, false or null.")
         return value or None
     fits = isinstance(value, int | float) and not isinstance(value, bool)
-    if not fits or not math.isfinite(value) or value <= 0:
+    if not fits or not 0 < value <= MOST:
         message = f"{name} is {value!r}; give a positive number, or null to switch it off."
         raise _refusal(name, message)
     if name in WHOLE and value != int(value):
