@@ -53,3 +53,19 @@ def test_evidence_that_is_not_as_expected_is_shown_as_nothing():
     view = arrange({"metrics": [1, 2], "links": "no"}, "x:1")
     assert view.metrics == ()
     assert view.links == ()
+
+
+def test_a_day_is_written_as_one_and_guard_and_study_are_parts_of_their_own():
+    shown = arrange(
+        {
+            "facts": {"from": "2010-01-04T00:00:00.000000", "at": "2010-01-04T00:01:00"},
+            "guard": {"passes": True},
+            "study": {"sweep": "7"},
+        },
+        "order:1",
+    )
+    assert {row.name: row.value for row in shown.facts} == {
+        "from": "2010-01-04",
+        "at": "2010-01-04T00:01:00",
+    }
+    assert (shown.guard, shown.study) == ({"passes": True}, {"sweep": "7"})

@@ -119,3 +119,33 @@ def test_preferences_take_only_known_values(rf):
     context = Context({"request": request})
     assert lab.preference(context, "theme") == "light"
     assert lab.preference(context, "rail") == "open"
+
+
+@pytest.mark.parametrize(
+    ("agent", "said"),
+    [
+        (
+            "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "Firefox on Linux",
+        ),
+        (
+            (
+                "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) "
+                "Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0"
+            ),
+            "Edge on Windows",
+        ),
+        (
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 "
+                "(KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1"
+            ),
+            "Safari on iPhone",
+        ),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("", "unknown"),
+    ],
+    ids=["firefox", "edge", "safari", "curl", "none"],
+)
+def test_a_browser_is_said_as_people_do(agent, said):
+    assert lab.browser(agent) == said
