@@ -86,17 +86,21 @@ def stress(request: HttpRequest) -> HttpResponse:
 @permission("team.read")
 def edit_scenario(request: HttpRequest) -> HttpResponse:
     """Keep a scenario as a new version, or try its table on a book."""
-    form, actor = forms.ScenarioForm(request.POST), signed_in(request)
+    form = forms.ScenarioForm(request.POST)
     if not form.is_valid():
         return _stress_with(request, error=forms.words_of(form))
-    if "try" in request.POST:
-        return _tried(request, form)
+    return _tried(request, form) if "try" in request.POST else _kept(request, form)
+
+
+def _kept(request: HttpRequest, form: forms.ScenarioForm) -> HttpResponse:
+    actor, now = signed_in(request), clock.now()
     try:
-        row = services.save_scenario(actor=actor, now=clock.now(), **form.asked())
+        row = services.save_scenario(actor=actor, now=now, **form.asked())
     except LabError as error:
         return _stress_with(request, error=error.message)
     messages.success(request, f"{row.title} is kept as version {row.version}.")
-    return redirect(f"{reverse('risk:stress')}?{urlencode({'subject': request.POST['subject']})}")
+    about = urlencode({"subject": form.cleaned_data["subject"]})
+    return redirect(f"{reverse('risk:stress')}?{about}")
 
 
 def _tried(request: HttpRequest, form: forms.ScenarioForm) -> HttpResponse:
