@@ -14,7 +14,7 @@ from apps.risk.kernel.conventions import Terms, check_terms
 from apps.risk.kernel.empirical import low_end
 from apps.risk.kernel.measures import tail_by
 from apps.risk.kernel.parametric import NORMAL
-from apps.risk.kernel.samples import MIN_OBSERVATIONS, Floats, over_horizon
+from apps.risk.kernel.samples import LARGEST, MIN_OBSERVATIONS, Floats, over_horizon
 
 # Methods whose figures grow in proportion with the book and have slopes in closed form.
 METHODS = ("historical", "gaussian", "student", "cornish_fisher")
@@ -128,6 +128,9 @@ def _checked(returns: Floats, weights: Floats, method: str) -> tuple[Floats, Flo
     if not 1 <= shares.size <= MAX_POSITIONS:
         message = f"The book has {shares.size} positions; 1 to {MAX_POSITIONS} can be told apart."
         raise Invalid(message, code="risk.empty", details={"field": "weights"})
+    if np.abs(shares).max() > LARGEST:
+        message = f"A weight is {np.abs(shares).max():.3g} times equity; that is no position."
+        raise Invalid(message, code="risk.weights", details={"field": "weights"})
     if len(block) < MIN_OBSERVATIONS:
         message = f"{len(block)} common row(s) of returns; at least two are needed."
         code = "risk.too_few" if len(block) else "risk.empty"

@@ -51,6 +51,9 @@ def drawdown_series(sample: Floats, *, compounded: bool = True) -> Floats:
     """
     if compounded:
         value = np.cumprod(1.0 + sample)
+        if not np.isfinite(value[-1]):
+            message = "The value grows beyond all numbers; look at the returns."
+            raise Invalid(message, code="risk.absurd", details={"field": "returns"})
         peak = np.maximum(np.maximum.accumulate(value), 1.0)
         return np.asarray(1.0 - value / peak, dtype=np.float64)
     total = np.cumsum(sample)

@@ -166,6 +166,9 @@ def _measure(
     observations: int,
     missing: int,
 ) -> Measure:
+    if not (math.isfinite(tail.var) and math.isfinite(tail.es)):
+        message = "The figures are beyond all numbers; shorten the horizon or look at the returns."
+        raise Invalid(message, code="risk.absurd", details={"field": "horizon"})
     notes = list(tail.notes)
     if missing:
         across = " Stretches close over the gaps." if terms.horizon > 1 else ""

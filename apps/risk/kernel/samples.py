@@ -12,6 +12,8 @@ from apps.core.errors import Invalid
 
 Floats = NDArray[np.float64]
 MIN_OBSERVATIONS = 2
+# A return beyond a hundred million per cent is a fault of the data.
+LARGEST = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ def clean_returns(returns: ArrayLike) -> Floats:
     ------
     Invalid
         ``risk.shape`` unless one-dimensional, ``risk.not_finite`` with an infinite return,
-        ``risk.empty`` without any, ``risk.too_few`` with a single observation.
+        ``risk.empty`` without any, ``risk.too_few`` with a single observation, ``risk.absurd``
+        with a return over a million.
 
     Notes
     -----
@@ -50,13 +53,18 @@ def clean_returns(returns: ArrayLike) -> Floats:
     if sample.ndim != 1:
         message = f"The returns have {sample.ndim} dimensions; pass one series at a time."
         raise Invalid(message, code="risk.shape")
-    if sample.size >= MIN_OBSERVATIONS and np.isfinite(sample.sum()):
+    if sample.size >= MIN_OBSERVATIONS and sample.max() <= LARGEST and sample.min() >= -LARGEST:
         return sample
     infinite = int(np.isinf(sample).sum())
     if infinite:
         message = f"The returns hold {infinite} infinite value(s); repair the data they come from."
         raise Invalid(message, code="risk.not_finite")
     found = sample[~np.isnan(sample)]
+    if found.size and np.abs(found).max() > LARGEST:
+        message = (
+            f"A return is {np.abs(found).max():.3g}; give fractions, such as 0.012 for 1.2 %."
+        )
+        raise Invalid(message, code="risk.absurd")
     if found.size == 0:
         message = "There are no returns; at least two observations are needed."
         raise Invalid(message, code="risk.empty")

@@ -148,6 +148,7 @@ def test_every_method_tells_errors_horizon_and_what_was_missing(method, year):
         ([np.nan, np.nan], "risk.empty"),
         ([0.01], "risk.too_few"),
         ([0.01, np.inf, 0.0], "risk.not_finite"),
+        ([0.01, 1e300, 0.0], "risk.absurd"),
     ],
 )
 def test_bad_samples_are_refused_by_every_method(method, returns, code):
@@ -242,6 +243,7 @@ def test_books_without_positions_or_price_are_refused(year, weights, code):
         (np.zeros((9, 0)), np.ones(0), "risk.empty"),
         (np.full((9, 2), np.nan), np.ones(2), "risk.not_finite"),
         (np.zeros((9, 2)), np.array([1.0, np.nan]), "risk.weights"),
+        (np.zeros((9, 2)), np.array([1.0, 1e200]), "risk.weights"),
         (np.zeros((9, 2)), np.ones(3), "risk.weights"),
     ],
 )
@@ -266,6 +268,13 @@ def test_drawdowns_by_hand():
     plain = drawdowns([0.1, -0.5, 1.0, -0.25], Terms(level=0.75), compounded=False)
     assert plain.deepest == pytest.approx(0.5)
     assert plain.average == pytest.approx((0.0 + 0.5 + 0.0 + 0.25) / 4)
+
+
+def test_values_beyond_all_numbers_are_refused():
+    for ask in (drawdowns, lambda returns: measure_of(returns, "historical", Terms(horizon=80))):
+        with pytest.raises(Invalid) as caught:
+            ask([9e5] * 90 + [8e5] * 10)
+        assert caught.value.code == "risk.absurd"
 
 
 def test_drawdown_to_come_of_steady_losses_is_certain():
