@@ -87,7 +87,7 @@ def read_search(request: HttpRequest, search_id: int) -> Any:
 
 
 @router.post("/assistant/code", response={201: schemas.DraftedOut})
-@permission("assistant.use")
+@permission("research.write")
 def submit_code(request: HttpRequest, body: schemas.DraftIn) -> Any:
     """Store a text that a model wrote, and propose that it may run; nothing runs yet."""
     made = services.submit_code(actor=signed_in(request), now=clock.now(), **body.dict())
