@@ -9,6 +9,10 @@ from pathlib import Path
 
 import psycopg
 
+from apps.core.lab.postgres import FAST_AND_UNSAFE, SETTINGS
+
+# As in the embedded server. Compiling a query over many chunks takes longer than the query.
+ALIKE = ("jit", "max_wal_size", "checkpoint_timeout")
 ROOT = Path(os.environ.get("TIMESCALE_ROOT", "/opt/quantsite-timescale"))
 BIN = "/usr/lib/postgresql/17/bin"
 
@@ -36,12 +40,13 @@ class TimescaleServer:
         shutil.chown(self.outside, *self._owner())
         self._run(f"{BIN}/initdb", "-D", f"{self.inside}/data", "-U", "admin", "-A", "trust", "-N")
         settings = {
+            **FAST_AND_UNSAFE,
+            **{name: SETTINGS[name] for name in ALIKE},
             "listen_addresses": "",
             "unix_socket_directories": self.inside,
             "shared_preload_libraries": "timescaledb",
             "timescaledb.telemetry_level": "off",
             "dynamic_shared_memory_type": "mmap",
-            "fsync": "off",
             "max_connections": "50",
         }
         options = [f"-c{key}={value}" for key, value in settings.items()]
