@@ -43,10 +43,10 @@ DEEPER = {
 # Answered otherwise though the role is right, and why: the author of a proposal is nobody asked
 # here, a validator has voted on it already, and neither worker nor sequencer runs.
 OTHERWISE = {
-    "POST /proposals/{proposal_id}/withdraw": (403, b"denied.not_author"),
-    "POST /proposals/{proposal_id}/decisions": (403, b'"code":"denied.'),
-    "GET /proposals/{proposal_id}/evidence": (503, b"audit.pending"),
-    "/health/ready": (503, b'"status": "down"'),
+    "POST /proposals/{proposal_id}/withdraw": ({403}, b'"code":"denied.not_author"'),
+    "POST /proposals/{proposal_id}/decisions": ({403, 409, 422}, b'"code":"'),
+    "GET /proposals/{proposal_id}/evidence": ({503}, b'"code":"audit.pending"'),
+    "/health/ready": ({503}, b'"status": "down"'),
 }
 # Feeds and vendors are the lab's; what is asked of them is answered to all teams alike.
 OF_THE_LAB = {"feed"}
@@ -153,8 +153,8 @@ def judged(name, permission, role, answers):
         return refused and (not first or statuses == (403, 403, 403))
     got_in = own[0] < 500 and own[0] not in {401, 403}
     if name in OTHERWISE:
-        status, words = OTHERWISE[name]
-        got_in = own[0] == status and words in own[2]
+        statuses, words = OTHERWISE[name]
+        got_in = own[0] in statuses and words in own[2]
     return got_in and foreign == missing
 
 
