@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -101,7 +102,10 @@ def send(*, address: str, title: str, body: str) -> None:
     sender = _apprise().Apprise(asset=_asset())
     sender.add(_plug(address))
     guarded = scheme in OWN_SERVER and not settings.NOTICES_TO_PRIVATE_HOSTS
-    with egress.public_only() if guarded else contextlib.nullcontext([]) as stopped:
+    guard: AbstractContextManager[list[str]] = (
+        egress.public_only() if guarded else contextlib.nullcontext([])
+    )
+    with guard as stopped:
         told = sender.notify(body=body, title=title, body_format="text")
     if stopped:
         raise _private(urlsplit(address).hostname or "")
