@@ -56,7 +56,7 @@ def test_no_two_shapes_share_a_name():
                 given = [p for p in operation.models if p]
                 answers = [m for m in operation.response_models.values() if inspect.isclass(m)]
                 for kind in shapes(tuple[(*given, *answers)], set()):
-                    # What ninja makes around an operation's parameters never stands in the document.
+                    # What ninja makes around the parameters never stands in the document.
                     if kind.__module__.startswith("apps."):
                         named[kind.__name__].add(kind)
     assert len(named) > 150
