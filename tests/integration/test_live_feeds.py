@@ -244,8 +244,12 @@ def test_a_wrong_key_ends_the_feed_and_is_noted_on_the_key(play):
     assert not view.is_on
     assert "does not take the key" in view.note
     assert not [value for value in KEY.values() if value in view.note]
-    vendors = selectors.list_vendors(team_id=stage.team.pk, now=stage.clock())
-    assert {one.name: one.key for one in vendors}["alpaca"].status == "refused"
+
+    def key():
+        vendors = selectors.list_vendors(team_id=stage.team.pk, now=stage.clock())
+        return {one.name: one.key for one in vendors}["alpaca"]
+
+    until(lambda: key().status == "refused", "the note on the key")
     assert stage.trail()[-1] == "feed.failed"
     assert stage.events("alerts", "market.feed.failed")
 

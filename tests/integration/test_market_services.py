@@ -27,9 +27,12 @@ def bars_of_dataset(name):
         return cursor.fetchone()[0]
 
 
-def events(action):
+def events(team_id, action):
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM audit.audit_event WHERE action = %s", [action])
+        cursor.execute(
+            "SELECT count(*) FROM audit.audit_event WHERE team_id = %s AND action = %s",
+            [team_id, action],
+        )
         return cursor.fetchone()[0]
 
 
@@ -56,7 +59,7 @@ def test_an_ingestion_fills_the_teams_own_dataset(actor, now, db):
     assert result["rows_added"] == bars_of_dataset("my-stocks") > 20_000
     job.refresh_from_db()
     assert (job.done, job.total) == (7, 7)
-    assert events("ingest.started") == events("ingest.finished") == 1
+    assert [events(run.team_id, f"ingest.{what}") for what in ("started", "finished")] == [1, 1]
     universe = selectors.get_universe(team_id=run.team_id, name="my-stocks")
     assert len(universe.symbols) == 7
     panel = selectors.read_panel(team_id=run.team_id, universe=universe)
@@ -188,7 +191,7 @@ def test_an_upload_is_stored_with_its_digest(actor, now, db):
         team_id=mine.team_id, instruments=["uploaded:ACME"], price_mode="raw"
     )
     assert np.array_equal(panel.close[:, 0], bars.close)
-    assert events("bars.uploaded") == 1
+    assert events(mine.team_id, "bars.uploaded") == 1
     again = store(mine, csv_of(bars), now)
     assert again["rows_added"] == 0
 
