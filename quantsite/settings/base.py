@@ -152,6 +152,7 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ADAPTER = "apps.accounts.backends.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # people come by invitation, not by proving an address
 MFA_TOTP_ISSUER = "Quantsite"
+RECOVERY_CODE_ROUNDS = 600_000  # of PBKDF2-HMAC-SHA-256, for each code
 USERSESSIONS_TRACK_ACTIVITY = True
 # Whether nobody gets in with a password alone.
 SECOND_FACTOR_REQUIRED = env.flag("SECOND_FACTOR_REQUIRED", default=False)
