@@ -53,7 +53,7 @@ def _reseal(row: Authenticator) -> bool:
 
 
 MAX_REASON = 500
-RESET_MAIL = """Who runs the lab removed your second factors: passkeys, one-time codes, recovery codes.
+RESET_MAIL = """Your passkeys, one-time codes and recovery codes were removed by who runs the lab.
 All your sessions and API tokens ended. Sign in with your password and add a factor anew.
 If you did not ask for this, tell your administrator at once and change your password.
 """

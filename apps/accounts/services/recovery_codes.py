@@ -36,6 +36,7 @@ HIDDEN = "••••••••"
 class HashedCodes(auth.RecoveryCodes):
     """The framework's recovery codes, with another way of keeping them; old seeds go on."""
 
+    instance: Authenticator
     plain: list[str] | None = None
 
     @classmethod
@@ -58,7 +59,7 @@ class HashedCodes(auth.RecoveryCodes):
     def generate_codes(self) -> list[str]:
         """Return the codes in order; those that nobody may see any more are hidden."""
         if "hashes" not in self.instance.data:
-            return super().generate_codes()
+            return list(super().generate_codes())
         known = self.plain or self._laid_by()
         return known or [HIDDEN] * len(self._hashes())
 
@@ -125,4 +126,4 @@ def _hash(code: str, salt: str, rounds: int) -> str:
 def install() -> None:
     """Have the framework keep recovery codes this way; it offers no setting for it."""
     for module in (auth, flows):
-        module.RecoveryCodes = HashedCodes  # type: ignore[misc,attr-defined]
+        module.RecoveryCodes = HashedCodes
