@@ -12,6 +12,7 @@ from quantsite.settings.celery import *
 from quantsite.settings.database import DATABASES as DATABASES
 from quantsite.settings.database import SEQUENCER_DATABASE_URL as SEQUENCER_DATABASE_URL
 from quantsite.settings.logging import LOGGING as LOGGING
+from quantsite.settings.logging import LOGS_TO as LOGS_TO
 from quantsite.settings.plugs import *
 
 BASE_DIR = env.BASE_DIR

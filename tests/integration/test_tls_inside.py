@@ -6,8 +6,6 @@ each and takes the encryption off.
 
 import asyncio
 import contextlib
-import datetime
-import ipaddress
 import select
 import socket
 import ssl
@@ -18,46 +16,16 @@ import kombu
 import psycopg
 import pytest
 import redis
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from django.db import OperationalError
 from django.db.utils import ConnectionHandler
 
-from apps.core import clock
 from apps.core.caches import FallbackCache
 from quantsite.settings.celery import broker_url
 from quantsite.settings.database import database_from
+from tests.factories.certificates import certificate
 
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 WAIT = 30
-
-
-def certificate(folder, name, *, signed_by=None):
-    """Write a key and a certificate for ``name`` (an authority when nobody signs); return them."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    issuer, issuer_key = signed_by or (None, key)
-    begun = clock.now() - datetime.timedelta(hours=1)
-    names = [x509.DNSName(name)]
-    if name == "localhost":
-        names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begun)
-        .not_valid_after(begun + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(issuer_key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / f"{name}.pem").write_bytes(made.public_bytes(pem) + key.private_bytes(pem, *plain))
-    return made, key
 
 
 class Front:
