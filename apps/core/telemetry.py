@@ -87,11 +87,11 @@ class LogShipper(logging.Handler):
     """
 
     def __init__(self, address: str) -> None:
-        super().__init__()
         parts = urlsplit(address)
         if parts.scheme != "https" and parts.hostname not in LOOPBACK:
             message = f"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT is {address}; give an https:// address."
             raise ValueError(message)
+        super().__init__()  # from here on it is known to the end of the process
         self.address = address
         self.sender: Any = None
         self.provider: Any = None
