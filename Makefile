@@ -17,6 +17,7 @@ BASE := requirements/base.txt
 DEV := requirements/dev.txt
 
 .PHONY: help setup setup-dev setup-bench run test check bench soak backup restore format lock
+.PHONY: audit-packages
 
 help:
 	@echo "make run       the whole lab on http://localhost:$(PORT), its data in $(LAB_HOME)"
@@ -26,6 +27,7 @@ help:
 	@echo "make soak      long fault runs, JSON lines"
 	@echo "make backup    dump the database to $(LAB_HOME)/backups"
 	@echo "make restore   bring a dump back: make restore FILE=…"
+	@echo "make audit-packages   the locked packages against published weaknesses; needs the Internet"
 	@echo "make setup     the virtual environment only"
 
 setup:
@@ -64,6 +66,11 @@ soak: setup-dev
 format: setup-dev
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
+
+# Asks the Python Packaging Advisory Database about what is locked; fails on any finding.
+audit-packages:
+	uvx pip-audit --require-hashes --disable-pip -r $(BASE)
+	uvx pip-audit --require-hashes --disable-pip -r $(DEV)
 
 # After a change of requirements/*.in
 lock:

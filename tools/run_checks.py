@@ -30,6 +30,7 @@ def made_up_production():
         "ALLOWED_HOSTS": "lab.example.org",
         "SITE_URL": "https://lab.example.org",
         "CSRF_TRUSTED_ORIGINS": "https://lab.example.org",
+        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "https://collector.example.org/v1/logs",
     }
 
 

@@ -13,5 +13,6 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Listen to changes of passwords."""
+        """Listen to changes of passwords, and keep recovery codes our way."""
         import_module("apps.accounts.receivers")
+        import_module("apps.accounts.services.recovery_codes").install()

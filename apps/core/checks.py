@@ -46,6 +46,16 @@ def _is_fernet(key: str) -> bool:
 
 
 @register(TAG)
+def check_logs(**_: Any) -> list[CheckMessage]:
+    """Judge whether a team deployment's log lines go where an intruder can't take them back."""
+    if settings.ENVIRONMENT != "prod" or settings.LOGS_TO:
+        return []
+    message = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT is not set: log lines stay on this machine."
+    hint = "Name a collector elsewhere, or ship the container logs (docs/DEPLOY.md, Logs)."
+    return [Caution(message, hint=hint, id="quantsite.W002")]
+
+
+@register(TAG)
 def check_addresses(**_: Any) -> list[CheckMessage]:
     """Judge where a team deployment looks for its servers and what it answers to."""
     if settings.ENVIRONMENT != "prod":

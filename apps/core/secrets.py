@@ -6,8 +6,11 @@ a file or the environment): a new master key means new envelopes, not new conten
 
 from __future__ import annotations
 
+import base64
+
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.utils.crypto import salted_hmac
 
 from apps.core.errors import Invalid
 
@@ -55,3 +58,12 @@ def reseal(sealed: str) -> str:
 
 def _is_enveloped(sealed: str) -> bool:
     return sealed.startswith(f"{MARK}.")
+
+
+def draft_key(owner: str) -> str:
+    """Return the key under which a browser keeps the owner's unsaved texts, as Base64.
+
+    The same at every visit, from ``SECRET_KEY``; it is in the pages of who has signed in alone.
+    """
+    made = salted_hmac("quantsite.drafts", owner, algorithm="sha256").digest()
+    return base64.b64encode(made).decode()

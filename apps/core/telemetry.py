@@ -1,19 +1,25 @@
-"""OpenTelemetry traces request → task → order, when ``OTEL_EXPORTER_OTLP_ENDPOINT`` is set.
+"""OpenTelemetry: traces request → task → order, and log lines to a system elsewhere.
 
-Without it nothing is imported and ``span`` costs nothing.
+Traces go out when ``OTEL_EXPORTER_OTLP_ENDPOINT`` is set, lines when
+``OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`` is. Without them nothing is imported, ``span`` costs nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 import os
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 ADDRESSES = frozenset({"http.url", "http.target", "url.full", "url.original", "http.referer"})
 QUERIES = frozenset({"url.query", "http.query"})
 _STARTED: dict[str, Any] = {}
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+# What sends lines may itself have something to say; that stays on standard error.
+SENDERS = ("opentelemetry", "urllib3", "requests")
 
 
 def start(service: str) -> bool:
@@ -72,3 +78,50 @@ def span(name: str, **attributes: Any) -> Iterator[None]:
         return
     with tracer.start_as_current_span(name, attributes=attributes):
         yield
+
+
+class LogShipper(logging.Handler):
+    """Sends each line, as standard error has it, by OTLP to a collector, at most seconds later.
+
+    Raises ``ValueError`` for an address in the clear: lines leave the machine by HTTPS only.
+    """
+
+    def __init__(self, address: str) -> None:
+        parts = urlsplit(address)
+        if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+            message = f"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT is {address}; give an https:// address."
+            raise ValueError(message)
+        super().__init__()  # from here on it is known to the end of the process
+        self.address = address
+        self.sender: Any = None
+        self.provider: Any = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand a line on; a thread of the sender's own sends it."""
+        if record.name.partition(".")[0] in SENDERS:
+            return
+        try:
+            self.sender = self.sender or self._begin()
+            self.sender.emit(
+                timestamp=int(record.created * 1e9),
+                severity_text=record.levelname,
+                body=self.format(record),
+            )
+        except Exception:  # noqa: BLE001 a collector is no reason to stop work
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Send what waits."""
+        if self.provider is not None:
+            self.provider.force_flush()
+
+    def _begin(self) -> Any:
+        sdk = importlib.import_module("opentelemetry.sdk._logs")
+        export = importlib.import_module("opentelemetry.sdk._logs.export")
+        resources = importlib.import_module("opentelemetry.sdk.resources")
+        otlp = importlib.import_module("opentelemetry.exporter.otlp.proto.http._log_exporter")
+        name = os.environ.get("PROCESS_NAME", "quantsite")
+        self.provider = sdk.LoggerProvider(resource=resources.Resource({"service.name": name}))
+        exporter = otlp.OTLPLogExporter(endpoint=self.address)
+        self.provider.add_log_record_processor(export.BatchLogRecordProcessor(exporter))
+        return self.provider.get_logger("quantsite")

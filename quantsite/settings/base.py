@@ -12,6 +12,7 @@ from quantsite.settings.celery import *
 from quantsite.settings.database import DATABASES as DATABASES
 from quantsite.settings.database import SEQUENCER_DATABASE_URL as SEQUENCER_DATABASE_URL
 from quantsite.settings.logging import LOGGING as LOGGING
+from quantsite.settings.logging import LOGS_TO as LOGS_TO
 from quantsite.settings.plugs import *
 
 BASE_DIR = env.BASE_DIR
@@ -152,6 +153,7 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ADAPTER = "apps.accounts.backends.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # people come by invitation, not by proving an address
 MFA_TOTP_ISSUER = "Quantsite"
+RECOVERY_CODE_ROUNDS = 600_000  # of PBKDF2-HMAC-SHA-256, for each code
 USERSESSIONS_TRACK_ACTIVITY = True
 # Whether nobody gets in with a password alone.
 SECOND_FACTOR_REQUIRED = env.flag("SECOND_FACTOR_REQUIRED", default=False)

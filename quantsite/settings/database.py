@@ -9,6 +9,16 @@ from psycopg.conninfo import conninfo_to_dict
 from quantsite import env
 
 SEARCH_PATH = "public,audit"
+# How the server is proved to be the one meant; libpq's own words.
+PASSED_ON = (
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "sslcrl",
+    "channel_binding",
+    "hostaddr",
+)
 
 
 def database_from(dsn: str, *, pool_size: int = 0, become: str = "") -> dict[str, Any]:
@@ -22,6 +32,7 @@ def database_from(dsn: str, *, pool_size: int = 0, become: str = "") -> dict[str
         + (f" -c role={become}" if become else ""),
         "connect_timeout": 5,
         "application_name": env.text("PROCESS_NAME", "quantsite"),
+        **{name: parts[name] for name in PASSED_ON if name in parts},
     }
     if pool_size:
         options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5}

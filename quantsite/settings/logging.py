@@ -7,6 +7,8 @@ from typing import Any
 
 import structlog
 
+from quantsite import env
+
 # Who knows the end of these addresses may join a team, or take an account over.
 SECRET_TAIL = re.compile(
     r"((?:/|%2F)(?:join|reset(?:/|%2F)key|confirm-email)(?:/|%2F))[^/?&%\s\"']+", re.IGNORECASE
@@ -77,3 +79,13 @@ LOGGING: dict[str, Any] = {
         "celery.worker.strategy": {"level": "WARNING"},
     },
 }
+
+# A system elsewhere that gets every line too: whoever breaks in here can't take them back there.
+LOGS_TO = env.text("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
+if LOGS_TO:
+    LOGGING["handlers"]["collector"] = {
+        "class": "apps.core.telemetry.LogShipper",
+        "formatter": "json",
+        "address": LOGS_TO,
+    }
+    LOGGING["root"]["handlers"].append("collector")

@@ -94,6 +94,28 @@ def test_hostile_texts_stay_texts_on_every_page_that_shows_them(page, places, co
     assert [one for one in complaints if "status of 404" not in one] == []
 
 
+def test_drafts_of_texts_are_unreadable_in_the_browsers_storage_and_come_back(page):
+    page.goto("/strategies/expressions/")
+    text = f"rank(delta(close, 2)) * {time.time_ns() % 10**9}"
+    page.locator(".editor .ace_text-input").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(text)
+    state = page.locator("[data-state-of-text]")
+    state.filter(has_text="kept in this browser").wait_for(timeout=SOON)
+    stored = page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }])")
+    assert '"draft:' in stored
+    assert "rank" not in stored
+    assert text not in stored
+    key = page.locator("[data-draft-key]").get_attribute("data-draft-key").partition(".")[2]
+    assert len(key) == 44
+    assert key not in stored
+    page.reload()
+    page.locator("[data-restored]").filter(has_text="unsaved text").wait_for(timeout=SOON)
+    assert text in page.locator("[name=expression]").input_value()
+    page.get_by_role("button", name="Discard it").click()
+    page.wait_for_function("!Object.keys(localStorage).some((name) => name.startsWith('draft:'))")
+
+
 def test_after_signing_out_nothing_is_left_in_the_browser(page):
     page.evaluate("localStorage.setItem('draft', 'x'); sessionStorage.setItem('tray', 'open')")
     page.goto("/accounts/logout/")

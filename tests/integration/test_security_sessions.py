@@ -1,5 +1,6 @@
 """Signing in, sessions, factors and passwords: what is guessed, how long it lasts, who is told."""
 
+import hashlib
 import importlib
 import json
 import logging
@@ -10,7 +11,7 @@ from io import StringIO
 import pytest
 import structlog
 from allauth.mfa.models import Authenticator
-from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.recovery_codes.internal import auth, flows
 from allauth.mfa.totp.internal import auth as totp
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.password_validation import CommonPasswordValidator, validate_password
@@ -21,6 +22,7 @@ from django.test import Client
 
 from apps.accounts import backends, selectors, services
 from apps.accounts.kernel import passwords
+from apps.accounts.models import Membership
 from apps.audit.models import AuditEvent
 from apps.core import clock, secrets
 from apps.core.actors import system
@@ -32,6 +34,7 @@ from tests.factories import people
 
 PASSWORD = "a good passphrase"
 NEW = "another good passphrase"
+SHOWN_AT = "/accounts/2fa/recovery-codes/"
 CANARY = "cAnArY-7f3a91-secret"
 
 
@@ -217,7 +220,7 @@ def test_codes_are_guessed_no_faster_from_new_sessions(person):
 
 def test_a_recovery_code_is_good_once(person):
     totp.TOTP.activate(person, totp.generate_totp_secret())
-    code = RecoveryCodes.activate(person).get_unused_codes()[0]
+    code = auth.RecoveryCodes.activate(person).get_unused_codes()[0]
     assert len(code) >= 8
     first, second = Client(), Client()
     where = sign_in(first, person).url
@@ -274,15 +277,102 @@ def test_a_reset_by_mail_does_not_get_past_the_second_factor(person):
 def test_seeds_of_factors_are_sealed_and_open_again(person, settings):
     secret = totp.generate_totp_secret()
     totp.TOTP.activate(person, secret)
-    RecoveryCodes.activate(person)
+    auth.RecoveryCodes.activate(person)
     rows = {row.type: row.data for row in Authenticator.objects.filter(user=person)}
     assert rows["totp"]["secret"].startswith(f"{secrets.MARK}.")
-    assert rows["recovery_codes"]["seed"].startswith(f"{secrets.MARK}.")
+    assert "seed" not in rows["recovery_codes"]
+    assert rows["recovery_codes"]["hashes"].startswith(f"{secrets.MARK}.")
     assert secret not in json.dumps(rows)
     client = Client()
     where = sign_in(client, person).url
     client.post(where, {"code": code_of(secret)})
     assert is_in(client)
+
+
+def test_recovery_codes_are_kept_as_salted_hashes_and_shown_for_minutes(person, monkeypatch):
+    client = Client()
+    sign_in(client, person)
+    page = reauthenticated(client, "/accounts/2fa/totp/activate/")
+    client.post("/accounts/2fa/totp/activate/", {"code": code_of(page.context["form"].secret)})
+    codes = client.get(SHOWN_AT).context["unused_codes"]
+    assert len(set(codes)) == 10
+    assert all(re.fullmatch(r"[0-9]{12}", code) for code in codes)
+    assert client.get(f"{SHOWN_AT}download/").content.decode().split() == codes
+    row = Authenticator.objects.get(user=person, type="recovery_codes")
+    kept = json.loads(secrets.unseal(row.data["hashes"]))
+    salt, rounds = bytes.fromhex(row.data["salt"]), row.data["rounds"]
+    assert len(salt) == 16
+    again = [hashlib.pbkdf2_hmac("sha256", one.encode(), salt, rounds).hex() for one in codes]
+    assert kept == again
+    stored = json.dumps([row.data, dict(client.session)])
+    assert not any(code in stored for code in codes)
+    other, late = Client(), clock.now() + timedelta(minutes=11)
+    other.post(sign_in(other, person).url, {"code": codes[3]})
+    assert is_in(other)
+    with monkeypatch.context() as elsewhen:
+        elsewhen.setattr(clock, "now", lambda: late)
+        shown = client.get(SHOWN_AT)
+    assert not any(code in shown.content.decode() for code in codes)
+    assert len(shown.context["unused_codes"]) == 9
+    hidden = Client()
+    hidden.force_login(person)
+    assert not any(code in hidden.get(SHOWN_AT, follow=True).content.decode() for code in codes)
+
+
+def test_new_recovery_codes_end_the_old_and_seeds_from_before_become_hashes(person):
+    totp.TOTP.activate(person, totp.generate_totp_secret())
+    seed = {"seed": "ab" * 40, "used_mask": 2}
+    row = Authenticator.objects.create(user=person, type="recovery_codes", data=seed)
+    before = auth.RecoveryCodes(row).generate_codes()
+    assert auth.RecoveryCodes(row).validate_code(before[0])
+    services.reseal_second_factors(actor=system("reseal_keys"), now=clock.now())
+    row.refresh_from_db()
+    assert "seed" not in row.data
+    holds = row.wrap()
+    assert [holds.validate_code(code) for code in before[:3]] == [False, False, True]
+    assert holds.validate_code(f" {before[3][:4]} {before[3][4:]} ")
+    row.delete()
+    new = auth.RecoveryCodes.activate(person)
+    assert not any(new.validate_code(code) for code in before)
+    assert new.validate_code(new.get_unused_codes()[9])
+    assert flows.RecoveryCodes is auth.RecoveryCodes is type(row.wrap())
+
+
+def test_a_person_who_lost_every_factor_is_let_in_anew_and_told(
+    person, team, other_team, django_capture_on_commit_callbacks
+):
+    Membership.objects.create(user=person, team=other_team, role="viewer")
+    totp.TOTP.activate(person, totp.generate_totp_secret())
+    auth.RecoveryCodes.activate(person)
+    Authenticator.objects.create(
+        user=person, type="webauthn", data={"name": "lost", "credential": {}}
+    )
+    client = Client()
+    client.force_login(person)
+    assert is_in(client)
+    actor = selectors.actor_of_user(person, team.pk)
+    _, plain = services.create_token(
+        actor=actor, name="t", scopes=["team.read"], days=1, now=clock.now()
+    )
+    mail.outbox.clear()
+    words = ["reset_factors", person.email, "--reason", "Seen at the desk by the administrator"]
+    out = StringIO()
+    with django_capture_on_commit_callbacks(execute=True):
+        call_command(*words, stdout=out)
+    counts = {"totp": 1, "webauthn": 1, "recovery_codes": 1, "sessions": 1, "tokens": 1}
+    assert json.loads(out.getvalue()) == counts
+    assert not Authenticator.objects.filter(user=person).exists()
+    assert not is_in(client)
+    bearer = {"HTTP_AUTHORIZATION": f"Bearer {plain}"}
+    assert Client().get("/api/v1/me", **bearer).status_code == 401
+    (told,) = mail.outbox
+    assert told.to == [person.email]
+    rows = AuditEvent.objects.filter(action="factors.reset", subject=f"user:{person.pk}")
+    assert {row.team_id for row in rows} == {team.pk, other_team.pk}
+    sign_in(client, person)
+    assert is_in(client)
+    with pytest.raises(SystemExit):
+        call_command("reset_factors", person.email, "--reason", " ", stderr=StringIO())
 
 
 def test_seeds_that_lay_open_are_sealed_with_the_other_keys(person, settings):

@@ -2,7 +2,7 @@
 
 from apps.accounts.services.demo import create_demo_team
 from apps.accounts.services.erasure import erase_person, erase_team
-from apps.accounts.services.factors import reseal_second_factors
+from apps.accounts.services.factors import reseal_second_factors, reset_factors
 from apps.accounts.services.invitations import accept_invitation, invite, revoke_invitation
 from apps.accounts.services.jobs import cancel_job
 from apps.accounts.services.own_account import note_own_change
@@ -38,6 +38,7 @@ __all__ = [
     "note_refusal",
     "remove_member",
     "reseal_second_factors",
+    "reset_factors",
     "revoke_invitation",
     "revoke_token",
     "set_active",

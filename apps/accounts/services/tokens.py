@@ -100,16 +100,16 @@ def revoke_token(*, actor: Actor, token_id: int, now: datetime) -> Token:
 
 
 @transaction.atomic
-def end_tokens(*, user_id: int, now: datetime) -> int:
-    """End all tokens of a person whose password has changed; return how many."""
+def end_tokens(*, user_id: int, now: datetime, because: str = "password changed") -> int:
+    """End all tokens of a person whose password or factors have changed; return how many."""
     with tenancy.scope(tenancy.LAB):
         rows = Token.objects.select_for_update().filter(user_id=user_id, revoked_at=None)
         ended = list(rows.order_by("pk"))
         for token in ended:
             token.revoked_at = now
             token.save(update_fields=["revoked_at"])
-            body = {"name": token.name, "prefix": token.prefix, "because": "password changed"}
-            lab, subject = system("password", token.team_id), f"token:{token.pk}"
+            body = {"name": token.name, "prefix": token.prefix, "because": because}
+            lab, subject = system(because.partition(" ")[0], token.team_id), f"token:{token.pk}"
             audit.record(actor=lab, action="token.revoked", subject=subject, body=body, now=now)
     transaction.on_commit(selectors.forget_tokens)
     return len(ended)

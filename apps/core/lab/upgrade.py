@@ -201,7 +201,14 @@ def _database(dsn: str) -> str:
 
 def _run(command: list[str | Path], dsn: str) -> None:
     """Run a PostgreSQL client program; the address goes by environment, not by command line."""
-    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
+    names = {
+        "host": "PGHOST",
+        "port": "PGPORT",
+        "user": "PGUSER",
+        "password": "PGPASSWORD",
+        "sslmode": "PGSSLMODE",
+        "sslrootcert": "PGSSLROOTCERT",
+    }
     parts = conninfo_to_dict(dsn)
     given = {names[k]: str(v) for k, v in parts.items() if k in names and v is not None}
     done = subprocess.run(  # noqa: S603 our own command

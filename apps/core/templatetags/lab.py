@@ -15,7 +15,7 @@ from django.urls import Resolver404, resolve
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from apps.core import clock
+from apps.core import clock, secrets
 
 register = template.Library()
 
@@ -458,3 +458,10 @@ def query(context: template.Context, **changes: Any) -> str:
         if value not in (None, ""):
             asked[name] = str(value)
     return f"?{asked.urlencode()}"
+
+
+@register.simple_tag(takes_context=True)
+def draft_key(context: template.Context) -> str:
+    """Return whose unsaved texts a page keeps in the browser, and their key: ``7.Base64``."""
+    actor = context["actor"]
+    return f"{actor.user_id}.{secrets.draft_key(f'{actor.team}:{actor.user_id}')}"

@@ -195,22 +195,50 @@ function defineLanguage({ fields, functions, groups }) {
 
 // --- Unsaved text ----------------------------------------------------------------------------------
 
-const draftName = (key) => `draft:${document.body.dataset.team ?? ""}:${key}`;
+//
+// Kept in the browser, encrypted: the key is the server's, one per person and team, and comes with the
+// pages of who has signed in. So a lost tab or a lapsed session loses nothing, and what lies in the
+// browser's storage is unreadable to whoever finds it there.
+
+const [draftOwner = "", draftSecret = ""] = ($("[data-draft-key]")?.dataset.draftKey ?? "").split(".");
+const draftName = (key) => `draft:${document.body.dataset.team ?? ""}:${draftOwner}:${key}`;
+const toBase64 = (bytes) => btoa(Array.from(new Uint8Array(bytes), (one) => String.fromCharCode(one)).join(""));
+const fromBase64 = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+const cipher = (iv) => ({ name: "AES-GCM", iv });
+let draftKey = null;
+let lastKept = Promise.resolve();
+
+function openDraftKey() {
+  draftKey ??= crypto.subtle.importKey("raw", fromBase64(draftSecret), "AES-GCM", false, ["encrypt", "decrypt"]);
+  return draftKey;
+}
 
 /** What this browser keeps of a text that was not saved: {text, base, at, ...}, or null. */
-export function draftOf(key) {
+export async function draftOf(key) {
   try {
-    return JSON.parse(localStorage.getItem(draftName(key)) ?? "null");
+    const [iv, sealed] = localStorage.getItem(draftName(key)).split(".").map(fromBase64);
+    return JSON.parse(new TextDecoder().decode(await crypto.subtle.decrypt(cipher(iv), await openDraftKey(), sealed)));
   } catch {
     return null;
   }
 }
 
-/** Keep unsaved text through a reload and a lost connection; null forgets it. */
+/** Keep unsaved text through a reload and a lost connection; null forgets it. One after the other. */
 export function keepDraft(key, draft) {
+  lastKept = lastKept.then(() => putDraft(draftName(key), draft));
+  return lastKept;
+}
+
+async function putDraft(name, draft) {
   try {
-    if (draft) localStorage.setItem(draftName(key), JSON.stringify({ ...draft, at: new Date().toISOString() }));
-    else localStorage.removeItem(draftName(key));
+    if (!draft) {
+      localStorage.removeItem(name);
+      return true;
+    }
+    const iv = crypto.getRandomValues(new Uint8Array(12));
+    const words = new TextEncoder().encode(JSON.stringify({ ...draft, at: new Date().toISOString() }));
+    const sealed = await crypto.subtle.encrypt(cipher(iv), await openDraftKey(), words);
+    localStorage.setItem(name, `${toBase64(iv)}.${toBase64(sealed)}`);
     return true;
   } catch {
     return false;

@@ -314,25 +314,25 @@ function tell() {
   $("[data-state-of-text]", form).textContent = editor.text === opened && saved === null ? "" : said;
 }
 
-const keepSoon = afterPause(() => {
-  if (editor.text === saved || (saved === null && editor.text === opened)) keepDraft(key, null);
-  else if (!keepDraft(key, { text: editor.text, base: form.dataset.base })) {
+const keepSoon = afterPause(async () => {
+  if (editor.text === saved || (saved === null && editor.text === opened)) await keepDraft(key, null);
+  else if (!await keepDraft(key, { text: editor.text, base: form.dataset.base })) {
     $("[data-state-of-text]", form).textContent = "not saved; this browser keeps nothing";
     return;
   }
   tell();
 }, 300);
 
-function restore() {
-  const draft = draftOf(key);
+async function restore() {
+  const draft = await draftOf(key);
   if (!draft?.text || draft.text === editor.text) return;
   const isOlder = draft.base && form.dataset.base && draft.base !== form.dataset.base;
   editor.text = draft.text;
   // It was begun from an older version: saving must not pass over what came since.
   if (isOlder) form.dataset.base = draft.base;
   const forget = el("button", { type: "button", class: "btn btn-small", text: "Discard it" });
-  forget.addEventListener("click", () => {
-    keepDraft(key, null);
+  forget.addEventListener("click", async () => {
+    await keepDraft(key, null);
     location.reload();
   });
   const words = `Your unsaved text of ${utc(draft.at)} UTC is here again.${isOlder ? " A newer version was saved since you began." : ""}`;
@@ -356,7 +356,7 @@ form.addEventListener("submit", (event) => {
 addEventListener("online", () => checkSoon.now());
 addEventListener("focus", () => showLeave());
 pageKeys({ save: () => save(button("save")), run: () => start(button("run")) });
-restore();
+await restore();
 tell();
 check();
 showLeave();

@@ -336,13 +336,13 @@ const state = (text) => {
 
 // --- Unsaved text ----------------------------------------------------------------------------------
 
-const keepSoon = afterPause(() => {
-  const kept = editor.text === opened || keepDraft(key, { text: editor.text });
+const keepSoon = afterPause(async () => {
+  const kept = editor.text === opened || await keepDraft(key, { text: editor.text });
   state(editor.text === opened ? "" : kept ? "not saved; kept in this browser" : "not saved; this browser keeps nothing");
 }, 300);
 
-function restore() {
-  const draft = draftOf(key);
+async function restore() {
+  const draft = await draftOf(key);
   if (!draft?.text || draft.text === opened) return;
   editor.text = draft.text;
   const note = $("[data-restored]", form);
@@ -375,6 +375,6 @@ for (const name of ["universe", "start", "end", "horizon", "buckets"]) field(nam
 addEventListener("online", () => checkSoon.now());
 pageKeys({ save: () => save($("[value=save]", form)), run: () => backtest($("[value=run]", form)) });
 showNames();
-restore();
+await restore();
 if (!field("universe").value) sayNoUniverse();
 check();

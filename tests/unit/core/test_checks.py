@@ -54,3 +54,12 @@ def test_minutes_are_kept_for_ever_or_for_days_enough_to_be_used(settings):
         (message,) = checks.check_retention()
         assert message.id == "quantsite.E006"
         assert "0 to keep them for ever" in message.hint
+
+
+def test_a_team_deployment_whose_log_stays_on_the_machine_is_told(settings):
+    settings.ENVIRONMENT, settings.LOGS_TO = "prod", ""
+    assert [one.id for one in checks.check_logs()] == ["quantsite.W002"]
+    settings.LOGS_TO = "https://collector.example.org/v1/logs"
+    assert checks.check_logs() == []
+    settings.ENVIRONMENT, settings.LOGS_TO = "lab", ""
+    assert checks.check_logs() == []
