@@ -29,6 +29,7 @@ from apps.approvals.selectors.reading import page_of as page_of
 from apps.approvals.selectors.reading import timeline as timeline
 from apps.approvals.selectors.settings import SettingView as SettingView
 from apps.approvals.selectors.settings import change_page as change_page
+from apps.approvals.selectors.settings import fields_of as fields_of
 from apps.approvals.selectors.settings import get_setting as get_setting
 from apps.approvals.selectors.settings import get_setting_view as get_setting_view
 from apps.approvals.selectors.settings import get_spec as get_spec
