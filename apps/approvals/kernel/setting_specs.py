@@ -80,7 +80,7 @@ def _check_gates(value: Any) -> None:
 def _gate_fields(value: Any) -> tuple[Field, ...]:
     found = []
     for at, gate in enumerate(value):
-        name, group = gate["name"], f"{gate['label']}: {gate['figure']}"
+        name, group = gate["name"], gate["label"]
         stages = dict.fromkeys(["paper", "live", *gate["stages"]])
         found += [
             _threshold(gate, at, group),
@@ -96,7 +96,7 @@ def _gate_fields(value: Any) -> tuple[Field, ...]:
 
 def _threshold(gate: Mapping[str, Any], at: int, group: str) -> Field:
     name, path = f"{gate['name']}.threshold", (at, "threshold")
-    label = f"Needs {OPERATORS[gate['operator']]}"
+    label = f"{gate['figure']} {OPERATORS[gate['operator']]}"
     if gate["operator"] == "is":
         truths = (("true", "true"), ("false", "false"))
         return Field(name, label, path, CHOICE, choices=truths, group=group)
@@ -130,7 +130,7 @@ def _check_tiers(value: Any) -> None:
 
 
 SIGNED = ("default", PROMOTION, *(f"{PROMOTION}.{s}" for s in STAGES[1:]), *PROPOSAL_KINDS)
-SIGNATURES = tuple(zip(KINDS, ("one-time code or passkey", "passkey"), strict=True))
+SIGNATURES = tuple(zip(KINDS, ("code or passkey", "passkey"), strict=True))
 
 
 def _signature_fields(_: Any) -> tuple[Field, ...]:
@@ -206,7 +206,7 @@ register(
         "The weakest signature that decides",
         DEFAULT_POLICY,
         _check_signatures,
-        hint="totp proves presence, passkey signs what was seen; by kind, or kind.stage",
+        hint="a one-time code (totp) proves presence, a passkey signs what was seen",
         by_proposal=True,
         fields=_signature_fields,
     ),
