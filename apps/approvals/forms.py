@@ -81,7 +81,8 @@ def policy_row(
 ) -> dict[str, Any]:
     """Return a policy with its fields; for the one that was sent, with what was written."""
     sent = form.data if form and form.key == view.key else None
-    wrong = refused[1].details.get("fields", {}) if refused and refused[0] == view.key else {}
+    found = refused[1].details.get("fields") if refused and refused[0] == view.key else None
+    wrong = found if isinstance(found, dict) else {}
     return {
         "key": view.key,
         "label": view.label,
