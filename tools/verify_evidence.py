@@ -9,7 +9,8 @@ What is checked: the zip is, byte for byte, the one its manifest makes; the dige
 stands in an event of the ledger; every event lies under a head that the key signed, and that head
 extends those signed before. For an approval: the content's sha-256 is the digest that the proposal
 was made with and that each decision names, the outcome follows from decisions that are in the
-ledger, and the version's description has the digest that was approved.
+ledger, the version's description has the digest that was approved, and the list of a sweep's
+trials the one that the proposal froze.
 
 A pack of a period also has the hash of every leaf between two heads: the report tells how many of
 them are events of this pack, and how many are others'. ``--with PACK.zip``, several times, takes
@@ -37,6 +38,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 LEAF_FORMAT = b"quantsite-audit/v1"
 PACK_FORMAT = "quantsite-evidence/v2"
 FIELDS = ("id", "at", "acted_at", "db_user", "team", "actor", "role", "action", "subject", "body")
+STUDY = "artifacts/study.jsonl"
 MANIFEST, SEAL, SEAL_HEAD = "manifest.json", "seal.json", "seal_checkpoint.txt"
 SAME_TIME = (1980, 1, 1, 0, 0, 0)
 UNIX = 3
@@ -453,7 +455,9 @@ def judge(pack, about, events):
     if stated != (summary["id"], digest, digest, outcome):
         message = f"proposal.json says {summary['status']}, the ledger {outcome}"
         raise Wrong(message)
-    _check_version(pack, json.loads(content))
+    shown = json.loads(content)
+    _check_version(pack, shown)
+    _check_study(pack, shown)
     return digest, outcome, votes
 
 
@@ -478,6 +482,17 @@ def _check_version(pack, content):
         if sha(pack[f"artifacts/{name}.parquet"]).hex() != digest:
             message = f"artifacts/{name}.parquet is not what the run kept"
             raise Wrong(message)
+
+
+def _check_study(pack, content):
+    """Check that the list of trials is the one that the proposal froze, and is there if named."""
+    frozen = content["evidence"].get("study", {}).get("digest")
+    trials = pack.get(STUDY)
+    if trials is None and frozen is None:
+        return
+    if trials is None or sha(trials).hex() != frozen:
+        message = f"{STUDY} is not the list of trials that the proposal froze"
+        raise Wrong(message)
 
 
 def _check_vote(vote, made, digest):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 
+from apps.approvals.kernel.fields import Field, read_fields, text_of
 from apps.approvals.kernel.signatures import PASSKEY, TOTP
+from apps.approvals.selectors import SettingView, fields_of
 from apps.core.errors import Invalid, LabError
 
 GATES = "approvals.gates"
@@ -50,41 +53,69 @@ class AmendForm(forms.Form):
         return {name: self.data[name] for name in self.fields if self.data.get(name, "").strip()}
 
 
-class DryRunForm(forms.Form):
-    """Gates to try on past approvals, as JSON; those in force when left out."""
+class PolicyForm:
+    """What was sent about one policy: what stands in its fields, and why."""
 
-    gates = forms.CharField(max_length=20_000)
+    def __init__(self, data: Mapping[str, str], *, view: SettingView) -> None:
+        self.key, self.data = view.key, data
+        self._before, self._fields = view.value, fields_of(view)
 
-    def asked(self) -> dict[str, Any]:
-        """Return the arguments of ``selectors.dry_run``. Raises ``Invalid``."""
-        return {"gates": read_json(self.data.get("gates", ""))} if self.is_bound else {}
-
-    def typed(self, key: str) -> dict[str, str]:
-        """Return the text that was tried, in place of the gates in force."""
-        return {"text": self.data.get("gates", "")} if self.is_bound and key == GATES else {}
-
-
-class SettingProposalForm(forms.Form):
-    """A policy's new value as JSON, and why."""
-
-    value = forms.CharField(max_length=20_000)
-    rationale = forms.CharField(max_length=4000)
-
-    def __init__(self, *args: Any, key: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.key = key
+    def value(self) -> Any:
+        """Return the value that the fields make. Raises ``Invalid`` with what is wrong where."""
+        made, errors = read_fields(self._fields, self.data, self._before)
+        if errors:
+            message = f"{len(errors)} of the fields can't be so; it is said next to them."
+            raise Invalid(message, code="setting.fields", details={"fields": errors})
+        if not self._fields:
+            message = f"{self.key} has no form here; propose its value over REST."
+            raise Invalid(message, code="setting.fields")
+        return made
 
     def change(self) -> dict[str, Any]:
         """Return the arguments of ``services.propose_setting``. Raises ``Invalid``."""
-        value = read_json(self.data.get("value") or self.data.get("gates", ""))
-        return {"value": value, "rationale": self.data.get("rationale", "")}
+        return {"value": self.value(), "rationale": self.data.get("rationale", "")}
 
-    def typed(self, key: str) -> dict[str, str]:
-        """Return what was written for the policy it is about."""
-        if key != self.key:
-            return {}
-        text = self.data.get("value") or self.data.get("gates", "")
-        return {"text": text, "rationale": self.data.get("rationale", "")}
+
+def policy_row(
+    view: SettingView, form: PolicyForm | None, refused: tuple[str, LabError] | None
+) -> dict[str, Any]:
+    """Return a policy with its fields; for the one that was sent, with what was written."""
+    sent = form.data if form and form.key == view.key else None
+    found = refused[1].details.get("fields") if refused and refused[0] == view.key else None
+    wrong = found if isinstance(found, dict) else {}
+    return {
+        "key": view.key,
+        "label": view.label,
+        "hint": view.hint,
+        "version": view.version,
+        "rationale": sent.get("rationale", "") if sent else "",
+        "fields": [
+            {
+                **_drawn(field),
+                "value": text_of(field, view.value) if sent is None else sent.get(field.name, ""),
+                "error": wrong.get(field.name, ""),
+            }
+            for field in fields_of(view)
+        ],
+        **told(view.key, refused),
+    }
+
+
+def _drawn(field: Field) -> dict[str, Any]:
+    """Return what the page needs to draw a field; numbers as text, the same in every language."""
+    low, high = field.minimum, field.maximum
+    return {
+        "name": field.name,
+        "label": field.label,
+        "type": field.kind,
+        "options": field.choices,
+        "group": field.group,
+        "unit": field.unit,
+        "step": "1" if field.is_whole else "any",
+        "min": "" if low is None else f"{low:.15g}",
+        "max": "" if high is None else f"{high:.15g}",
+        "range": "" if low is None or high is None else f"{low:,.15g} to {high:,.15g}",
+    }
 
 
 def told(key: str, refused: tuple[str, LabError] | None) -> dict[str, str]:

@@ -128,26 +128,30 @@ def revoke(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 @permission("team.read")
 def policies(request: HttpRequest) -> HttpResponse:
     """Show the policies, and which past approvals would fail by them or by other gates."""
-    form = forms.DryRunForm(request.POST or None)
+    if request.method != "POST":
+        return _policies(request)
+    form = _policy_form(request, forms.GATES)
     try:
-        return _policies(request, form, **form.asked())
+        return _policies(request, form, gates=form.value())
     except LabError as error:
         return _policies(request, form, refused=(forms.GATES, error))
 
 
+def _policy_form(request: HttpRequest, key: str) -> forms.PolicyForm:
+    view = selectors.get_setting_view(signed_in(request).team, key)
+    return forms.PolicyForm(request.POST.dict(), view=view)
+
+
 def _policies(
     request: HttpRequest,
-    form: forms.DryRunForm | forms.SettingProposalForm,
+    form: forms.PolicyForm | None = None,
     refused: tuple[str, LabError] | None = None,
     **asked: Any,
 ) -> HttpResponse:
     context = selectors.policies_page(signed_in(request).team, now=clock.now(), **asked)
-    context["policies"] = [
-        {**schemas.setting_text(row), **form.typed(row.key), **forms.told(row.key, refused)}
-        for row in context["policies"]
-    ]
-    context["is_tried"] = bool(asked)
-    status = _say(request, refused, {row["key"] for row in context["policies"]})
+    rows = [forms.policy_row(row, form, refused) for row in context["policies"]]
+    context |= {"policies": rows, "is_tried": bool(asked), "gates_key": forms.GATES}
+    status = _say(request, refused, {row["key"] for row in rows})
     return render(request, "approvals/policies.html", context, status=status)
 
 
@@ -162,7 +166,7 @@ def _say(request: HttpRequest, refused: tuple[str, LabError] | None, shown: set[
 @permission("proposals.create")
 def propose_setting(request: HttpRequest, key: str) -> HttpResponse:
     """Propose a policy's new value; a refused one keeps what was written."""
-    form = forms.SettingProposalForm(request.POST, key=key)
+    form = _policy_form(request, key)
     actor, now = signed_in(request), clock.now()
     try:
         made = services.propose_setting(actor=actor, key=key, now=now, **form.change())

@@ -13,6 +13,7 @@ import pytest
 from django.db import transaction
 
 from apps.approvals import selectors, services
+from apps.approvals.services import evidence
 from apps.audit.kernel import chain, witness
 from apps.audit.kernel.pack import MANIFEST, SEAL, SEAL_HEAD, make_manifest, zip_files
 from apps.audit.models import AuditEvent
@@ -26,6 +27,7 @@ from tests.factories import ledger, signing
 
 ROOT = Path(__file__).parents[2]
 WHY = "It held out of sample and survives the costs."
+STUDY = b'{"sweep":"s1"}\n{"number":0,"score":0.4}\n{"number":1,"score":0.9}\n'
 
 
 @pytest.fixture(autouse=True)
@@ -55,14 +57,20 @@ def placing(servers, settings, paths, monkeypatch):
 
 
 @pytest.fixture
-def proposal(live_db, actor, team, now):
+def proposal(live_db, actor, team, now, monkeypatch):
+    rests_on = {"artifacts/study.jsonl": STUDY}
+    monkeypatch.setattr(evidence, "_artifacts", lambda _: ([], rests_on))
     made = services.propose(
         actor=actor("researcher"),
         kind="promotion",
         subject="version:1",
         title="Momentum to paper",
         digest="a" * 64,
-        evidence={"metrics": {"sharpe": 1.4, "trades": 120, "volume": 1e22}, "run": "r1"},
+        evidence={
+            "metrics": {"sharpe": 1.4, "trades": 120, "volume": 1e22},
+            "run": "r1",
+            "study": {"sweep": "s1", "digest": sha256(STUDY).hexdigest()},
+        },
         rationale=WHY,
         target_stage="paper",
         tier=2,
@@ -208,6 +216,10 @@ def rename_vote(files):
     files["events/00001.json"] = canonical_json(row)
 
 
+def drop_study(files):
+    del files["artifacts/study.jsonl"]
+
+
 def move_leaf(files):
     row = json.loads(files["events/00000.json"])
     row["leaf_index"] += 1
@@ -220,6 +232,8 @@ def move_leaf(files):
         (edit("content.json", b"1.4", b"2.4"), r"content\.json is not what was proposed"),
         (edit("proposal.json", b'"approved"', b'"rejected"'), r"proposal\.json says rejected"),
         (edit("checkpoint.txt", b"quantsite/audit\n", b"other/audit\n"), "checkpoint"),
+        (edit("artifacts/study.jsonl", b"0.4", b"0.3"), "trials that the proposal froze"),
+        (drop_study, "trials that the proposal froze"),
         (drop_event, "was approved by 1 only"),
         (rename_vote, "is not what the ledger holds"),
         (move_leaf, "is not what the ledger holds"),

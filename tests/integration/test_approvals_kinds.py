@@ -236,10 +236,16 @@ def test_a_trade_that_the_guard_refuses_is_not_approved(account, actor, team, no
 
 
 @pytest.mark.store
-def test_a_halt_ends_by_two_people(account, actor, team, now):
+def test_a_halt_ends_by_two_people(account, actor, team, now, client_as):
     trader, manager, scope = actor("trader"), actor("risk_manager"), f"account:{account.pk}"
     trade.halt(actor=trader, scope=scope, reason="testing", now=now)
+    viewer, place = client_as("trader"), f"/live/{account.pk}/"
+    assert "Propose to resume" in viewer.get(place).content.decode()
     own = trade.propose_resume(actor=manager, scope=scope, reason="All is well again.", now=now)
+    page = viewer.get(place).content.decode()
+    assert "waits for another person" in page
+    assert f"/approvals/{own.pk}/" in page
+    assert "Propose to resume" not in page
     with pytest.raises(Denied):
         signing.decide(manager, own, now)
     with pytest.raises(Denied):

@@ -1,6 +1,8 @@
 """Pages of approvals and strategies: terms, what changes, what-if, policies, the whole history."""
 
+import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
@@ -93,29 +95,91 @@ def test_the_inventory_and_the_whole_history(made, client_as, now):
         assert words in page, words
 
 
-def test_policies_are_tried_and_proposed_on_a_page(made, client_as):
+def test_gates_are_tried_on_a_page_and_nothing_typed_is_lost(made, client_as):
     admin = client_as("admin")
     page = page_of(admin, "/approvals/policies/")
     assert "None of 1 approvals" in page
     assert "on: fails closed" in page
-    gates = (
-        '[{"name": "t", "label": "Very many trades", "figure": "trades", "operator": ">=",'
-        ' "threshold": 99999, "stages": ["paper"], "mode": "on"}]'
-    )
-    tried = admin.post("/approvals/policies/", {"gates": gates}).content.decode()
+    gates = {**fields_in(page, "approvals.gates"), "trades.threshold": "99999"}
+    assert {"trades.mode": "on", "paper_days.live": "on"}.items() <= gates.items()
+    assert "paper_days.paper" not in gates
+    tried = admin.post("/approvals/policies/", {**gates, "rationale": WHY}).content.decode()
     assert "1 of 1 approvals" in " ".join(tried.split())
-    assert "Very many trades" in tried
-    wrong = admin.post("/approvals/policies/", {"gates": "["}).content.decode()
-    assert "not JSON" in wrong
-    place = "/approvals/policies/approvals.gates/propose/"
-    asked = admin.post(place, {"gates": gates, "rationale": WHY}, follow=True)
+    assert "Closed trades" in tried
+    kept = fields_in(tried, "approvals.gates")
+    assert kept == {**gates, "rationale": WHY}
+    unjudged = {k: v for k, v in gates.items() if k != "trades.paper"}
+    assert "None of 1" in admin.post("/approvals/policies/", unjudged).content.decode()
+    odd = {**gates, "pbo.threshold": "1.5", "paper_days.threshold": "many", "rationale": WHY}
+    for place in ("/approvals/policies/", "/approvals/policies/approvals.gates/propose/"):
+        answer = admin.post(place, odd)
+        wrong = unescape(answer.content.decode())
+        assert (answer.status_code, fields_in(wrong, "approvals.gates")) == (422, odd)
+        assert "1.5 is not a number from 0 to 1." in wrong
+        assert "'many' is not a number." in wrong
+        assert wrong.count('aria-invalid="true"') == 2
+
+
+def test_gates_are_proposed_by_their_fields(made, client_as):
+    admin, place = client_as("admin"), "/approvals/policies/approvals.gates/propose/"
+    gates = fields_in(page_of(admin, "/approvals/policies/"), "approvals.gates")
+    gates["trades.threshold"] = "99999"
+    asked = admin.post(place, {**gates, "rationale": WHY}, follow=True)
     shown = asked.content.decode()
     assert "configuration" in shown
     assert "What changes" in shown
     assert Proposal.objects.filter(kind="configuration", status="open").count() == 1
-    again = admin.post(place, {"gates": gates, "rationale": WHY}, follow=True).content.decode()
+    agreed = Proposal.objects.get(kind="configuration").terms
+    (changed,) = [row for row in agreed["value"] if row not in agreed["from"]]
+    assert (changed["name"], changed["threshold"]) == ("trades", 99999)
+    again = admin.post(place, {**gates, "rationale": WHY}, follow=True).content.decode()
     assert "proposed already" in again
     assert client_as("viewer").post(place, {}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "said"),
+    [
+        ("approvals.tiers_usd", {"tier_2": "5000"}, "tier 1 ends at 10000, which is not below"),
+        ("approvals.valid_days", {"live": "0"}, "0 is not a whole number from 1 to 3,650."),
+        ("approvals.review_grace_days", {"days": "7", "rationale": "short"}, "say why in 10 to"),
+    ],
+)
+def test_a_refused_policy_keeps_what_was_written(client_as, key, changes, said):
+    admin = client_as("admin")
+    sent = fields_in(page_of(admin, "/approvals/policies/"), key) | {"rationale": WHY} | changes
+    answer = admin.post(f"/approvals/policies/{key}/propose/", sent)
+    page = unescape(answer.content.decode())
+    assert (answer.status_code, Proposal.objects.count()) == (422, 0)
+    assert said.lower() in page.lower()
+    assert fields_in(page, key) == sent
+
+
+def test_a_policy_of_words_is_proposed_by_its_fields(client_as):
+    admin, key = client_as("admin"), "approvals.signatures"
+    sent = fields_in(page_of(admin, "/approvals/policies/"), key)
+    assert {name for name, value in sent.items() if value} == {"default", "promotion.live"}
+    sent |= {"order": "passkey", "promotion.live": "", "rationale": WHY}
+    assert admin.post(f"/approvals/policies/{key}/propose/", sent).status_code == 302
+    assert Proposal.objects.get().terms["value"] == {"default": "totp", "order": "passkey"}
+
+
+def fields_in(page, key):
+    """Return what a browser would send of a policy's form as the page shows it."""
+    form = page.partition(f'data-policy="{key}"')[2].partition("</form>")[0]
+    found = {}
+    for tag, choices in re.findall(
+        r"<(?:input|select)\b([^>]*)>((?:\s*<option.*?</option>)*)", form
+    ):
+        told = dict(re.findall(r'([a-z]+)="([^"]*)"', tag))
+        name = told.get("name", "")
+        if choices:
+            found[name] = next(iter(re.findall(r'value="([^"]*)" selected', choices)), "")
+        elif told.get("type") == "checkbox":
+            found |= {name: "on"} if "checked" in tag else {}
+        elif name and name != "csrfmiddlewaretoken":
+            found[name] = unescape(told.get("value", ""))
+    return {name: value for name, value in found.items() if name != "rationale" or value}
 
 
 def test_the_text_that_would_run_is_shown(client_as, actor, now):

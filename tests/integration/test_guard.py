@@ -236,7 +236,9 @@ def test_a_stop_blocks_openings_and_lets_exits_pass(feed, team, actor, now, monk
     assert Breach.objects.filter(team=team, subject=scope, message__contains="tripped").exists()
 
 
-def test_two_people_end_a_stop_and_it_cools_down(feed, team, other_team, actor, now, monkeypatch):
+def test_two_people_end_a_stop_and_it_cools_down(
+    feed, team, other_team, actor, now, monkeypatch, client_as
+):
     scope = f"account:{fallen(feed, team, now, monkeypatch).account_id}"
     first, second = actor("risk_manager"), actor("risk_manager")
     with pytest.raises(NotFound):
@@ -245,7 +247,12 @@ def test_two_people_end_a_stop_and_it_cools_down(feed, team, other_team, actor, 
         )
     with pytest.raises(Denied):
         risk.resume_stop(actor=first, scope=scope, reason=WHY, now=now)
+    manager = client_as("risk_manager")
+    assert "Propose to end it" in manager.get("/risk/guard/").content.decode()
     proposal = risk.propose_stop_resume(actor=first, scope=scope, reason=WHY, now=now)
+    page = manager.get("/risk/guard/").content.decode()
+    assert f"/approvals/{proposal.pk}/" in page
+    assert "Propose to end it" not in page
     with pytest.raises(Denied):
         signing.decide(first, proposal, now)
     signing.decide(second, proposal, now)

@@ -11,6 +11,18 @@ OPERATORS = {">=": "at least", "<=": "at most", "is": "is"}
 # off: listed, never judged. on: must hold; without its figure it fails. if_available: judged when
 # the evidence holds the figure.
 MODES = ("off", "on", "if_available")
+MODE_WORDS = (
+    ("on", "on: fails closed"),
+    ("if_available", "when available"),
+    ("off", "off: listed only"),
+)
+# What the figures that the lab itself measures can be: from, to, unit.
+FIGURES: dict[str, tuple[float, float, str]] = {
+    "deflated_sharpe": (0, 1, ""),
+    "pbo": (0, 1, ""),
+    "trades": (0, 1_000_000, "trades"),
+    "paper_days": (0, 3650, "days"),
+}
 PASS, FAIL, NOT_AVAILABLE = "pass", "fail", "not_available"
 
 

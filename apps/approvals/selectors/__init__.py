@@ -18,6 +18,7 @@ from apps.approvals.selectors.proposals import list_decisions as list_decisions
 from apps.approvals.selectors.proposals import list_in_force as list_in_force
 from apps.approvals.selectors.proposals import list_proposals as list_proposals
 from apps.approvals.selectors.proposals import list_waiting as list_waiting
+from apps.approvals.selectors.proposals import open_subjects as open_subjects
 from apps.approvals.selectors.proposals import pick_proposal as pick_proposal
 from apps.approvals.selectors.proposals import slots_of as slots_of
 from apps.approvals.selectors.proposals import still_needed as still_needed
@@ -29,6 +30,7 @@ from apps.approvals.selectors.reading import page_of as page_of
 from apps.approvals.selectors.reading import timeline as timeline
 from apps.approvals.selectors.settings import SettingView as SettingView
 from apps.approvals.selectors.settings import change_page as change_page
+from apps.approvals.selectors.settings import fields_of as fields_of
 from apps.approvals.selectors.settings import get_setting as get_setting
 from apps.approvals.selectors.settings import get_setting_view as get_setting_view
 from apps.approvals.selectors.settings import get_spec as get_spec

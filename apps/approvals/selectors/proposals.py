@@ -52,6 +52,12 @@ def list_proposals(
     return rows.prefetch_related("decisions").order_by("-created_at", "-id")
 
 
+def open_subjects(team_id: int, *, kind: str) -> dict[str, UUID]:
+    """Return the newest open proposal of a kind by what it is about."""
+    rows = Proposal.objects.filter(team_id=team_id, kind=kind, status="open")
+    return dict(rows.order_by("created_at", "id").values_list("subject", "pk"))
+
+
 def find_proposals(
     actor: Actor, *, now: datetime, waiting: bool = False, **wanted: str
 ) -> QuerySet[Proposal]:

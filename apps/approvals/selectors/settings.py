@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from apps.approvals.kernel.changes import changes_of
+from apps.approvals.kernel.fields import Field
 from apps.approvals.kernel.setting_specs import SPECS, Spec, find_spec
 from apps.approvals.models import Setting
 from apps.core.errors import Invalid
@@ -47,6 +48,11 @@ def get_spec(key: str) -> Spec:
         return find_spec(key)
     except ValueError as error:
         raise Invalid(f"{error}.", code="setting.unknown", details={"field": "key"}) from error
+
+
+def fields_of(view: SettingView) -> tuple[Field, ...]:
+    """Return the fields of a setting's form, by its description; none for one without."""
+    return get_spec(view.key).fields(view.value)
 
 
 def list_settings(team_id: int) -> list[SettingView]:

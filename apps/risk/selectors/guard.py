@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Count, Max
 
+from apps.approvals import selectors as approvals
 from apps.risk.kernel.limits import as_values
 from apps.risk.selectors.breaches import list_breaches
 from apps.risk.selectors.limits import list_sets
@@ -23,6 +24,7 @@ def guard_page(team_id: int) -> dict[str, Any]:
     books = shown_books(team_id=team_id)
     titles = {book["subject"]: book["title"] for book in books}
     return {
+        "resumes": approvals.open_subjects(team_id, kind="resume"),
         "stops": [_shown(stop_json(row), titles) for row in list_stops(team_id=team_id)],
         "books": books,
         "sets": [

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 
+from apps.approvals import selectors as approvals
 from apps.market import selectors as market
 from apps.trading import store
 from apps.trading.models import Account
@@ -49,6 +50,7 @@ def live_context(account_id: int, team_id: int) -> dict[str, Any]:
         "halted_here": [halt for halt in halts if halt["scope"] != f"account:{account_id}"],
         "account_halt": next((h for h in halts if h["scope"] == f"account:{account_id}"), None),
         "seed": {"account": account_id, "sparks": sparks_by_symbol(snapshot), "labels": labels},
+        "resumes": approvals.open_subjects(team_id, kind="resume"),
         **new_account_context(),
     }
 
