@@ -198,7 +198,6 @@ def propose_trade(actor, account, now, **changes):
     return trade.propose_order(actor=actor, account_id=account.pk, now=now, **{**asked, **changes})
 
 
-@pytest.mark.store
 def test_a_trade_waits_for_somebody_else_and_is_sent_then(
     account, actor, now, django_capture_on_commit_callbacks
 ):
@@ -215,7 +214,6 @@ def test_a_trade_waits_for_somebody_else_and_is_sent_then(
     assert order.client_id == made.terms["client_id"]
 
 
-@pytest.mark.store
 def test_a_trade_is_over_when_its_minutes_are(account, actor, now):
     made = propose_trade(actor("researcher"), account, now)
     late = now + timedelta(minutes=15)
@@ -226,7 +224,6 @@ def test_a_trade_is_over_when_its_minutes_are(account, actor, now):
     assert not Order.objects.exists()
 
 
-@pytest.mark.store
 def test_a_trade_that_the_guard_refuses_is_not_approved(account, actor, team, now):
     made = propose_trade(actor("trader"), account, now, quantity=Decimal(10**9))
     with pytest.raises(Refused):
@@ -235,7 +232,6 @@ def test_a_trade_that_the_guard_refuses_is_not_approved(account, actor, team, no
     assert not Order.objects.filter(state="accepted").exists()
 
 
-@pytest.mark.store
 def test_a_halt_ends_by_two_people(account, actor, team, now, client_as):
     trader, manager, scope = actor("trader"), actor("risk_manager"), f"account:{account.pk}"
     trade.halt(actor=trader, scope=scope, reason="testing", now=now)

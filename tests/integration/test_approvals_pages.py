@@ -15,7 +15,7 @@ from tests.factories import people, research, signing, trading
 
 WHY = "It held out of sample and survives the costs."
 
-pytestmark = [pytest.mark.django_db, pytest.mark.store]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

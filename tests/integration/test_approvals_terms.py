@@ -22,7 +22,6 @@ from apps.trading.errors import Changed, NotApproved
 from apps.trading.models import Account, Deployment, Order
 from tests.factories import people, research, signing, trading
 
-pytestmark = pytest.mark.store
 WHY = "It held out of sample and survives the costs."
 
 

@@ -47,7 +47,6 @@ def propose(client, account, **changes):
 # A single trade
 
 
-@pytest.mark.store
 def test_a_trade_is_looked_at_proposed_decided_and_followed_to_its_fill(
     account, feed, client_as, actor, team, django_capture_on_commit_callbacks
 ):
@@ -84,7 +83,6 @@ def test_a_trade_is_looked_at_proposed_decided_and_followed_to_its_fill(
     assert "filled" in words(client.get(shown))
 
 
-@pytest.mark.store
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -109,7 +107,6 @@ def test_what_is_wrong_with_a_trade_is_said_and_nothing_is_lost(account, client_
     assert 'aria-invalid="true"' in page
 
 
-@pytest.mark.store
 def test_a_trade_that_the_guard_refuses_says_so_before_anybody_decides(account, client_as):
     client = client_as("trader")
     page = words(client.post(f"/live/{account.pk}/propose/", {**TRADE, "quantity": "100000000"}))
@@ -117,7 +114,6 @@ def test_a_trade_that_the_guard_refuses_says_so_before_anybody_decides(account, 
     assert "order.cash" in page
 
 
-@pytest.mark.store
 def test_a_trade_that_nobody_decided_says_that_it_expired(account, client_as, team):
     client = client_as("trader")
     propose(client, account)

@@ -61,7 +61,6 @@ def scanned(row):
             jobs.execute(str(job.pk), work, worker="test")
 
 
-@pytest.mark.store
 def test_run_job_and_trail_say_in_which_tier_it_ran(approved, actor, api_as, team, now, sample):  # noqa: F811
     version = approved()
     run, job = backtests.create_backtest(
@@ -81,7 +80,6 @@ def test_run_job_and_trail_say_in_which_tier_it_ran(approved, actor, api_as, tea
     assert json.loads(trail[0].body)["sandbox"] == shown
 
 
-@pytest.mark.store
 def test_where_nothing_holds_jobs_end_blocked(approved, actor, now, sample, nowhere):  # noqa: F811
     version = approved()
     request = {**REQUEST, "strategy": str(version.id)}
@@ -104,7 +102,6 @@ def test_where_nothing_holds_jobs_end_blocked(approved, actor, now, sample, nowh
     assert [one.status for one in batches] == ["blocked_no_isolation"]
 
 
-@pytest.mark.store
 def test_scanner_asks_a_text_as_it_asks_the_library(approved, saved, actor, team, now, sample):  # noqa: F811
     approved(TEXT)
     saved(TEXT.replace("gap > 0", "gap < 0"), "own_contrary")
@@ -134,7 +131,6 @@ def test_scanner_asks_a_text_as_it_asks_the_library(approved, saved, actor, team
     assert page["strategies"] == ["own_crossover", "sma_crossover"]
 
 
-@pytest.mark.store
 def test_bad_texts_are_refused_by_the_scanner_with_code_and_line(approved, actor, now, sample):  # noqa: F811
     for name, text, _, _ in BAD:
         approved(text, f"own_{name}")
@@ -150,7 +146,6 @@ def test_bad_texts_are_refused_by_the_scanner_with_code_and_line(approved, actor
         assert rows[0].reason.startswith(f"Line {line} of the strategy"), rows[0].reason
 
 
-@pytest.mark.store
 def test_bad_texts_are_refused_combinations_of_a_sweep(approved, actor, now, sample):  # noqa: F811
     for name, text, code, line in [*BAD[:1], *BAD[5:]]:
         text = "PARAMETERS = {'n': {'kind': 'int', 'default': 1, 'low': 1, 'high': 9}}\n" + text
@@ -178,7 +173,6 @@ def decide(view, params):
 """
 
 
-@pytest.mark.store
 @pytest.mark.parametrize(
     ("wrong", "code", "line"),
     [

@@ -11,7 +11,7 @@ from tests.factories.fuzzing import described, problems_of
 from tests.factories.recipes import MAY
 from tests.factories.stage import OPERATIONS, staged
 
-COUNT = 2
+COUNT = 1
 # Between them they may ask for everything that any role may.
 ASKING = ("admin", "researcher", "trader", "risk_manager", "validator", "auditor")
 

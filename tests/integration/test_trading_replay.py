@@ -21,7 +21,7 @@ from apps.trading.services import stepping
 from apps.trading.services.bars import terms_of
 from tests.factories import trading
 
-pytestmark = [pytest.mark.django_db, pytest.mark.store]
+pytestmark = pytest.mark.django_db
 CENT = 0.005
 BARS = 45
 
@@ -123,6 +123,7 @@ def test_costs_orders_and_protection_are_those_of_a_backtest_to_the_cent(feed, t
     assert "order.cancelled" in codes <= {"order.cancelled", "order.taken_off"}
 
 
+@pytest.mark.store
 def test_perpetuals_pay_funding_as_in_a_backtest_to_the_cent(sample, db, team, now):
     feed = trading.make_feed(now, universe="crypto-perps", skip=200)
     terms = {"costs": {"funding": True, "spread_bps": 2.0}, "execution": {"leverage": 2.0}}
@@ -232,6 +233,7 @@ def test_a_step_is_taken_once(feed, team, now):
     assert orders.count() == len(set(orders.values_list("symbol", flat=True)))
 
 
+@pytest.mark.store
 def test_missed_bars_are_stepped_in_order(feed, team, now):
     deployment = deploy(team, now, "momentum_12_1", {"top": 5, "lookback": 60, "skip": 5})
     first = feed.position_at
