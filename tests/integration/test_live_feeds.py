@@ -34,7 +34,7 @@ START = 1_709_823_600_000_000  # a Thursday in March 2024, 10:00 in New York
 PRICES = (170.0, 171.0, 172.0, 173.0, 174.0, 175.0)
 QUICK = running.Rhythm(take=0.05, beat=0.1, second_fill=0.3, join=60, patience=0.02)
 REST = "/api/v1"
-PATIENCE = 60
+PATIENCE = 180
 
 
 class Clock:
