@@ -6,12 +6,9 @@
 
 import json
 import os
-import shutil
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -26,20 +23,11 @@ def main():
     django.setup()
     from django.conf import settings
 
-    from tests.servers import databases
+    from tests.speed.own_servers import own_servers
 
     settings.DECISION_EFFECTS = {}
-    home = Path(tempfile.mkdtemp(prefix="qs-races-"))
-    running = databases.Embedded(home)
-    try:
-        running.start()
-        running.migrate()
-        running.use()
+    with own_servers("races"):
         row = race(races)
-    finally:
-        databases.close_connections()
-        running.stop()
-        shutil.rmtree(home, ignore_errors=True)
     sys.stdout.write(json.dumps(row) + "\n")
     sys.stdout.flush()
     return 1 if row["violations"] else 0

@@ -8,12 +8,9 @@ import json
 import os
 import random
 import re
-import shutil
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ROLES = ("admin", "researcher", "trader", "risk_manager", "validator", "auditor", "viewer")
@@ -28,20 +25,11 @@ def main():
     django.setup()
     from django.test.utils import setup_test_environment
 
-    from tests.servers import databases
+    from tests.speed.own_servers import own_servers
 
     setup_test_environment()
-    home = Path(tempfile.mkdtemp(prefix="qs-doors-"))
-    running = databases.Embedded(home)
-    try:
-        running.start()
-        running.migrate()
-        running.use()
+    with own_servers("doors") as running:
         row = tried(running)
-    finally:
-        databases.close_connections()
-        running.stop()
-        shutil.rmtree(home, ignore_errors=True)
     sys.stdout.write(json.dumps(row) + "\n")
     sys.stdout.flush()
     return 1 if row["wrong"] else 0

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
-from apps.core.errors import LabError
 from apps.risk.kernel.balance import METHODS, Terms, balance
+from apps.risk.management.answering import AnsweringCommand
 from apps.risk.management.returns_file import parse_weights, read_returns
 
-BAD_INPUT = 2
 PLAIN = Terms()
 NUMBERS = ("budget", "min_weight", "max_weight", "cost", "patience", "risk_aversion", "tail")
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Weights by an optimiser for the return columns of a CSV or Parquet file."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
@@ -34,14 +30,6 @@ class Command(BaseCommand):
         parser.add_argument("--max-turnover", type=float, help="largest sum of changes")
         parser.add_argument("--max-correlation", type=float, default=PLAIN.max_correlation)
         parser.add_argument("--keep-all", action="store_true", help="no cap on correlation")
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            answer = self.answer(options)
-        except LabError as error:
-            self.stderr.write(f"{error.message} [{error.code}]")
-            sys.exit(BAD_INPUT)
-        self.stdout.write(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
 
     def answer(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return the weights with how they came about. Raises ``Invalid``."""

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
-from apps.core.errors import Invalid, LabError
+from apps.core.errors import Invalid
 from apps.risk.kernel.components import components
 from apps.risk.kernel.conventions import OUTSIDE, SCALINGS, SHORTFALLS, Terms
 from apps.risk.kernel.drawdown import drawdowns
 from apps.risk.kernel.measures import METHODS, measure_book, measure_of, terms_of
 from apps.risk.kernel.samples import common_rows
+from apps.risk.management.answering import AnsweringCommand
 from apps.risk.management.returns_file import parse_weights, read_returns
 
-BAD_INPUT = 2
 BOOK = "portfolio"
 TERMS = tuple(Terms.__dataclass_fields__)
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "VaR and ES of every return column of a CSV or Parquet file; losses are positive."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
@@ -45,14 +42,6 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--components", action="store_true", help="of the portfolio")
         parser.add_argument("--drawdowns", action="store_true")
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            answer = self.answer(options)
-        except LabError as error:
-            self.stderr.write(f"{error.message} [{error.code}]")
-            sys.exit(BAD_INPUT)
-        self.stdout.write(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
 
     def answer(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return the measures by column. Raises ``Invalid`` naming the column at fault."""
