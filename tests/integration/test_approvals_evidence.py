@@ -236,7 +236,8 @@ def move_leaf(files):
         (drop_study, "trials that the proposal froze"),
         (drop_event, "was approved by 1 only"),
         (rename_vote, "is not what the ledger holds"),
-        (move_leaf, "is not what the ledger holds"),
+        # Where the tree ends near the leaf, the next one's path has another length.
+        (move_leaf, "is not what the ledger holds|the audit path of leaf|is not in a tree of"),
     ],
 )
 def test_a_changed_pack_is_refused(change, words, pack, paths, monkeypatch):
