@@ -167,3 +167,84 @@ class Scenario(TeamOwned):
 
     def __str__(self) -> str:
         return f"{self.name} v{self.version}"
+
+
+class BookReport(TeamOwned):
+    """The whole risk of a book as it stood at ``as_of``: the figures, and the PDF made of them.
+
+    ``digest`` is of ``body``, and the bytes follow from it: the same risk is written once.
+    """
+
+    subject = models.CharField(max_length=120)
+    title = models.CharField(max_length=200)
+    as_of = models.DateTimeField()
+    digest = models.CharField(max_length=64)
+    body = models.JSONField()
+    pdf = models.BinaryField()
+    pdf_digest = models.CharField(max_length=64)
+    pages = models.PositiveIntegerField()
+    created_by = models.CharField(max_length=80)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("team", "subject", "digest"), name="same_risk_is_written_once"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("team", "-created_at", "-id"), name="bookreport_team_recent"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.title} {self.as_of:%Y-%m-%d}"
+
+
+class ReportMail(TeamOwned):
+    """The reports of a night on their way to one member; one row a night, so one mail.
+
+    ``reports`` are the ids of the book reports it carries.
+    """
+
+    class Status(models.TextChoices):
+        """``skipped``: the member had left before it was sent."""
+
+        QUEUED = "queued"
+        SENT = "sent"
+        FAILED = "failed"
+        SKIPPED = "skipped"
+
+    night = models.DateField()
+    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="+")
+    reports = models.JSONField(default=list)
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    reason = models.CharField(max_length=400, blank=True, default="")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("team", "night", "user"), name="one_report_mail_a_night"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.night} {self.status}"
+
+
+class ReportWish(TeamOwned):
+    """Whether a member wants the nightly report, whatever the team's setting says of their role."""
+
+    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="+")
+    is_wanted = models.BooleanField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("team", "user"), name="one_report_wish_a_member"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.is_wanted}"
