@@ -235,7 +235,7 @@ class ReportMail(TeamOwned):
 
 
 class ReportWish(TeamOwned):
-    """Whether a member wants the nightly report, whatever the team's setting says of their role."""
+    """Whether a member wants the nightly report, whatever the team says of their role."""
 
     user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="+")
     is_wanted = models.BooleanField()
