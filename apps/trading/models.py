@@ -1,4 +1,4 @@
-"""Tables of trading: accounts, deployments, orders, fills, positions, halts."""
+"""Tables of trading: accounts, deployments, orders, fills, positions, halts, balancers."""
 
 from __future__ import annotations
 
@@ -255,3 +255,73 @@ class Halt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope} {'halted' if self.is_halted else 'open'}"
+
+
+class Balancer(TeamOwned):
+    """What keeps the account's own holdings near the weights of an optimiser, by its policy.
+
+    ``agreed_by`` is the proposal under which it sends orders by itself.
+    """
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="balancer")
+    version = models.PositiveIntegerField()
+    policy = models.JSONField()
+    is_on = models.BooleanField()
+    next_due_at = models.DateTimeField(null=True)
+    note = models.CharField(max_length=500, blank=True, default="")
+    noted_at = models.DateTimeField(null=True)
+    agreed_by = models.UUIDField(null=True)
+    updated_by = models.CharField(max_length=80)
+    updated_by_label = models.CharField(max_length=160, blank=True, default="")
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("next_due_at",), condition=Q(is_on=True), name="balancer_due"),
+        )
+
+    def __str__(self) -> str:
+        return f"balancer of account {self.account_id}, version {self.version}"
+
+
+class Balance(TeamOwned):
+    """A run of a balancer: what it was given, what it came to, what was done."""
+
+    class Status(models.TextChoices):
+        """What came of it."""
+
+        TRIED = "tried"
+        NOTHING = "nothing_to_do"
+        PROPOSED = "proposed"
+        ORDERED = "ordered"
+        INFEASIBLE = "infeasible"
+        FAILED = "failed"
+        SKIPPED = "skipped"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="balances")
+    job_id = models.UUIDField(unique=True)
+    version = models.PositiveIntegerField()
+    policy = models.JSONField()
+    status = models.CharField(max_length=14, choices=Status)
+    code = models.CharField(max_length=60, blank=True, default="")
+    words = models.TextField(blank=True, default="")
+    inputs_digest = models.CharField(max_length=64, blank=True, default="")
+    state_digest = models.CharField(max_length=64, blank=True, default="")
+    epoch = models.PositiveIntegerField()
+    bar_at = models.DateTimeField(null=True)
+    base = models.FloatField(default=0.0)
+    body = models.JSONField(default=dict)
+    trades = models.JSONField(default=list)
+    proposal_id = models.UUIDField(null=True)
+    created_by = models.CharField(max_length=80)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("team", "-created_at", "-id"), name="balance_team_recent"),
+            models.Index(fields=("account", "-created_at", "-id"), name="balance_account_recent"),
+        )
+
+    def __str__(self) -> str:
+        return f"balance of account {self.account_id}: {self.status}"
