@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from apps.core.errors import Invalid
-from apps.risk.kernel.conventions import Terms, check_terms
+from apps.risk.kernel.conventions import Tail, Terms, check_terms
 from apps.risk.kernel.empirical import low_end
 from apps.risk.kernel.measures import tail_by
 from apps.risk.kernel.parametric import NORMAL
@@ -20,6 +20,8 @@ from apps.risk.kernel.samples import LARGEST, MIN_OBSERVATIONS, Floats, over_hor
 METHODS = ("historical", "gaussian", "student", "cornish_fisher")
 MAX_POSITIONS = 5_000
 LARGE = 250_000
+# Above this their low end is found by samples of them, see ``low_end``.
+MANY_SCENARIOS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +157,14 @@ def scenario_components(
     Notes
     -----
     The book is valued in every scenario; only the few that make the tail are read by position.
+    Of large books by a compiled loop, which needs no second processor.
     """
-    book = _valued(returns, weights)
-    n, tail = book.size, terms.tail
+    n, tail = len(returns), terms.tail
     place = (n - 1) * tail if terms.quantile == "linear" else max(math.ceil(n * tail) - 1, 0)
     k, share = int(place), place - int(place)
+    if returns.size >= LARGE and n <= MANY_SCENARIOS:
+        return _compiled(returns, weights, terms, k, share)
+    book = np.asarray(returns @ weights, dtype=np.float64)
     found = np.flatnonzero(book <= _reach(book, k + 1))
     order = found[np.argsort(book[found], kind="stable")]
     first, next_ = order[k], order[min(k + 1, n - 1)]
@@ -172,21 +177,27 @@ def scenario_components(
     return var, -float(masses @ book[scenarios]), -at_var, -at_es
 
 
-def _valued(returns: Floats, weights: Floats) -> Floats:
-    """Return the book's returns; of large books by a loop that needs no second processor."""
-    if returns.size < LARGE:
-        return np.asarray(returns @ weights, dtype=np.float64)
-    from apps.risk.kernel.measure_loops import weighted_2d
+def _compiled(
+    returns: Floats, weights: Floats, terms: Terms, k: int, share: float
+) -> tuple[float, float, Floats, Floats]:
+    from apps.risk.kernel.measure_loops import tail_by_position_2d
 
-    out = np.empty(len(returns))
-    weighted_2d(np.ascontiguousarray(returns), np.ascontiguousarray(weights), out)
-    return out
+    n, tail = len(returns), terms.tail
+    mass = round(n * tail, 9) if terms.shortfall == "tail" else float(_lowest_count(n, tail))
+    count = 0 if terms.shortfall == "at_or_below" else min(math.ceil(mass), n)
+    block, shares = np.ascontiguousarray(returns), np.ascontiguousarray(weights)
+    found: tuple[float, float, Floats, Floats]
+    found = tail_by_position_2d(block, shares, k, share, count, mass)
+    return found
+
+
+def _lowest_count(n: int, tail: float) -> int:
+    return int((n - 1) * tail + 1e-9) + 1
 
 
 def _reach(book: Floats, rank: int) -> float:
     low = low_end(book, min((rank + 1) / book.size, 1.0))
-    rank = min(rank, low.size - 1)
-    return float(np.partition(low, rank)[rank])
+    return float(low[min(rank, low.size - 1)])
 
 
 def _tail_scenarios(
@@ -201,7 +212,7 @@ def _tail_scenarios(
         if count > whole:
             masses[-1] = (mass - whole) / mass
         return order[:count], masses
-    count = int((n - 1) * terms.tail + 1e-9) + 1
+    count = _lowest_count(n, terms.tail)
     if terms.shortfall == "at_or_below":
         count = max(int(np.sum(values <= at)), 1)
     return order[:count], np.full(count, 1.0 / count)
@@ -219,17 +230,24 @@ def _historical(block: Floats, weights: Floats, terms: Terms) -> Components:
 
 def _parametric(block: Floats, weights: Floats, method: str, terms: Terms) -> Components:
     book = tail_by(block @ weights, method, terms)
+    if float(np.std(block @ weights)) == 0.0:
+        mean = -terms.horizon * block.mean(axis=0)
+        found = (mean, mean)
+    else:
+        found = slopes(block, weights, method, terms, book)
+    return _with_rest(block, weights, method, terms, (book.var, book.es), found, book.notes)
+
+
+def slopes(
+    block: Floats, weights: Floats, method: str, terms: Terms, found: Tail
+) -> tuple[Floats, Floats]:
+    """Return the slopes of VaR and ES by weight; ``found`` is the book's tail by ``method``."""
     gradients = {
         "gaussian": _gaussian_slopes,
         "student": _student_slopes,
         "cornish_fisher": _cornish_fisher_slopes,
     }
-    if float(np.std(block @ weights)) == 0.0:
-        mean = -terms.horizon * block.mean(axis=0)
-        slopes = (mean, mean)
-    else:
-        slopes = gradients[method](block, weights, terms, (book.var, book.es))
-    return _with_rest(block, weights, method, terms, (book.var, book.es), slopes, book.notes)
+    return gradients[method](block, weights, terms, (found.var, found.es))
 
 
 def _gaussian_slopes(
