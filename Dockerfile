@@ -1,18 +1,19 @@
 # One image for every process of the team deployment: docs/DEPLOY.md
-FROM python:3.11-slim-bookworm AS build
+FROM python:3.11-slim-trixie AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
 COPY requirements/base.txt /tmp/base.txt
 RUN /opt/venv/bin/pip install --require-hashes --no-deps -r /tmp/base.txt
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11-slim-trixie
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     LAB_HOME=/var/lib/quantsite \
     STATIC_ROOT=/srv/static
-# Python strategies of users run in bubblewrap: docs/SANDBOX.md
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends bubblewrap \
+# Python strategies of users run in bubblewrap: docs/SANDBOX.md. The wheel's pg_dump has no TLS.
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends bubblewrap postgresql-client-17 \
  && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 quantsite \
  && useradd --uid 10001 --gid quantsite --no-create-home --home-dir /var/lib/quantsite quantsite \

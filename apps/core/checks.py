@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
@@ -12,6 +13,8 @@ from django.core.checks import Warning as Caution
 
 TAG = "quantsite"
 LEAST_SECRET = 50
+VERIFIED = frozenset({"verify-full", "verify-ca"})
+HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 LEAST_KEPT_DAYS = 7
 PLUG_TABLES = ("MARKET_PROVIDERS", "BROKERS", "LLMS", "STRATEGY_LIBRARY")
 
@@ -71,6 +74,40 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
         hint = "Name the site's hosts: ALLOWED_HOSTS=lab.example.org."
         found.append(Error(message, hint=hint, id="quantsite.E004"))
     return found
+
+
+@register(TAG)
+def check_ways_inside(**_: Any) -> list[CheckMessage]:
+    """Judge whether a team deployment's servers on other machines are asked for TLS."""
+    if settings.ENVIRONMENT != "prod":
+        return []
+    database, redis = settings.DATABASES["default"], urlsplit(settings.REDIS_URL)
+    mode = database.get("OPTIONS", {}).get("sslmode", "")
+    host = database.get("HOST", "")
+    clear = []
+    if host and not host.startswith("/") and host not in HERE and mode not in VERIFIED:
+        clear.append(f"PostgreSQL on {host} (sslmode {mode or 'prefer'})")
+    if redis.scheme == "redis" and redis.hostname not in HERE:
+        clear.append(f"Redis on {redis.hostname}")
+    if not clear:
+        return []
+    message = f"{' and '.join(clear)}: the way there is in the clear, or to whoever answers."
+    hint = (
+        "Ask for sslmode=verify-full and rediss:// (docs/DEPLOY.md, TLS to PostgreSQL and Redis)."
+    )
+    return [Caution(message, hint=hint, id="quantsite.W003")]
+
+
+@register(TAG)
+def check_mail(**_: Any) -> list[CheckMessage]:
+    """Judge whether mail leaves this machine encrypted or not at all."""
+    if settings.ENVIRONMENT != "prod" or settings.EMAIL_SECURITY in {"starttls", "tls"}:
+        return []
+    if settings.EMAIL_SECURITY == "none" and settings.EMAIL_HOST in HERE:
+        return []
+    message = f"EMAIL_SECURITY={settings.EMAIL_SECURITY} for mail to {settings.EMAIL_HOST}."
+    hint = "Set it to starttls or tls; none is for a mail server on this machine."
+    return [Error(message, hint=hint, id="quantsite.E007")]
 
 
 @register(TAG)

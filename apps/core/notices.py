@@ -43,6 +43,7 @@ SERVICES = {
 # Their address names a server of the user's own.
 OWN_SERVER = {"json", "jsons", "ntfy", "ntfys", "gotify", "gotifys", "mmost", "mmosts"}
 OWN_SERVER |= {"matrix", "matrixs", "mailto", "mailtos"}
+IN_THE_CLEAR = {scheme for scheme in OWN_SERVER if f"{scheme}s" in OWN_SERVER}
 MAX_ADDRESS = 1000
 CONNECT_SECONDS, READ_SECONDS = 4.0, 10.0
 RETRY_SECONDS = 30.0
@@ -81,6 +82,8 @@ def service_of(address: str) -> Service:
 def check_address(address: str) -> Service:
     """Return the service of an address that messages may go to. Raises ``Invalid`` as ``send``."""
     service = service_of(address)
+    if service.scheme in IN_THE_CLEAR and not settings.NOTICES_IN_THE_CLEAR:
+        raise _bad(f"Messages leave encrypted only: begin with {service.scheme}s://.")
     if service.scheme in OWN_SERVER:
         _refuse_private(urlsplit(address).hostname or "")
     return service
@@ -163,7 +166,7 @@ def _plug(address: str) -> Any:
         scheme = address.partition("://")[0].lower()
         raise _bad(f"This is no address of {SERVICES[scheme]}; see appriseit.com for its form.")
     # An address may ask for more than is good: no redirects, no long waits, no tries of its own.
-    plug.redirects, plug.retry = False, 0
+    plug.redirects, plug.retry, plug.verify_certificate = False, 0, True
     plug.socket_connect_timeout, plug.socket_read_timeout = CONNECT_SECONDS, READ_SECONDS
     if address.lower().startswith("tgram"):
         plug.notify_url = f"{settings.TELEGRAM_API_URL.rstrip('/')}/bot"

@@ -22,10 +22,19 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 SENDERS = ("opentelemetry", "urllib3", "requests")
 
 
+def encrypted_only(address: str, name: str) -> None:
+    """Raise ``ValueError`` for an address in the clear: what we tell leaves by HTTPS only."""
+    parts = urlsplit(address)
+    if address and parts.scheme != "https" and parts.hostname not in LOOPBACK:
+        raise ValueError(f"{name} is {address}; give an https:// address.")
+
+
 def start(service: str) -> bool:
     """Begin to export traces of this process as ``service``; tell whether it was asked for."""
     if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or _STARTED:
         return bool(_STARTED)
+    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        encrypted_only(os.environ.get(name, ""), name)
     trace = importlib.import_module("opentelemetry.trace")
     sdk = importlib.import_module("opentelemetry.sdk.trace")
     export = importlib.import_module("opentelemetry.sdk.trace.export")
@@ -87,10 +96,7 @@ class LogShipper(logging.Handler):
     """
 
     def __init__(self, address: str) -> None:
-        parts = urlsplit(address)
-        if parts.scheme != "https" and parts.hostname not in LOOPBACK:
-            message = f"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT is {address}; give an https:// address."
-            raise ValueError(message)
+        encrypted_only(address, "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
         super().__init__()  # from here on it is known to the end of the process
         self.address = address
         self.sender: Any = None

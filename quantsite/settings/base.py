@@ -42,6 +42,8 @@ SAMPLE_DATA = BASE_DIR / "data" / "sample"
 SCAN_BATCH_SECONDS = env.number("SCAN_BATCH_SECONDS", 30)
 TELEGRAM_API_URL = env.text("TELEGRAM_API_URL", "https://api.telegram.org")
 NOTICES_TO_PRIVATE_HOSTS = env.flag("NOTICES_TO_PRIVATE_HOSTS", default=True)
+NOTICES_IN_THE_CLEAR = True
+EMAIL_SECURITY = "none"  # mail is written to files
 
 APPS = [
     "core",

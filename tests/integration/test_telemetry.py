@@ -138,3 +138,12 @@ def test_lines_of_the_log_leave_the_machine_encrypted_only():
     with pytest.raises(ValueError, match="https://"):
         telemetry.LogShipper("http://collector.example/v1/logs")
     telemetry.LogShipper("http://127.0.0.1:4318/v1/logs")
+
+
+@pytest.mark.parametrize("kind", ["", "TRACES_"])
+def test_traces_leave_the_machine_encrypted_only(kind, monkeypatch):
+    monkeypatch.setattr(telemetry, "_STARTED", [])
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{kind}ENDPOINT", "http://collector.example:4318")
+    with pytest.raises(ValueError, match="https://"):
+        telemetry.start("tests")

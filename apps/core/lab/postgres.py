@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from apps.core.errors import Unavailable
 from apps.core.lab import processes
@@ -43,6 +43,8 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "password_encryption": "scram-sha-256",
 }
+ASKS_FOR_TLS = frozenset({"require", "verify-ca", "verify-full"})
+DEBIAN = Path("/usr/lib/postgresql")
 FAST_AND_UNSAFE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 STOP = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
@@ -59,6 +61,27 @@ def program(name: str) -> Path:
         )
         raise Unavailable(message, code="lab.no_postgres")
     return path
+
+
+def client_program(name: str, dsn: str) -> Path:
+    """Return ``pg_dump`` or ``pg_restore`` for an address.
+
+    The wheel's are built without TLS. Where the address asks for it they are the newest that
+    Debian's packages installed, or those of the folder ``POSTGRES_BIN``. Raises ``Unavailable``.
+    """
+    if str(conninfo_to_dict(dsn).get("sslmode") or "prefer") not in ASKS_FOR_TLS:
+        return program(name)
+    given = os.environ.get("POSTGRES_BIN")
+    installed = sorted(DEBIAN.glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
+    for folder in [Path(given)] if given else installed:
+        if (folder / name).is_file():
+            return folder / name
+    message = (
+        f"The address asks for TLS and {given or DEBIAN} has no {name}: install the client of "
+        "PostgreSQL in the server's version or a later one, such as postgresql-client-17, or name "
+        "its folder in POSTGRES_BIN."
+    )
+    raise Unavailable(message, code="lab.no_postgres_client")
 
 
 @functools.lru_cache(maxsize=1)

@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from apps.core.errors import Conflict, Invalid, Unavailable
 from apps.core.lab.home import Home, write_private
-from apps.core.lab.postgres import program
+from apps.core.lab.postgres import client_program
 
 KEPT_BACKUPS = 20
 TABLES = """
@@ -70,7 +70,7 @@ def dump(admin_dsn: str, home: Home, *, now: datetime, label: str = "backup") ->
         shot = connection.execute("SELECT pg_export_snapshot()").fetchone()
         counts = count_rows(connection)
         asked = ["--snapshot", str(shot[0])] if shot else []
-        _run([program("pg_dump"), "-Fc", *asked, "-f", str(new)], admin_dsn)
+        _run([client_program("pg_dump", admin_dsn), "-Fc", *asked, "-f", str(new)], admin_dsn)
     new.chmod(0o600)
     write_private(note_of(path), json.dumps({"at": now.isoformat(), "rows": counts}, indent=1))
     new.replace(path)
@@ -166,7 +166,8 @@ def _fill(dsn: str, file: Path) -> None:
         if timescale:
             connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
             connection.execute("SELECT timescaledb_pre_restore()")
-    _run([program("pg_restore"), "--exit-on-error", "-d", _database(dsn), str(file)], dsn)
+    program = client_program("pg_restore", dsn)
+    _run([program, "--exit-on-error", "-d", _database(dsn), str(file)], dsn)
     if timescale:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute("SELECT timescaledb_post_restore()")
@@ -203,6 +204,7 @@ def _run(command: list[str | Path], dsn: str) -> None:
     """Run a PostgreSQL client program; the address goes by environment, not by command line."""
     names = {
         "host": "PGHOST",
+        "hostaddr": "PGHOSTADDR",
         "port": "PGPORT",
         "user": "PGUSER",
         "password": "PGPASSWORD",

@@ -3,6 +3,7 @@
 import pytest
 
 from apps.core import checks
+from quantsite.settings.database import database_from
 
 GOOD = {
     "ENVIRONMENT": "prod",
@@ -30,6 +31,43 @@ def test_secrets_are_judged_in_production(settings, changes, ids):
     found = checks.check_secrets()
     assert [message.id for message in found] == ids
     assert all(message.hint for message in found)
+
+
+@pytest.mark.parametrize(
+    ("dsn", "redis", "words"),
+    [
+        ("host=/run/postgresql user=app", "unix:///run/redis.sock?db=0", []),
+        ("host=127.0.0.1 user=app", "redis://localhost:6379/0", []),
+        ("host=postgres user=app sslmode=verify-full", "rediss://:x@redis:6379/0", []),
+        (
+            "host=postgres user=app",
+            "rediss://redis/0",
+            ["PostgreSQL on postgres (sslmode prefer)"],
+        ),
+        ("host=db user=app sslmode=require", "redis://cache/0", ["require", "Redis on cache"]),
+    ],
+)
+def test_servers_elsewhere_are_asked_for_tls(settings, monkeypatch, dsn, redis, words):
+    settings.ENVIRONMENT, settings.REDIS_URL = "prod", redis
+    monkeypatch.setitem(settings.DATABASES, "default", database_from(dsn))
+    found = checks.check_ways_inside()
+    assert [message.id for message in found] == ["quantsite.W003"] * bool(words)
+    assert all(word in found[0].msg for word in words)
+
+
+@pytest.mark.parametrize(
+    ("host", "security", "ids"),
+    [
+        ("mail.example.org", "starttls", []),
+        ("mail.example.org", "tls", []),
+        ("localhost", "none", []),
+        ("mail.example.org", "none", ["quantsite.E007"]),
+        ("mail.example.org", "ssl", ["quantsite.E007"]),
+    ],
+)
+def test_mail_leaves_the_machine_encrypted(settings, host, security, ids):
+    settings.ENVIRONMENT, settings.EMAIL_HOST, settings.EMAIL_SECURITY = "prod", host, security
+    assert [message.id for message in checks.check_mail()] == ids
 
 
 def test_every_host_is_too_many(settings):

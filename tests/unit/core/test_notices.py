@@ -17,6 +17,15 @@ def server(settings):
         yield started
 
 
+def test_messages_leave_a_team_deployment_encrypted_only(settings):
+    settings.NOTICES_IN_THE_CLEAR, settings.NOTICES_TO_PRIVATE_HOSTS = False, True
+    for scheme in ("json", "ntfy", "gotify", "mmost", "matrix", "mailto"):
+        with pytest.raises(Invalid, match=f"{scheme}s://"):
+            notices.check_address(f"{scheme}://name:word@localhost/room")
+    assert notices.check_address("jsons://localhost/hook").scheme == "jsons"
+    assert notices._plug("jsons://localhost/hook?verify=no").verify_certificate
+
+
 def send(address, body="AAPL long < 70 & rising"):
     notices.send(address=address, title="New signals", body=body)
 

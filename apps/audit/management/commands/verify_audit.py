@@ -85,8 +85,9 @@ def ledger() -> Iterator[psycopg.Connection[Any]]:
         site = settings.DATABASES["default"]
         words = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD"}
         parts = {word: site[name] for word, name in words.items() if site[name]}
+        proofs = {word: value for word, value in site["OPTIONS"].items() if word.startswith("ssl")}
         with psycopg.connect(
-            make_conninfo(dbname=site["NAME"], **parts), autocommit=True
+            make_conninfo(dbname=site["NAME"], **parts, **proofs), autocommit=True
         ) as found:
             yield found
         return
