@@ -35,6 +35,13 @@ def create_report(request: HttpRequest, body: schemas.ReportIn) -> Any:
     return Status(201, selectors.report_as_dict(row))
 
 
+@router.get("/risk/live", response=schemas.LiveOut)
+@permission("team.read")
+def get_live(request: HttpRequest, subject: str = "") -> Any:
+    """Show the risk of every account as it stands, and of all together, net; or of one."""
+    return selectors.live_state(team_id=signed_in(request).team, subject=subject)
+
+
 @router.get("/risk/limits", response=schemas.LimitsOut)
 @permission("team.read")
 def get_limits(request: HttpRequest, subject: str = "") -> Any:

@@ -258,3 +258,18 @@ class StopResumeOut(StopOut):
     """The stop as it stands until people have decided."""
 
     proposal_id: UUID
+
+
+class LiveOut(Schema):
+    """Risk as it stands, as ``risk.live.changed`` tells it; losses positive.
+
+    ``books``: by account exposure, VaR and ES (shares of equity, and money) by the model in force,
+    parts by position. ``groups``: accounts of one currency on one feed, net, with each strategy
+    alone, what they sum to and what netting saves. ``apart`` says what is not added up. Equal
+    ``digest``, equal figures.
+    """
+
+    books: list[dict[str, Any]]
+    groups: list[dict[str, Any]]
+    apart: list[str]
+    digest: str

@@ -106,6 +106,10 @@ RISK_BOOKS: dict[str, dict[str, object]] = {
     "account": {"CLASS": "apps.trading.selectors.books.AccountBooks"},
     "backtest": {"CLASS": "apps.backtests.selectors.books.RunBooks"},
 }
+# Books whose risk is told as it changes, by the kind of their subject.
+RISK_LIVE: dict[str, dict[str, object]] = {
+    "account": {"CLASS": "apps.trading.selectors.live.LiveAccounts"},
+}
 STRATEGY_LIBRARY: dict[str, dict[str, object]] = {
     "buy_and_hold": {"CLASS": "apps.strategies.library.buy_and_hold.BuyAndHold"},
     "sma_crossover": {"CLASS": "apps.strategies.library.sma_crossover.SmaCrossover"},

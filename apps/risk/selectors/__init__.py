@@ -27,6 +27,7 @@ from apps.risk.selectors.limits import (
     list_sets,
     strategy_limits,
 )
+from apps.risk.selectors.live import find_books, live_state, models_in_force
 from apps.risk.selectors.pages import grades_page, stress_page
 from apps.risk.selectors.reports import (
     get_report,
@@ -61,6 +62,7 @@ __all__ = [
     "check_subject",
     "factors_of",
     "fan_of",
+    "find_books",
     "get_grade",
     "get_history",
     "get_holding",
@@ -84,7 +86,9 @@ __all__ = [
     "list_sets",
     "list_stops",
     "list_subjects",
+    "live_state",
     "model_in_force",
+    "models_in_force",
     "newest_grades",
     "report_as_dict",
     "scenario_versions",

@@ -19,6 +19,7 @@ from apps.risk import selectors
 from apps.risk.kernel.grades import MOST_DAYS, choose, grade_models
 from apps.risk.models import GradeRun
 from apps.risk.selectors.books import History
+from apps.risk.services.live import note_change
 
 KIND, TASK = "risk_grades", "risk.grade"
 # The model a book begins with.
@@ -179,3 +180,5 @@ def _tell(actor: Actor, row: GradeRun, now: datetime) -> None:
     audit.record(actor=actor, action="risk.model.demoted", subject=row.subject, body=body, now=now)
     data = {"subject": row.subject, "from": row.before, "to": row.in_force, "why": row.reason}
     events.emit(team_id=actor.team, topic="alerts", kind="risk.model.demoted", data=data)
+    # Live figures are those of the model in force: they switch with it.
+    note_change(team_id=actor.team, subject=row.subject, now=now)

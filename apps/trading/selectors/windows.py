@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,32 +37,38 @@ class _Kept:
     revised: int = 0
 
 
-_LOCK = threading.Lock()
-_KEPT: dict[tuple[str, int, tuple[str, ...]], _Kept] = {}
+# Each user waits for its own reads alone: who steps accounts never for who measures them.
+_LOCKS: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+_KEPT: dict[tuple[str, int, tuple[str, ...], str], _Kept] = {}
 
 
 def read_window(
-    feed: FeedState, *, since: datetime, until: datetime, inputs: tuple[str, ...] = ()
+    feed: FeedState,
+    *,
+    since: datetime,
+    until: datetime,
+    inputs: tuple[str, ...] = (),
+    user: str = "",
 ) -> Panel | None:
     """Return the feed's bars from ``since`` to ``until`` (opens, inclusive), never later ones.
 
-    None when there are none. What was read before is kept, at most ``MAX_BARS`` times of it.
+    None when there are none. What was read before is kept, at most ``MAX_BARS`` times of it; a
+    ``user`` that may be behind the others keeps its own, so that neither makes the other read.
     """
-    with _LOCK:
-        return _window(feed, since, until, inputs)
+    with _LOCKS[user]:
+        return _window(feed, since, until, inputs, user)
 
 
 def forget_windows(feed_name: str) -> None:
     """Let what is kept of a feed be read anew."""
-    with _LOCK:
-        for key in [key for key in _KEPT if key[0] == feed_name]:
-            del _KEPT[key]
+    for key in [key for key in list(_KEPT) if key[0] == feed_name]:
+        _KEPT.pop(key, None)
 
 
 def take_batch(batch: FeedBatch) -> None:
     """Add the bar that was just handed out to what is kept, if it follows on without a gap."""
-    with _LOCK:
-        kept = _KEPT.get((batch.feed, batch.epoch, ()))
+    with _LOCKS[""]:
+        kept = _KEPT.get((batch.feed, batch.epoch, (), ""))
         follows = kept is not None and kept.done is not None and kept.done + 1 == batch.bars_done
         if kept is None or kept.panel is None or not follows:
             return
@@ -81,9 +88,9 @@ def take_batch(batch: FeedBatch) -> None:
 
 
 def _window(
-    feed: FeedState, since: datetime, until: datetime, inputs: tuple[str, ...]
+    feed: FeedState, since: datetime, until: datetime, inputs: tuple[str, ...], user: str
 ) -> Panel | None:
-    key = (feed.name, feed.epoch, inputs)
+    key = (feed.name, feed.epoch, inputs, user)
     low, high = micros(since), micros(until)
     kept = _KEPT.get(key)
     if kept is None or kept.since > low or kept.until > high or _is_revised(kept):
@@ -128,8 +135,8 @@ def _is_revised(kept: _Kept) -> bool:
 
 
 def _forget(feed: FeedState) -> None:
-    for key in [key for key in _KEPT if key[0] == feed.name and key[1] != feed.epoch]:
-        del _KEPT[key]
+    for key in [key for key in list(_KEPT) if key[0] == feed.name and key[1] != feed.epoch]:
+        _KEPT.pop(key, None)
 
 
 def _read(

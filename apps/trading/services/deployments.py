@@ -22,6 +22,7 @@ from apps.core.errors import Conflict, Invalid
 from apps.core.kernel.timeframes import seconds_of
 from apps.market import selectors as market
 from apps.market.selectors import FeedState
+from apps.risk import services as risk
 from apps.strategies import selectors as strategies
 from apps.strategies.selectors import VersionView
 from apps.trading import selectors, store
@@ -335,6 +336,7 @@ def _release(row: Deployment, status: str, note: str, now: datetime) -> None:
     row.state = {**row.state, "book": _emptied(row.state["book"])}
     row.save(update_fields=["status", "note", "ended_at", "state"])
     tell_changed(row)
+    risk.note_change(team_id=row.team_id, subject=f"account:{row.account_id}", now=now)
 
 
 def _emptied(book: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.core.actors import system
 from apps.market.selectors import FeedState
+from apps.risk import services as risk
 from apps.trading import store
 from apps.trading.kernel.money import to_money
 from apps.trading.models import Account, Deployment, Order, Position
@@ -45,6 +46,7 @@ def settle_epoch(*, account_id: int, feed: FeedState, now: datetime) -> bool:
         body = {"feed": feed.name, "epoch": feed.epoch, "cash": account.cash}
         subject = f"account:{account.pk}"
         audit.record(actor=actor, action="account.settled", subject=subject, body=body, now=now)
+        risk.note_change(team_id=account.team_id, subject=subject, now=now)
     return True
 
 

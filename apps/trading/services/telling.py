@@ -10,6 +10,7 @@ from apps.market.kernel.bars import Panel
 from apps.risk import selectors as risk
 from apps.risk import services as risk_services
 from apps.risk.kernel.limits import Holdings, utilisation
+from apps.risk.kernel.reports import BASIC_METHODS
 from apps.trading.models import Account, Deployment, Order
 from apps.trading.selectors.accounts import account_json, open_deployments
 from apps.trading.selectors.orders import order_json
@@ -32,7 +33,8 @@ def _is_due(what: str, account_id: int, now: datetime, every: timedelta) -> bool
 
 
 def tell_step(account: Account, panel: Panel, bar: Bar, book: Holdings, now: datetime) -> None:
-    """Publish the account as it stands, and keep its risk report fresh."""
+    """Publish the account as it stands, have its live risk told, and its report kept fresh."""
+    risk_services.note_change(team_id=account.team_id, subject=f"account:{account.pk}", now=now)
     if _is_due("step", account.pk, now, TELL_EVERY):
         orders = Order.objects.filter(account=account).order_by("-created_at", "-id")
         data = {
@@ -46,7 +48,10 @@ def tell_step(account: Account, panel: Panel, bar: Bar, book: Holdings, now: dat
         kind = "trading.account.marked"
         events.emit(team_id=account.team_id, topic=topic, kind=kind, data=data)
     if _is_due("risk", account.pk, now, MEASURE_EVERY):
-        _measure(account, panel, bar, book, now)
+        risk_services.do_later(
+            key=f"report of account {account.pk}",
+            act=lambda: _measure(account, panel, bar, book, now),
+        )
 
 
 def _deployment(row: Deployment) -> dict[str, object]:
@@ -75,7 +80,8 @@ def _text(value: object) -> str:
 def _measure(account: Account, panel: Panel, bar: Bar, book: Holdings, now: datetime) -> None:
     """Keep VaR and ES of what is held now, over the bars seen so far, beside the limits used.
 
-    Positions are measured over the sessions that all of them share, none filled in.
+    Positions are measured over the sessions that all of them share, none filled in. First by the
+    model in force, then by the plain ones.
     """
     first = max(0, bar.i + 1 - RISK_BARS)
     at = {symbol: column for column, symbol in enumerate(panel.symbols)}
@@ -83,7 +89,9 @@ def _measure(account: Account, panel: Panel, bar: Bar, book: Holdings, now: date
     ts, closes = panel.ts[first : bar.i + 1], panel.close[first : bar.i + 1]
     prices = {symbol: (ts, closes[:, at[symbol]]) for symbol in held}
     values = {symbol: book.positions[symbol] * book.prices[symbol] for symbol in held}
-    limits = risk.get_limits(team_id=account.team_id, subject=f"account:{account.pk}")
+    subject = f"account:{account.pk}"
+    limits = risk.get_limits(team_id=account.team_id, subject=subject)
+    model = risk.model_in_force(team_id=account.team_id, subject=subject)
     body = {
         "kind": "book",
         "at": bar.closed_at.isoformat(),
@@ -95,16 +103,18 @@ def _measure(account: Account, panel: Panel, bar: Bar, book: Holdings, now: date
         "utilisation": utilisation(book, limits.limits),
         "unmeasured": sorted(s for s, n in book.positions.items() if n and s not in at),
         "columns": {},
+        "model": model,
         "why_not": "",
     }
     try:
         shares = {s: v / account.equity for s, v in values.items() if account.equity > 0}
-        body |= risk_services.measure_held(prices=prices, weights=shares)
+        methods = tuple(dict.fromkeys((model, *BASIC_METHODS)))
+        body |= risk_services.measure_held(prices=prices, weights=shares, methods=methods)
     except Invalid as error:
         body["why_not"] = "Nothing is held." if not held else error.message
     risk_services.keep_live_report(
         team_id=account.team_id,
-        subject=f"account:{account.pk}",
+        subject=subject,
         title=account.name,
         body=body,
         now=now,

@@ -18,6 +18,7 @@ from apps.core import alive, clock, telemetry
 from apps.market import selectors as market
 from apps.market import services as market_services
 from apps.market.selectors import FeedState
+from apps.risk import services as risk_services
 from apps.trading import services
 
 log = structlog.get_logger(__name__)
@@ -44,10 +45,12 @@ class Command(BaseCommand):
         stream = Stream(stop.wait)
         voice = threading.Thread(target=tell_while_alive, args=(stream, stop), daemon=True)
         voice.start()
+        risk = risk_services.start_teller(clock=clock.now, stop=stop)
         while not stop.is_set():
             stream.turn()
         stream.live.stop()
         voice.join(timeout=1)
+        risk.join(timeout=5)
         connection.close()
 
 
