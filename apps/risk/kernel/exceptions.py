@@ -116,6 +116,29 @@ def kupiec(flags: Flags, level: float) -> Verdict:
     return Verdict("kupiec", found, min(1.0, p_value), tie, chi_square_tail(found, 1))
 
 
+def kupiec_p_values(days: int, level: float) -> Floats:
+    """Return ``kupiec``'s p-value of every number of exceptions, ``(days + 1,)``."""
+    ratios, chances = _counts(days, tail_of(level))
+    order = np.argsort(ratios, kind="stable")
+    above = np.concatenate([np.cumsum(chances[order][::-1])[::-1], [0.0]])
+    found = above[np.searchsorted(ratios[order], ratios - SAME)]
+    return np.asarray(np.minimum(found, 1.0))
+
+
+def too_many(flags: Flags, level: float) -> Verdict:
+    """Test whether exceptions are more than told: Kupiec's count, one-sided.
+
+    Notes
+    -----
+    Against any greater chance of an exception no test of the days' exceptions sees more (Neyman
+    and Pearson; the binomial law has a monotone likelihood ratio). A VaR told too large is not
+    its to see.
+    """
+    n, x = len(flags), int(flags.sum())
+    chances = _counts(n, tail_of(level))[1]
+    return Verdict("too_many", float(x), min(1.0, float(chances[x:].sum())), float(chances[x]))
+
+
 def independence(flags: Flags) -> Verdict:
     """Test whether an exception makes one on the next day more or less likely.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.core.errors import LabError
+from apps.risk.kernel.grades_bounds import bounds
 from apps.risk.kernel.grades_power import CASES, TESTS, power_for
 from apps.risk.models import GradeRun, Scenario
 from apps.risk.selectors.books import list_subjects
@@ -49,6 +50,7 @@ def _power(days: int) -> dict[str, Any]:
                 (case.title, [found[level][test].get(name) for test in TESTS])
                 for name, case in CASES.items()
             ],
+            bounds(found["days"], float(level)),
         )
         for level in found
         if level not in {"days", "draws"}
