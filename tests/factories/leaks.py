@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 from apps.market.kernel.bars import Panel
+from apps.strategies.kernel.probe import Place
 
 CORPUS = Path(__file__).parents[1] / "data" / "leaks"
+APPS = Path(__file__).parents[2] / "apps"
 N_BARS, SYMBOLS = 320, ("A", "B", "C", "D", "E", "F")
 LATE, QUARTER = 25, 63
 
@@ -124,3 +129,44 @@ def known_at() -> dict[str, np.ndarray]:
             known[end:stop, column] = end + LATE
     known[np.isnan(values)] = rows[np.isnan(values)]
     return {"eps_by_period": known}
+
+
+class TextSubject:
+    """A text of the corpus, run here: it is the tests' own. Users' texts run in the sandbox."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.code = compile(text, "<strategy>", "exec")
+        self.params: dict[str, object] = {}
+        fields = self.load(self.code, {}, "PARAMETERS") or {}
+        self.params = {name: one["default"] for name, one in fields.items()}
+
+    @staticmethod
+    def load(code, names, entry="targets"):
+        module = ModuleType("strategy")
+        module.__dict__.update(names)
+        exec(code, module.__dict__)  # noqa: S102
+        return getattr(module, entry, None)
+
+    def outputs(self, panel):
+        found = np.asarray(self.load(self.code, {})(panel, self.params), dtype=float)
+        return {"targets": found}
+
+    def afresh(self):
+        """Nothing is remembered here."""
+
+    def place(self, whole, other, cut):
+        panels = (whole, other)
+        found = tracing().trace(self.text, "<strategy>", self.load, panels, self.params, cut, 10.0)
+        return Place(*found) if found else None
+
+
+@cache
+def tracing():
+    """Return the module that lies within the sandbox."""
+    path = APPS / "strategies" / "sandbox" / "inside" / "tracing.py"
+    spec = spec_from_file_location("tracing", path)
+    module = module_from_spec(spec)
+    sys.modules["tracing"] = module
+    spec.loader.exec_module(module)
+    return module
