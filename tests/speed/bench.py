@@ -50,6 +50,8 @@ ROWS = {
     "monte_carlo": "risk",
     "var_es_1m": "risk",
     "guard_order": "guard",
+    "pbo_1000": "integrity",
+    "effective_trials": "integrity",
 }
 LIMIT_SECONDS = 900
 
