@@ -79,6 +79,46 @@ class StrategyVersion(TeamOwned):
         return f"{self.strategy_id} v{self.number}"
 
 
+class Probe(TeamOwned):
+    """A look-ahead probe of a version. Once it is over, the database lets nothing change it.
+
+    ``digest`` is the sha-256 of ``report``, ``data_digest`` that of the bars it was done on.
+    """
+
+    class Verdict(models.TextChoices):
+        """What it came to."""
+
+        PENDING = "pending"
+        PASSED = "passed"
+        LEAKS = "leaks"
+        UNSTEADY = "unsteady"
+        UNABLE = "unable"
+
+    version = models.ForeignKey(StrategyVersion, on_delete=models.CASCADE, related_name="probes")
+    verdict = models.CharField(max_length=12, choices=Verdict, default=Verdict.PENDING)
+    report = models.JSONField(default=dict)
+    digest = models.CharField(max_length=64, blank=True, default="")
+    data = models.CharField(max_length=400, blank=True, default="")
+    data_digest = models.CharField(max_length=64, blank=True, default="")
+    reason = models.CharField(max_length=400, blank=True, default="")
+    seconds = models.FloatField(null=True)
+    sandbox = models.JSONField(null=True)
+    job = models.ForeignKey("core.Job", null=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.CharField(max_length=80)
+    created_by_label = models.CharField(max_length=160, blank=True, default="")
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("version", "-id"), name="probe_of_version"),
+            models.Index(fields=("team", "-created_at", "-id"), name="probe_team_recent"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.version_id} {self.verdict}"
+
+
 class Scan(TeamOwned):
     """Every strategy on every symbol of a universe, once."""
 
