@@ -1,4 +1,4 @@
-"""Tables of backtests. Equity by bar is a plain SQL table, see the store."""
+"""Runs, studies and sweeps. Equity by bar is a plain SQL table, see the store."""
 
 from __future__ import annotations
 
