@@ -25,6 +25,7 @@ HEAVY = {
     "plotly",
     "pyarrow",
     "pydantic_ai",
+    "reportlab",
     "scipy",
     "skfolio",
     "sklearn",
