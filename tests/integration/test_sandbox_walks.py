@@ -298,7 +298,7 @@ def test_only_so_many_processes_wait(sandbox, panel, monkeypatch):
     kept, walks = walking.Kept(), []
     for number in range(4):
         strategy = own(sandbox, KEEPS)
-        walk = kept.take(str(number), strategy._start, panel, {})
+        walk = kept.take(str(number), strategy.start, panel, {})
         view = View(0, 0, {}, np.zeros(2), np.ones(2, dtype=bool), {})
         walk.decide(view, with_book=False)
         walks.append(walk)

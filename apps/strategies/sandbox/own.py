@@ -138,8 +138,8 @@ class OwnStrategy:
         check_panel(self.spec, self.warmup(params), panel)
         self.check()
         if self._keep:
-            return HeldFeatures(KEPT.take(self._keep, self._start, panel, params), is_kept=True)
-        return HeldFeatures(Walk(self._start, panel, params), is_kept=False)
+            return HeldFeatures(KEPT.take(self._keep, self.start, panel, params), is_kept=True)
+        return HeldFeatures(Walk(self.start, panel, params), is_kept=False)
 
     def decide(self, view: View, params: Params) -> Floats | Intents | None:  # noqa: ARG002 held
         """Return what is wanted at a close, of features that ``prepare`` returned.
@@ -161,7 +161,7 @@ class OwnStrategy:
 
     def _walked(self, panel: Panel, params: Params) -> Floats:
         self.check()
-        walk = Walk(self._start, panel, params)
+        walk = Walk(self.start, panel, params)
         with self._pointing("decide"):
             try:
                 found = weights_by_bar(walk, panel)
@@ -178,7 +178,7 @@ class OwnStrategy:
             return
         seconds = REPLAY_SECONDS if self._asked == 1 else LATER_SECONDS
         counts = _histories(panel.n_bars, self.warmup(params), seconds, took)
-        session, sent = self._start(), 0
+        session, sent = self.start(), 0
         began = time.monotonic()
         try:
             tell_panel(session, panel)
@@ -210,14 +210,15 @@ class OwnStrategy:
         """Return the process that holds the panel."""
         if self._session is None or self._session.is_spent or self._panel is not panel:
             self._end()
-            self._session, self._panel = self._start(), panel
+            self._session, self._panel = self.start(), panel
             tell_panel(self._session, panel)
             send_bars(self._session, panel, 0, panel.n_bars)
         else:
             self.check()
         return self._session
 
-    def _start(self) -> Session:
+    def start(self) -> Session:
+        """Return a process that has loaded the text, which people approved."""
         self.check()
         session = self._sandbox.open()
         status = self._sandbox.status()

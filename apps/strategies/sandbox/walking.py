@@ -49,7 +49,7 @@ class Walk:
         same = params == self.params and _meta(panel) == _meta(self.panel)
         if not same or panel.n_bars < self.sent or panel.extras.keys() != self.panel.extras.keys():
             return False
-        before, now = _rows(self.panel, 0, self.sent), _rows(panel, 0, self.sent)
+        before, now = rows_of(self.panel, 0, self.sent), rows_of(panel, 0, self.sent)
         if all(np.array_equal(before[name], now[name], equal_nan=True) for name in now):
             self.panel = panel
             return True
@@ -63,7 +63,7 @@ class Walk:
         session, stop = self._at(view.i)
         given: dict[str, Any] = {"tradable": np.asarray(view.tradable, dtype=np.bool_)}
         if self.sent < stop:
-            given |= _rows(self.panel, self.sent, stop)
+            given |= rows_of(self.panel, self.sent, stop)
         head: dict[str, Any] = {"params": self.params, "memory": view.memory}
         if with_book:
             given |= {f"held_{name}": getattr(view, name) for name in FIGURES}
@@ -147,7 +147,7 @@ def tell_panel(session: Session, panel: Panel) -> None:
 
 def send_bars(session: Session, panel: Panel, start: int, stop: int) -> None:
     """Send some bars."""
-    session.ask("take_bars", given=_rows(panel, start, stop))
+    session.ask("take_bars", given=rows_of(panel, start, stop))
 
 
 def _meta(panel: Panel) -> dict[str, Any]:
@@ -159,7 +159,8 @@ def _meta(panel: Panel) -> dict[str, Any]:
     }
 
 
-def _rows(panel: Panel, start: int, stop: int) -> dict[str, Any]:
+def rows_of(panel: Panel, start: int, stop: int) -> dict[str, Any]:
+    """Return some bars as they are sent."""
     given: dict[str, Any] = {name: getattr(panel, name)[start:stop] for name in FIELDS}
     given |= {f"x_{name}": array[start:stop] for name, array in panel.extras.items()}
     return {**given, "ts": panel.ts[start:stop]}

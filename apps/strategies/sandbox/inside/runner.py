@@ -25,6 +25,7 @@ from frames import (  # type: ignore[import-not-found]  # beside this file
     write_frame,
 )
 from guard import LIBC, Missing, close_fences  # type: ignore[import-not-found]
+from tracing import trace  # type: ignore[import-not-found]
 
 TEXT = "<strategy>"
 FIELDS = ("open", "high", "low", "close", "volume")
@@ -78,6 +79,7 @@ class Bars:
 
     def __init__(self, meta: dict[str, Any], n_assets: int, extras: list[str]) -> None:
         self.meta, self.n_assets, self.count = meta, n_assets, 0
+        self.extras = extras
         self.names = [*FIELDS, *(f"x_{name}" for name in extras)]
         self.arrays = {name: np.empty((0, n_assets)) for name in self.names}
         self.ts = np.empty(0, np.int64)
@@ -138,12 +140,14 @@ class Held:
 
     def __init__(self) -> None:
         self.module, self.code = ModuleType("strategy"), compile("", TEXT, "exec")
+        self.text = ""
         self.bars = Bars({}, 0, [])
         self.line: int | None = None
 
     def load(self, head: dict[str, Any], arrays: dict[str, Any]) -> Any:  # noqa: ARG002
         """Take a text, and run its top level."""
-        self.code = compiled(head["text"])
+        self.text = head["text"]
+        self.code = compiled(self.text)
         self._begin(0)
         return {}, {}
 
@@ -166,6 +170,28 @@ class Held:
         shape = (panel.n_bars, panel.n_assets)
         found = floats(self.module.targets(panel, head["params"]), shape, "targets")
         return {}, {"targets": found[-1:] if head.get("last") else found}
+
+    def place(self, head: dict[str, Any], arrays: dict[str, Any]) -> Any:
+        """Return where the text makes what was known at a bar differ on other bars.
+
+        Tells people where to look: nothing is decided by it.
+        """
+        other = Bars(self.bars.meta, self.bars.n_assets, sorted(self.bars.extras))
+        other.add(arrays)
+        panels = (self.bars.panel(), other.panel())
+        found = trace(
+            self.text, TEXT, self._load, panels, head["params"], head["cut"], head["within"]
+        )
+        return {"place": found}, {}
+
+    def _load(self, code: Any, names: dict[str, Any]) -> Any:
+        """Return ``targets`` of a changed text that calls the functions ``names``."""
+        own, self.code = self.code, code
+        try:
+            self._begin(0, names)
+        finally:
+            self.code = own
+        return self.module.targets
 
     def decide(self, head: dict[str, Any], arrays: dict[str, Any]) -> Any:
         """Return what is wanted at the last bar so far, and the memory after it."""
@@ -209,12 +235,13 @@ class Held:
             }, {}
         return {"exit": 0}, {}
 
-    def _begin(self, chance: int) -> None:
+    def _begin(self, chance: int, names: dict[str, Any] | None = None) -> None:
         """Run the text's top level in a module of its own, with the same chances each time."""
         self.module = ModuleType("strategy")
         random.seed(chance)
         np.random.seed(chance)  # noqa: NPY002, TID251 what a text that asks numpy so draws from
-        self.module.__dict__.update(__builtins__=builtins, __returns__=self._returns)
+        given = {"__builtins__": builtins, "__returns__": self._returns, **(names or {})}
+        self.module.__dict__.update(given)
         exec(self.code, self.module.__dict__)  # noqa: S102
 
     def _returns(self, line: int, found: Any = None) -> Any:
