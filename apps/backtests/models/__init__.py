@@ -1,5 +1,19 @@
 """Tables of backtests."""
 
 from apps.backtests.models.runs import Artifact, Rerun, Run, Study, Sweep, SweepChunk, Trial
+from apps.backtests.models.trials import Family, Holdout, HoldoutLook, TrialEntry, TrialStream
 
-__all__ = ["Artifact", "Rerun", "Run", "Study", "Sweep", "SweepChunk", "Trial"]
+__all__ = [
+    "Artifact",
+    "Family",
+    "Holdout",
+    "HoldoutLook",
+    "Rerun",
+    "Run",
+    "Study",
+    "Sweep",
+    "SweepChunk",
+    "Trial",
+    "TrialEntry",
+    "TrialStream",
+]
