@@ -42,6 +42,18 @@ def get_live(request: HttpRequest, subject: str = "") -> Any:
     return selectors.live_state(team_id=signed_in(request).team, subject=subject)
 
 
+@router.post("/risk/what-if", response=schemas.WhatIfOut)
+@permission("team.read")
+def ask_what_if(request: HttpRequest, body: schemas.WhatIfIn) -> Any:
+    """Show an account before and after orders, target weights or an open proposal.
+
+    Exposure, VaR and ES with parts by position, the guard's verdict with every reason, and what
+    the newest scenarios would take. Nothing is stored or sent.
+    """
+    team = signed_in(request).team
+    return selectors.get_what_if(team_id=team, now=clock.now(), **body.dict())
+
+
 @router.get("/risk/limits", response=schemas.LimitsOut)
 @permission("team.read")
 def get_limits(request: HttpRequest, subject: str = "") -> Any:

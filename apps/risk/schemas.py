@@ -273,3 +273,48 @@ class LiveOut(Schema):
     groups: list[dict[str, Any]]
     apart: list[str]
     digest: str
+
+
+class WantedOrder(Schema):
+    """A market order that is asked about."""
+
+    symbol: str = Field(max_length=40)
+    side: str = Field(max_length=4)
+    quantity: float
+
+
+class WhatIfIn(Schema):
+    """An account with orders, or the shares of equity some symbols are to have; or a proposal.
+
+    Symbols that ``weights`` does not name are kept as they are.
+    """
+
+    subject: str = Field("", max_length=120)
+    orders: list[WantedOrder] = Field(default_factory=list)
+    weights: dict[str, float] = Field(default_factory=dict)
+    proposal_id: UUID | None = None
+
+
+class WhatIfOut(Schema):
+    """An account ``before`` and ``after``; losses positive, ``cost`` in the account's currency.
+
+    ``guard``: whether all passes, and every reason; ``orders``: each trade at its last price with
+    its own reasons; ``stress``: what the newest scenarios would take, shares of equity.
+    """
+
+    subject: str
+    title: str
+    currency: str
+    timeframe: str
+    as_of: datetime | None
+    of: str
+    in_force: str
+    colour: str
+    orders: list[dict[str, Any]]
+    left_out: list[dict[str, Any]]
+    guard: dict[str, Any]
+    before: dict[str, Any]
+    after: dict[str, Any]
+    cost: float
+    stress: list[dict[str, Any]]
+    notes: list[str]

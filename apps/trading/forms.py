@@ -35,6 +35,14 @@ class OrderForm(forms.Form):
     quantity = forms.DecimalField(max_digits=24, decimal_places=8)
 
 
+class WhatIfForm(OrderForm):
+    """An order that is being typed: asked about as soon as it is whole."""
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Return the order; nothing while something of it is missing."""
+        return [dict(self.cleaned_data)] if self.is_valid() else []
+
+
 class ReasonForm(forms.Form):
     """A scope and why it is halted or resumed."""
 

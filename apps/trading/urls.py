@@ -15,6 +15,7 @@ urlpatterns = [
     path("<int:account_id>/deploy/", views.deploy, name="deploy"),
     path("<int:account_id>/deployments/<int:deployment_id>/stop/", views.stop, name="stop"),
     path("<int:account_id>/order/", views.order, name="order"),
+    path("<int:account_id>/what-if/", views.what_if, name="what_if"),
     path("<int:account_id>/halt/", views.halt, name="halt"),
     path("<int:account_id>/resume/", views.resume, name="resume"),
 ]

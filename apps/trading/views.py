@@ -18,7 +18,7 @@ from apps.core.actors import Actor
 from apps.core.doors import permission, signed_in
 from apps.core.errors import LabError
 from apps.trading import forms, selectors, services
-from apps.trading.selectors import promotions, trades
+from apps.trading.selectors import pages, promotions, trades
 
 
 @require_GET
@@ -111,6 +111,15 @@ def order(request: HttpRequest, account_id: int) -> HttpResponse:
         actor=actor, account_id=account_id, now=now, **form.cleaned_data
     )
     return _attempt(request, account_id, act, "Sent: it fills at the feed's next open.")
+
+
+@require_GET
+@permission("team.read")
+def what_if(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Show what an order would do to the account's risk; part of a page."""
+    form, team = forms.WhatIfForm(request.GET), signed_in(request).team
+    seen = pages.order_what_if(account_id, team, form.orders(), now=clock.now())
+    return render(request, "risk/_what_if.html", {"seen": seen})
 
 
 @require_POST

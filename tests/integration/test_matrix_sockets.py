@@ -13,7 +13,7 @@ from tests.factories.recipes import MAY
 from tests.integration.test_accounts_sockets import socket_of
 
 ROUTES = {"ws/live"}
-TOPICS = ("jobs", "account.1", "approvals", "alerts")
+TOPICS = ("jobs", "account.1", "approvals", "alerts", "risk")
 
 
 @pytest.mark.usefixtures("live_db")

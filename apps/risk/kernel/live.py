@@ -304,6 +304,7 @@ def what_if(
     prices: Mapping[str, float],
     trades: Sequence[tuple[str, float]],
     history: History,
+    later: History,
     *,
     model: str,
     equity: float,
@@ -311,6 +312,7 @@ def what_if(
 ) -> dict[str, Any]:
     """Return the figures ``before`` and ``after`` signed trades at the prices given.
 
+    ``history`` is of what is held, ``later`` of what would be, each as the live book has it;
     ``cost`` is what trading takes from equity. Raises ``Invalid`` (``risk.no_price``) naming the
     traded instruments that have no price: what they would do can't be told.
     """
@@ -318,8 +320,7 @@ def what_if(
     if unpriced:
         message = f"{', '.join(unpriced)} has no price; wait for its next bar or leave it out."
         raise Invalid(message, code="risk.no_price", details={"instruments": unpriced})
-    told = {"model": model}
-    before = live_figures(quantities, prices, history, equity=equity, **told)
+    before = live_figures(quantities, prices, history, model=model, equity=equity)
     then = after_trades(quantities, trades)
-    after = live_figures(then, prices, history, equity=equity - cost, **told)
+    after = live_figures(then, prices, later, model=model, equity=equity - cost)
     return {"before": before, "after": after, "cost": cost}

@@ -53,6 +53,8 @@ from apps.risk.selectors.stress import (
     stress_book,
     try_shocks,
 )
+from apps.risk.selectors.what_if import get_what_if, what_if_proposed
+from apps.risk.selectors.what_if_shown import show_orders, show_proposed
 
 __all__ = [
     "History",
@@ -70,6 +72,7 @@ __all__ = [
     "get_report",
     "get_scenario",
     "get_stop",
+    "get_what_if",
     "grade_as_dict",
     "grade_rows",
     "grades_page",
@@ -92,6 +95,8 @@ __all__ = [
     "newest_grades",
     "report_as_dict",
     "scenario_versions",
+    "show_orders",
+    "show_proposed",
     "shown_books",
     "stop_json",
     "strategy_limits",
@@ -99,4 +104,5 @@ __all__ = [
     "stress_page",
     "try_shocks",
     "watch_of",
+    "what_if_proposed",
 ]

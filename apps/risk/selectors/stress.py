@@ -65,7 +65,11 @@ class Ground:
 
 def get_ground(*, team_id: int, subject: str) -> Ground:
     """Return a book with its bars. Raises ``NotFound``, ``Conflict``, ``Invalid`` when empty."""
-    holding = get_holding(team_id=team_id, subject=subject)
+    return ground_of(team_id=team_id, holding=get_holding(team_id=team_id, subject=subject))
+
+
+def ground_of(*, team_id: int, holding: Holding) -> Ground:
+    """Return what is held, or would be, with its bars. Raises ``Invalid`` when empty."""
     held = {name: share for name, share in holding.weights.items() if share}
     Book(held)
     panel = market.read_panel(team_id=team_id, timeframe="1d", instruments=list(held))

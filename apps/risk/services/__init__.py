@@ -11,6 +11,7 @@ from apps.risk.services.limits import (
     set_limits,
 )
 from apps.risk.services.live import (
+    LIVE_CHANGED,
     Teller,
     do_later,
     last_told,
@@ -31,6 +32,7 @@ from apps.risk.services.stops import end_cool_downs, propose_stop_resume, resume
 
 __all__ = [
     "LIMITS",
+    "LIVE_CHANGED",
     "MAX_COLUMNS",
     "MIN_REASON",
     "Change",

@@ -34,7 +34,7 @@ from apps.risk import selectors
 
 log = structlog.get_logger(__name__)
 
-KIND = "risk.live.changed"
+LIVE_CHANGED = "risk.live.changed"
 TOPIC = "risk"
 # A hash of the teams and books that changed, each with when it first did.
 CHANGED = "risk:live:changed"
@@ -149,10 +149,12 @@ def _tell_team(team_id: int, subjects: Iterable[str], clock: Callable[[], dateti
     for book in state["books"]:
         if book["subject"] in wanted:
             topic = f"account.{book['account_id']}"
-            events.emit(team_id=team_id, topic=topic, kind=KIND, data={"at": at, "book": book})
+            events.emit(
+                team_id=team_id, topic=topic, kind=LIVE_CHANGED, data={"at": at, "book": book}
+            )
             told += 1
     data = {**state, "at": at, "books": [_short(book) for book in state["books"]]}
-    events.emit(team_id=team_id, topic=TOPIC, kind=KIND, data=data)
+    events.emit(team_id=team_id, topic=TOPIC, kind=LIVE_CHANGED, data=data)
     return told + 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +13,10 @@ from apps.core.kernel.timeframes import seconds_of
 from apps.market import selectors as market
 from apps.market.selectors import FeedState
 from apps.risk.selectors.live import Closes, Line, LiveBook
+from apps.risk.selectors.what_if import Asked, Proposed, Wanted
 from apps.trading.models import Account, Position
 from apps.trading.selectors.snapshots import find_feed
+from apps.trading.selectors.what_if import asked_of, proposed_by
 from apps.trading.selectors.windows import read_window
 
 KIND = "account:"
@@ -59,6 +62,14 @@ class LiveAccounts:
     def edition(self) -> int:
         """Return the number of the last correction of stored bars."""
         return market.last_revision()
+
+    def ask(self, subject: str, team_id: int, wanted: Wanted, now: datetime) -> Asked:
+        """Return what is wanted as trades, with the guard's verdicts."""
+        return asked_of(int(subject.removeprefix(KIND)), team_id, wanted, now)
+
+    def proposed(self, kind: str, terms: Mapping[str, Any], team_id: int) -> Proposed | None:
+        """Return what a proposal would trade; None for one that trades nothing."""
+        return proposed_by(kind, terms, team_id)
 
 
 def _micros(at: datetime) -> int:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Q
 
 from apps.approvals import selectors as approvals
 from apps.market import selectors as market
+from apps.risk import selectors as risk
 from apps.trading import store
 from apps.trading.models import Account
-from apps.trading.selectors.accounts import OPEN, list_accounts
+from apps.trading.selectors.accounts import OPEN, get_account, list_accounts
 from apps.trading.selectors.deployable import list_deployable
 from apps.trading.selectors.snapshots import account_snapshot
 
@@ -58,3 +61,17 @@ def live_context(account_id: int, team_id: int) -> dict[str, Any]:
 def sparks_by_symbol(snapshot: dict[str, Any]) -> dict[str, list[float]]:
     """Return the sparkline of each position by symbol."""
     return {row["symbol"]: row["spark"] for row in snapshot["positions"]}
+
+
+def order_what_if(
+    account_id: int, team_id: int, orders: Sequence[Mapping[str, Any]], *, now: datetime
+) -> dict[str, Any]:
+    """Return what an order would do to the account's risk, or what to fill in first.
+
+    Raises ``NotFound``.
+    """
+    account = get_account(account_id, team_id)
+    if not orders:
+        return {"hint": "Fill in side, quantity and symbol to see what it would do."}
+    subject = f"account:{account.pk}"
+    return risk.show_orders(team_id=team_id, subject=subject, orders=orders, now=now)

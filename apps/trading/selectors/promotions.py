@@ -12,6 +12,7 @@ from apps.approvals import selectors as approvals
 from apps.approvals.kernel import policy, quorum, states
 from apps.backtests import selectors as backtests
 from apps.core.plugs import list_plugs, load_plug
+from apps.risk import selectors as risk
 from apps.strategies import selectors as strategies
 from apps.strategies.selectors import VersionView
 from apps.trading.brokers.base import Broker
@@ -173,9 +174,15 @@ class PromotionOutcome:
         team_id: int,
         proposal_id: UUID,
         evidence: Mapping[str, Any],
+        status: str,
+        terms: Mapping[str, Any],
+        now: datetime,
         **others: Any,  # noqa: ARG002 a proposal may come to say more
     ) -> dict[str, Any]:
-        """Return what was deployed under it, and whether its study still is what was frozen."""
+        """Return what was deployed under it, and whether its study still is what was frozen.
+
+        Of one that waits: what the account would risk with it, where it names a run.
+        """
         rows = Deployment.objects.filter(team_id=team_id, approval_id=proposal_id)
         ran = rows.select_related("account").order_by("id")
         found: dict[str, Any] = {
@@ -186,6 +193,10 @@ class PromotionOutcome:
         }
         if study := evidence.get("study"):
             found["is_study_as_frozen"] = backtests.is_study_as_frozen(study, team_id)
+        if status == "open" and (terms.get("data") or {}).get("run"):
+            found["what_if"] = risk.show_proposed(
+                team_id=team_id, kind=PROMOTION, terms=terms, now=now
+            )
         return found
 
 

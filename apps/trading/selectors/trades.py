@@ -17,6 +17,7 @@ from apps.core.errors import Conflict, Invalid
 from apps.core.kernel.timeframes import seconds_of
 from apps.core.plugs import load_plug
 from apps.market import selectors as market
+from apps.risk import selectors as risk
 from apps.risk.kernel.limits import BUY, Refusal, Ticket, check_order
 from apps.trading.brokers.base import Broker
 from apps.trading.kernel.money import to_money, to_quantity
@@ -237,7 +238,8 @@ class TradeOutcome:
         asked = urlencode({name: terms[name] for name in AGAIN})
         found = {"again": f"/live/{account.pk}/propose/?{asked}"}
         if status == "open":
-            return found | {"guard": self._guard(account, terms, now)}
+            seen = risk.show_proposed(team_id=team_id, kind=ORDER, terms=terms, now=now)
+            return found | {"guard": self._guard(account, terms, now), "what_if": seen}
         order = Order.objects.filter(account=account, client_id=terms.get("client_id", "")).first()
         return found if order is None else found | _told(order)
 
