@@ -94,6 +94,15 @@ def submit_code(request: HttpRequest, body: schemas.DraftIn) -> Any:
     return Status(201, made)
 
 
+@router.post("/assistant/code/drafts", response={202: schemas.DraftStarted})
+@permission("research.write")
+def request_code(request: HttpRequest, body: schemas.WishIn) -> Any:
+    """Have a language model write a Python strategy; what is sound becomes a proposal."""
+    now = clock.now()
+    job = services.request_code(actor=signed_in(request), now=now, **body.dict())
+    return Status(202, {"job": jobs.as_dict(job, now)})
+
+
 @router.get("/assistant/models", response=list[schemas.ModelOut])
 @permission("team.read")
 def list_models(request: HttpRequest) -> Any:  # noqa: ARG001 a door takes the request

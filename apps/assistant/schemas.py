@@ -134,6 +134,19 @@ class DraftedOut(Schema):
     status: str
 
 
+class WishIn(Schema):
+    """What a strategy is to do, for a language model to write."""
+
+    name: str = Field(max_length=80)
+    task: str = Field(max_length=2000)
+
+
+class DraftStarted(Schema):
+    """A text being written: the job's result names the proposal, its error what went wrong."""
+
+    job: dict[str, Any]
+
+
 class ModelOut(Schema):
     """A language model, and what it needs when it can't be asked."""
 

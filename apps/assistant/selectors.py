@@ -20,8 +20,9 @@ from apps.market.selectors import UniverseView, list_universes
 
 MODELS = "LLMS"
 ALONE = "none"
+DRAFT = "code_draft"
 FEWEST = 4
-MONTH = timedelta(days=30)
+DAY, MONTH = timedelta(days=1), timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,15 @@ def spent_since(*, team_id: int, since: datetime) -> Spent:
         output_tokens=found["written"] or 0,
         cost_usd=found["cost"] or Decimal(0),
     )
+
+
+def list_drafts(*, team_id: int, now: datetime, limit: int = 10) -> list[dict[str, Any]]:
+    """Return the newest texts that models were asked for: name, task, and the job that writes."""
+    rows = Job.objects.filter(team_id=team_id, kind=DRAFT).order_by("-created_at", "-id")[:limit]
+    return [
+        {"name": row.payload["name"], "task": row.payload["task"], "job": jobs.as_dict(row, now)}
+        for row in rows
+    ]
 
 
 def list_searchable(team_id: int) -> list[UniverseView]:

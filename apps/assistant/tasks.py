@@ -14,3 +14,9 @@ from apps.core import jobs
 def search(self: Any, job_id: str) -> str:
     """Run a stored search for hypotheses."""
     return jobs.execute(job_id, services.run_search, worker=self.request.hostname or "worker")
+
+
+@shared_task(name="assistant.write_code", bind=True)
+def write_code(self: Any, job_id: str) -> str:
+    """Have a language model write a strategy's text, and propose it."""
+    return jobs.execute(job_id, services.write_code, worker=self.request.hostname or "worker")

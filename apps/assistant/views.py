@@ -25,6 +25,7 @@ def forge(request: HttpRequest) -> HttpResponse:
         "models": selectors.list_models(),
         "ready": selectors.configured_models(),
         "spent": selectors.spent_since(team_id=team, since=now - selectors.MONTH),
+        "drafts": selectors.list_drafts(team_id=team, now=now),
         "accepted": selectors.list_hypotheses(team_id=team, status="accepted")[:20],
     }
     return render(request, "assistant/forge.html", context)

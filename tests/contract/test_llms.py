@@ -71,6 +71,33 @@ class ModelContract:
         assert fault.value.code == code
         assert len(server.requests) == 1
 
+    def test_a_text_comes_without_the_fence_around_it(self, server):
+        server.play(play.program("```python\nTITLE = 'a'\n```", approved=True, stage="live"))
+        answer = self.make(server).write(**ASKED)
+        assert answer.program.text == "TITLE = 'a'\n"
+        assert answer.program.reasoning == "Trends go on."
+        assert answer.ideas == ()
+        assert "refusal" in str(server.requests[0]["body"])
+
+    @pytest.mark.parametrize(
+        ("script", "code"),
+        [
+            (play.program("", refusal="I won't."), "model.declined"),
+            (play.program(" "), "model.malformed"),
+            (play.TOO_LONG, "model.malformed"),
+            (play.MALFORMED, "model.malformed"),
+            (play.status(429), "model.rate_limited"),
+            (play.CUT, "model.unreachable"),
+        ],
+        ids=["declined", "empty", "too long", "malformed", "429", "cut off"],
+    )
+    def test_a_text_that_does_not_come_has_its_code(self, server, script, code):
+        server.play(script)
+        with pytest.raises(ModelFault) as fault:
+            self.make(server).write(**ASKED)
+        assert fault.value.code == code
+        assert len(server.requests) == 1
+
     def test_slowness_is_a_timeout(self, server):
         server.play(play.SLOW)
         with pytest.raises(ModelFault) as fault:
@@ -116,6 +143,12 @@ class TestOpenAI(ModelContract):
         sent = server.requests[0]["body"]["response_format"]
         assert sent["type"] == "json_schema"
         assert sent["json_schema"]["strict"] is True
+
+    def test_a_refusal_of_the_provider_is_told(self, server):
+        server.play(play.REFUSAL)
+        with pytest.raises(ModelFault) as fault:
+            self.make(server).write(**ASKED)
+        assert fault.value.code == "model.declined"
 
     def test_without_a_key_it_is_not_configured(self):
         assert not OpenAI().is_configured

@@ -23,7 +23,10 @@ MARK = {"at": "2020-01-02T00:00:00Z", "kind": "gap", "note": "known", "dataset":
 # What the operations need in order to come as far as looking for the thing.
 BODIES = {
     "POST /accounts": {"name": "n", "cash": 1000, "feed": "@feed"},
+    "POST /accounts/{account_id}/balancer/runs": {"is_trial": True},
+    "PUT /accounts/{account_id}/balancer": {"policy": {}, "reason": "because"},
     "POST /assistant/code": {"name": "mine", "text": "x = 1", "model": "m", "task": WHY},
+    "POST /assistant/code/drafts": {"name": "mine", "task": WHY},
     "POST /audit/reconcile": {"reason": "the loss is known"},
     "POST /backtests": {"strategy": "momentum_12_1", "universe": "@universe"},
     "POST /backtests/{run_id}/propose": {"rationale": WHY},

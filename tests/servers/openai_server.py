@@ -39,6 +39,11 @@ def ideas(*hypotheses):
     return {"content": json.dumps({"hypotheses": list(hypotheses) or IDEAS})}
 
 
+def program(text, **more):
+    """The script of a strategy's text."""
+    return {"content": json.dumps({"reasoning": "Trends go on.", "text": text, **more})}
+
+
 def status(code, headers=()):
     """The script of an HTTP error."""
     return {"status": code, "headers": dict(headers)}
@@ -50,6 +55,8 @@ EMPTY = {"content": '{"hypotheses": []}'}
 NOT_JSON = {"body": b"<html>502 Bad Gateway</html>"}
 SLOW = {"delay": 3.0, **ideas()}
 CUT = {"cut": True}
+REFUSAL = {"refusal": "I can't help with that."}
+TOO_LONG = {"content": '{"reasoning": "because", "text": "x', "finish": "length"}
 
 
 class Server(ThreadingHTTPServer):
@@ -98,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.refuse(script["status"], script["headers"])
         if "body" in script:
             return self.send(200, script["body"], {"Content-Type": "text/html"})
-        return self.send(200, json.dumps(completion(body, script["content"])).encode())
+        return self.send(200, json.dumps(completion(body, script)).encode())
 
     def fault_of(self, body):
         if self.path not in PATHS:
@@ -124,14 +131,16 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-def completion(body, content):
+def completion(body, script):
     """A chat completion object; a required tool is called with the content."""
-    message = {"role": "assistant", "content": content, "refusal": None}
-    reason = "stop"
-    if body.get("tools"):
+    content, refusal = script.get("content"), script.get("refusal")
+    message = {"role": "assistant", "content": content, "refusal": refusal}
+    reason = script.get("finish", "stop")
+    if body.get("tools") and not refusal:
         function = {"name": body["tools"][0]["function"]["name"], "arguments": content}
         call = {"id": "call_1", "type": "function", "function": function}
-        message, reason = {**message, "content": None, "tool_calls": [call]}, "tool_calls"
+        message = {**message, "content": None, "tool_calls": [call]}
+        reason = script.get("finish", "tool_calls")
     return {
         "id": "chatcmpl-local",
         "object": "chat.completion",

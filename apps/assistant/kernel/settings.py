@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from apps.approvals.kernel.setting_specs import Spec, register
+from apps.approvals.kernel.setting_specs import Spec, number, register
 
 MODELS = "assistant.models"
+BUDGET = "assistant.budget"
+MOST_TOKENS, MOST_USD = 1_000_000_000, 1_000_000
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
@@ -19,6 +21,15 @@ def _check_models(value: Any) -> None:
     if not fits or len(set(value)) != len(value):
         message = "models are a list of different names of providers, such as openai and groq"
         raise ValueError(message)
+
+
+def _check_budget(value: Any) -> None:
+    names = {"tokens_a_day", "usd_a_month"}
+    if not isinstance(value, dict) or set(value) != names:
+        message = "a budget has tokens_a_day and usd_a_month"
+        raise ValueError(message)
+    number(0, MOST_TOKENS, whole=True)(value["tokens_a_day"])
+    number(0, MOST_USD)(value["usd_a_month"])
 
 
 def in_order(found: Sequence[Any], wanted: Sequence[str]) -> list[Any]:
@@ -44,5 +55,12 @@ register(
         [],
         _check_models,
         hint="names of the lab's providers; empty asks all that are set up, in the lab's order",
-    )
+    ),
+    Spec(
+        BUDGET,
+        "What language models may take",
+        {"tokens_a_day": 2_000_000, "usd_a_month": 100.0},
+        _check_budget,
+        hint="a question is asked only while less was used in the last 24 hours and 30 days",
+    ),
 )

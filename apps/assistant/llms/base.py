@@ -26,6 +26,14 @@ class Ideas(BaseModel):
     hypotheses: list[Idea]
 
 
+class Program(BaseModel):
+    """The schema of a strategy's text; ``refusal`` says why there is none."""
+
+    reasoning: str = ""
+    text: str = ""
+    refusal: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back, and what it took. ``cost_usd`` is None when the price is not known."""
@@ -33,6 +41,7 @@ class Answer:
     ideas: tuple[Idea, ...]
     provider: str
     model: str
+    program: Program | None = None
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: Decimal | None = None
@@ -59,6 +68,10 @@ class LanguageModel(Protocol):
         """Return ideas. Raises ``ModelFault``."""
         ...
 
+    def write(self, *, instructions: str, prompt: str) -> Answer:
+        """Return the text of a strategy as ``program``. Raises ``ModelFault``."""
+        ...
+
 
 def trimmed(ideas: Ideas) -> tuple[Idea, ...]:
     """Return at most ``MAX_IDEAS`` ideas, each text cut to what the lab stores."""
@@ -69,6 +82,19 @@ def trimmed(ideas: Ideas) -> tuple[Idea, ...]:
             expression=idea.expression.strip(),
         )
         for idea in ideas.hypotheses[:MAX_IDEAS]
+    )
+
+
+def bare(program: Program) -> Program:
+    """Return a program whose text is without a fence around it, and whose words are one line."""
+    lines = program.text.strip().splitlines()
+    if len(lines) >= 2 and lines[0].startswith("```") and lines[-1].strip() == "```":
+        lines = lines[1:-1]
+    text = "\n".join(lines).strip()
+    return Program(
+        reasoning=_clean(program.reasoning),
+        text=text and f"{text}\n",
+        refusal=_clean(program.refusal),
     )
 
 

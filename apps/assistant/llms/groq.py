@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from apps.assistant.llms.base import Answer, Ideas
-from apps.assistant.llms.structured import ask
+from apps.assistant.llms.base import Answer, Ideas, Program
+from apps.assistant.llms.structured import NAMES, Wanted, ask
 
 
 class Groq:
@@ -29,6 +29,13 @@ class Groq:
 
     def propose(self, *, instructions: str, prompt: str) -> Answer:
         """Return ideas. Raises ``ModelFault``."""
+        return self._ask(Ideas, instructions, prompt)
+
+    def write(self, *, instructions: str, prompt: str) -> Answer:
+        """Return the text of a strategy. Raises ``ModelFault``."""
+        return self._ask(Program, instructions, prompt)
+
+    def _ask(self, wanted: Wanted, instructions: str, prompt: str) -> Answer:
         from groq import AsyncGroq, DefaultAsyncHttpxClient
         from pydantic_ai import ToolOutput
         from pydantic_ai.models.groq import GroqModel
@@ -45,7 +52,8 @@ class Groq:
         return ask(
             name=self.name,
             model=GroqModel(self.model, provider=GroqProvider(groq_client=client)),
-            output=ToolOutput(Ideas, name="hypotheses"),
+            output=ToolOutput(wanted, name=NAMES[wanted]),
+            wanted=wanted,
             instructions=instructions,
             prompt=prompt,
             timeout=self.timeout,

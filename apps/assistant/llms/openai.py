@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from apps.assistant.llms.base import Answer, Ideas
-from apps.assistant.llms.structured import ask
+from apps.assistant.llms.base import Answer, Ideas, Program
+from apps.assistant.llms.structured import Wanted, ask
 
 
 class OpenAI:
@@ -25,6 +25,13 @@ class OpenAI:
 
     def propose(self, *, instructions: str, prompt: str) -> Answer:
         """Return ideas. Raises ``ModelFault``."""
+        return self._ask(Ideas, instructions, prompt)
+
+    def write(self, *, instructions: str, prompt: str) -> Answer:
+        """Return the text of a strategy. Raises ``ModelFault``."""
+        return self._ask(Program, instructions, prompt)
+
+    def _ask(self, wanted: Wanted, instructions: str, prompt: str) -> Answer:
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
         from pydantic_ai import NativeOutput
         from pydantic_ai.models.openai import OpenAIChatModel
@@ -41,7 +48,8 @@ class OpenAI:
         return ask(
             name=self.name,
             model=OpenAIChatModel(self.model, provider=OpenAIProvider(openai_client=client)),
-            output=NativeOutput(Ideas, strict=True),
+            output=NativeOutput(wanted, strict=True),
+            wanted=wanted,
             instructions=instructions,
             prompt=prompt,
             timeout=self.timeout,

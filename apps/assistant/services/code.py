@@ -42,13 +42,10 @@ def submit_code(
         For a name that another kind of strategy has, or a text that is proposed already.
     """
     actor.require("assistant.use")
-    model, task = " ".join(model.split()), task.strip()
+    model, task = " ".join(model.split()), check_task(task)
     if not 1 <= len(model) <= MAX_MODEL:
         message = f"The model has {len(model)} characters; name which one wrote the text."
         raise Invalid(message, code="code.model", details={"field": "model"})
-    if not MIN_TASK <= len(task) <= MAX_TASK:
-        message = f"The task has {len(task)} characters; say in {MIN_TASK} to {MAX_TASK}."
-        raise Invalid(message, code="code.task", details={"field": "task"})
     with transaction.atomic():
         note = f"Written by {model}"
         version = strategies.save_code(actor=actor, name=name, text=text, note=note, now=now)
@@ -68,3 +65,12 @@ def submit_code(
         "proposal_id": str(proposal.pk),
         "status": str(proposal.status),
     }
+
+
+def check_task(task: str) -> str:
+    """Return what a model is or was asked to do, trimmed. Raises ``Invalid``."""
+    task = task.strip()
+    if not MIN_TASK <= len(task) <= MAX_TASK:
+        message = f"The task has {len(task)} characters; say in {MIN_TASK} to {MAX_TASK}."
+        raise Invalid(message, code="code.task", details={"field": "task"})
+    return task

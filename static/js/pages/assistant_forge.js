@@ -1,4 +1,4 @@
-// The forge: start a search, judge what it found, make a strategy of it.
+// The forge: start a search, judge what it found, make a strategy of it, have one written.
 
 import { formData, post, run } from "../lib/api.js";
 import { $, $$ } from "../lib/dom.js";
@@ -23,6 +23,18 @@ find?.addEventListener("submit", (event) => {
     location.assign(`/assistant/searches/${started.id}/`);
   };
   run(event.submitter, start, $("[data-error]", find));
+});
+
+const wish = $("[data-write]");
+
+wish?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const ask = async () => {
+    await post("/assistant/code/drafts", formData(wish));
+    location.hash = "drafts";
+    location.reload();
+  };
+  run(event.submitter, ask, $("[data-error]", wish));
 });
 
 const verdict = $("[data-verdict]");
