@@ -24,14 +24,25 @@ from apps.risk.kernel.exceptions import (
     paired,
     traffic_light,
 )
-from apps.risk.kernel.grades_forecasts import MODELS, WINDOW, Forecasts, forecast, window_for
+from apps.risk.kernel.grades_forecasts import (
+    MODELS,
+    WINDOW,
+    Forecasts,
+    forecast,
+    forecast_positions,
+    refit_every,
+    window_for,
+)
 from apps.risk.kernel.grades_shortfall import regression_test, z_tests
-from apps.risk.kernel.samples import Floats, clean_returns, tail_of
+from apps.risk.kernel.samples import Floats, Rows, clean_returns, tail_of
 
 GREEN, YELLOW, RED, UNGRADED = "green", "yellow", "red", "ungraded"
 ORDER = (GREEN, YELLOW, RED, UNGRADED)
 LEVELS = (0.95, 0.99)
 YELLOW_AT, RED_AT = 0.05, 0.001
+SIMULATED = "monte_carlo"
+# The newest days that are graded on the positions' own returns.
+POSITION_DAYS = 500
 # The newest days that are graded; older markets say little of today's model.
 MOST_DAYS = 1000
 WORDS = {
@@ -42,6 +53,14 @@ WORDS = {
     "z2": "number and depth of losses beyond the VaR (Z2)",
     "esr": "the mean of the worst losses (regression)",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """What a book holds now and what that returned: rows of all of it, shares in their order."""
+
+    rows: Rows
+    weights: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +166,14 @@ def grade_models(
     levels: Sequence[float] = LEVELS,
     window: int = WINDOW,
     models: Sequence[str] = tuple(MODELS),
+    positions: Positions | None = None,
 ) -> dict[str, Any]:
     """Forecast and grade every model on one history of returns.
+
+    Parameters
+    ----------
+    positions
+        What the book holds: Monte Carlo is then graded on these, see ``grade_positions``.
 
     Returns
     -------
@@ -172,27 +197,54 @@ def grade_models(
     found: dict[str, Any] = {}
     told: dict[str, Any] = {}
     for model in models:
+        if model == SIMULATED and positions is not None:
+            found[model] = grade_positions(positions, levels=levels)
+            continue
         try:
             made = forecast(sample, levels, model, window=window)
-            grades = _grades(days, made)
+            found[model] = _graded(_grades(days, made))
         except Invalid as error:
-            found[model] = {
-                "colour": UNGRADED,
-                "levels": [],
-                "score": None,
-                "why_not": error.message,
-            }
+            found[model] = _ungraded(error)
             continue
-        found[model] = {
-            "colour": max((grade.colour for grade in grades), key=ORDER.index),
-            "levels": [grade.as_dict() for grade in grades],
-            "score": float(np.mean([grade.score for grade in grades])),
-            "why_not": "",
-        }
         told[model] = {
             f"{level:g}": {"var": f.var.tolist(), "es": f.es.tolist()} for level, f in made.items()
         }
     return {"window": window, "days": len(days), "models": found, "forecasts": told}
+
+
+def grade_positions(
+    positions: Positions, *, levels: Sequence[float] = LEVELS, window: int = WINDOW
+) -> dict[str, Any]:
+    """Return Monte Carlo's grade on the shares a book holds now, over their own past.
+
+    Its ``basis`` says so in words: these are other days than the book's own returns, so that its
+    score is not compared with that of the other models and it takes over from none of them.
+    """
+    block = positions.rows.values
+    try:
+        window = window_for(len(block), window)
+        block = block[-(window + POSITION_DAYS) :]
+        made = forecast_positions(block, positions.weights, levels, window=window)
+        found = _graded(_grades(block[window:] @ positions.weights, made))
+    except Invalid as error:
+        found, block = _ungraded(error), block[:0]
+    days, count = max(len(block) - window, 0), block.shape[1]
+    every = refit_every(days, count) if days else 0
+    words = f"Today's shares of {count} position(s) over their own last {days} common days"
+    return {**found, "basis": f"{words}, fitted every {every} days." if days else f"{words}."}
+
+
+def _graded(grades: Sequence[Grade]) -> dict[str, Any]:
+    return {
+        "colour": max((grade.colour for grade in grades), key=ORDER.index),
+        "levels": [grade.as_dict() for grade in grades],
+        "score": float(np.mean([grade.score for grade in grades])),
+        "why_not": "",
+    }
+
+
+def _ungraded(error: Invalid) -> dict[str, Any]:
+    return {"colour": UNGRADED, "levels": [], "score": None, "why_not": error.message}
 
 
 def _grades(days: Floats, made: dict[float, Forecasts]) -> list[Grade]:
@@ -208,12 +260,17 @@ def choose(models: dict[str, Any], current: str) -> tuple[str, str]:
 
     A model stays until it turns red or cannot be graded. Then the one with the best colour and,
     among these, the smallest joint score of VaR and ES takes over; when all are red, the best of
-    them stands in.
+    them stands in. Monte Carlo takes over from none: of one series it is the Student t, and of
+    positions it was graded on other days than the rest.
     """
     now = models.get(current)
     if now is not None and now["colour"] in {GREEN, YELLOW}:
         return current, ""
-    usable = {name: found for name, found in models.items() if found["score"] is not None}
+    usable = {
+        name: found
+        for name, found in models.items()
+        if found["score"] is not None and name != SIMULATED
+    }
     if not usable:
         return current, ""
     best = min(

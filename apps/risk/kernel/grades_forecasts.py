@@ -21,6 +21,7 @@ from apps.risk.kernel import measures
 from apps.risk.kernel.conventions import Terms
 from apps.risk.kernel.empirical import age_weights, sample_tail
 from apps.risk.kernel.filtered import filtered_sample, fit_garch, garch_variances
+from apps.risk.kernel.monte_carlo import simulate
 from apps.risk.kernel.parametric import fit_student, gaussian_tail, student_tail
 from apps.risk.kernel.samples import Floats, clean_returns, tail_of
 
@@ -28,6 +29,10 @@ WINDOW = 250
 # A shorter history is halved into window and test; below this it says nothing.
 MIN_WINDOW, MIN_DAYS = 60, 60
 REFIT = 20
+# What Monte Carlo draws for a grade: fewer than for a report, so that a night has an end.
+DRAWS = 4_096
+# Positions times fits of one book: past it, fits are further apart.
+MOST_FITTED = 500
 NORMAL = NormalDist()
 HOUSE = Terms()
 
@@ -236,8 +241,53 @@ def _kept(case: _Case, told: Callable[[Floats], list[tuple[float, float]]]) -> l
     return [Forecasts(var, es) for var, es in found]
 
 
+def _monte_carlo(case: _Case) -> list[Forecasts]:
+    def told(window: Floats) -> list[tuple[float, float]]:
+        return _simulated(window[:, None], np.ones(1), case.tails)
+
+    return _kept(case, told)
+
+
+def _simulated(
+    columns: Floats, weights: Floats, tails: Sequence[float]
+) -> list[tuple[float, float]]:
+    drawn = simulate(columns, weights, Terms(draws=DRAWS)).returns.ravel()
+    return [sample_tail(drawn, tail) for tail in tails]
+
+
+def refit_every(days: int, positions: int) -> int:
+    """Return every how many days a book's positions are fitted anew."""
+    return max(REFIT, math.ceil(days * positions / MOST_FITTED))
+
+
+def forecast_positions(
+    columns: Floats, weights: Floats, levels: Sequence[float], *, window: int = WINDOW
+) -> dict[float, Forecasts]:
+    """Return by level what Monte Carlo tells of a book of fixed weights, position by position.
+
+    Parameters
+    ----------
+    columns
+        ``(n, m)`` returns without holes; the first forecast is of row ``window``.
+    weights
+        ``(m,)`` shares of equity.
+
+    Notes
+    -----
+    Margins and copula are fitted to the ``window`` rows before every ``refit_every``-th day, and
+    stand until the next fit.
+    """
+    days = len(columns) - window
+    tails = [tail_of(level) for level in levels]
+    found = np.empty((len(tails), 2, days))
+    for start in range(0, days, refit_every(days, columns.shape[1])):
+        figures = _simulated(columns[start : start + window], weights, tails)
+        found[:, :, start:] = np.array(figures)[:, :, None]
+    return {level: Forecasts(var, es) for level, (var, es) in zip(levels, found, strict=True)}
+
+
 Model = Callable[[_Case], list[Forecasts]]
-# Monte Carlo is not among them: of a book's own returns alone it is the Student t.
+# Of one series Monte Carlo is the Student t, drawn: see ``forecast_positions`` for books.
 MODELS: dict[str, Model] = {
     "historical": _historical,
     "age_weighted": _age_weighted,
@@ -249,4 +299,5 @@ MODELS: dict[str, Model] = {
     "garch": _garch_with(_garch_normal),
     "fhs_garch": _garch_with(_garch_filtered),
     "evt": _evt,
+    "monte_carlo": _monte_carlo,
 }

@@ -107,6 +107,7 @@ def grade_rows(row: GradeRun) -> list[dict[str, Any]]:
             "colour": found["colour"],
             "score": found["score"],
             "why_not": found["why_not"],
+            "basis": found.get("basis", ""),
             "in_force": name == row.in_force,
             "levels": [_level(level, power) for level in found["levels"]],
         }

@@ -37,7 +37,9 @@ def _drawn(chosen: GradeRun | None, model: str) -> str:
     """Return the model named, if it was graded, else the one in force."""
     if chosen is None:
         return ""
-    return model if model in chosen.body["models"] else chosen.in_force
+    found = chosen.body["models"].get(model)
+    # What was graded on the positions' own days has no place among the book's.
+    return model if found and not found.get("basis") else chosen.in_force
 
 
 def _power(days: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from apps.risk import selectors
 from apps.risk.kernel.grades import MOST_DAYS, choose, grade_models
 from apps.risk.models import GradeRun
 from apps.risk.selectors.books import History
+from apps.risk.selectors.positions import find_positions
 from apps.risk.services.live import note_change
 
 KIND, TASK = "risk_grades", "risk.grade"
@@ -118,7 +119,8 @@ def grade_book(*, actor: Actor, history: History, now: datetime) -> GradeRun:
     done = mine.filter(digest=digest).first()
     if done is not None:
         return done
-    found = grade_models(returns)
+    held = find_positions(team_id=actor.team, subject=history.subject)
+    found = grade_models(returns, positions=held)
     before = selectors.model_in_force(team_id=actor.team, subject=history.subject)
     in_force, why = choose(found["models"], before)
     with transaction.atomic():

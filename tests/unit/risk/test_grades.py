@@ -8,8 +8,20 @@ from scipy import stats
 
 from apps.core.errors import Invalid
 from apps.risk.kernel.expected_shortfall import expected_shortfall
-from apps.risk.kernel.grades import choose, grade_forecasts, grade_models, joint_score
-from apps.risk.kernel.grades_forecasts import MODELS, forecast
+from apps.risk.kernel.grades import (
+    Positions,
+    choose,
+    grade_forecasts,
+    grade_models,
+    joint_score,
+)
+from apps.risk.kernel.grades_forecasts import (
+    DRAWS,
+    MODELS,
+    forecast,
+    forecast_positions,
+    refit_every,
+)
 from apps.risk.kernel.grades_shortfall import (
     SHAPES,
     critical_value,
@@ -18,6 +30,7 @@ from apps.risk.kernel.grades_shortfall import (
     shape_of,
     z_tests,
 )
+from apps.risk.kernel.samples import Rows
 from apps.risk.kernel.value_at_risk import value_at_risk
 
 
@@ -90,14 +103,18 @@ def test_size_and_power(shape, level):
 @pytest.mark.parametrize("model", sorted(MODELS))
 def test_forecasts_are_the_measures_of_the_days_before(model):
     sample = np.random.default_rng(3).standard_t(4, 242) / 100
+    # Fewer paths than a report draws.
+    terms = {"draws": DRAWS} if model == "monte_carlo" else {}
     for level, made in forecast(sample, (0.95, 0.99), model, window=200).items():
         assert len(made.var) == 42
         # Fitted ones are fitted on every twentieth day.
         for at in (0, 20, 40):
             window = sample[at : at + 200]
-            assert made.var[at] == pytest.approx(value_at_risk(window, level, model), abs=1e-12)
+            assert made.var[at] == pytest.approx(
+                value_at_risk(window, level, model, **terms), abs=1e-12
+            )
             assert made.es[at] == pytest.approx(
-                expected_shortfall(window, level, model), abs=1e-12
+                expected_shortfall(window, level, model, **terms), abs=1e-12
             )
 
 
@@ -119,6 +136,66 @@ def garch(rng, days):
         found[t] = math.sqrt(variance) * rng.standard_t(5) / math.sqrt(5 / 3)
         variance = 0.02 + 0.13 * found[t] ** 2 + 0.85 * variance
     return found / 100
+
+
+def joint_days(seed, days, m=3, degrees=4.0):
+    """Days of m positions that fall together: a multivariate t, by scipy."""
+    shape = np.full((m, m), 0.6) + 0.4 * np.eye(m)
+    law = stats.multivariate_t(np.zeros(m), 1e-4 * shape, degrees, seed=seed)
+    return law.rvs(days)
+
+
+def positions(block, *weights):
+    names = tuple(f"P{i}" for i in range(block.shape[1]))
+    return Positions(Rows(names, block, 0), np.array(weights))
+
+
+def test_monte_carlo_tells_the_book_from_its_positions():
+    """Close to the law they were drawn from, and nothing of the days to come."""
+    block, weights = joint_days(5, 320), np.array([0.5, 0.4, -0.2])
+    made = forecast_positions(block, weights, (0.95, 0.99), window=280)
+    shape = np.full((3, 3), 0.6) + 0.4 * np.eye(3)
+    scale = 0.01 * math.sqrt(weights @ shape @ weights)
+    for level in (0.95, 0.99):
+        var = -stats.t(4).ppf(1 - level) * scale
+        assert made[level].var == pytest.approx(var, rel=0.35)
+        assert np.all(made[level].es > made[level].var)
+        assert len(made[level].var) == 40
+        # Fitted on days 0 and 20 of the graded ones.
+        assert len(set(made[level].var.tolist())) == 2
+    wild = block.copy()
+    wild[300:] *= 9.0
+    again = forecast_positions(wild, weights, (0.95, 0.99), window=280)
+    assert np.array_equal(made[0.99].var, again[0.99].var)
+
+
+def test_monte_carlo_is_graded_on_the_positions_and_takes_over_from_none():
+    block = joint_days(6, 380)
+    held = positions(block, 0.5, 0.4, -0.2)
+    own = np.random.default_rng(1).standard_t(4, 200) / 100
+    found = grade_models(own, models=("monte_carlo",), levels=(0.95,), positions=held)
+    told = found["models"]["monte_carlo"]
+    assert told["basis"].startswith("Today's shares of 3 position(s) over their own last 190")
+    assert (told["levels"][0]["days"], found["days"]) == (190, 100)
+    # Its days are not those of the book, so they are not drawn beside them.
+    assert found["forecasts"] == {}
+    losses = -(block[190:] @ np.array([0.5, 0.4, -0.2]))
+    made = forecast_positions(block, held.weights, (0.95,), window=190)[0.95]
+    assert told["levels"][0]["exceptions"] == int((losses > made.var).sum())
+    red = {"historical": {"colour": "red", "score": 1.0}, "monte_carlo": told}
+    assert choose(red, "historical")[0] == "historical"
+    few = grade_models(
+        own, models=("monte_carlo",), positions=positions(block[:90], 1.0, 0.0, 0.0)
+    )
+    assert few["models"]["monte_carlo"]["colour"] == "ungraded"
+    assert "120 are needed" in few["models"]["monte_carlo"]["why_not"]
+
+
+@pytest.mark.parametrize(("count", "every"), [(1, 20), (20, 20), (50, 50), (5_000, 5_000)])
+def test_large_books_are_fitted_less_often(count, every):
+    """A night has an end: positions times fits stay within 500, but for one fit of all."""
+    assert refit_every(500, count) == every
+    assert count * math.ceil(500 / every) <= max(500, count)
 
 
 def test_clustered_days_demote_the_plain_models_and_keep_the_filtered_one():
