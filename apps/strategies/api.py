@@ -12,7 +12,7 @@ from apps.core.doors import permission, signed_in
 from apps.core.rest import Page, Paging, page
 from apps.strategies import schemas, selectors, services
 from apps.strategies.kernel.own_template import TEMPLATE
-from apps.strategies.selectors import alerts
+from apps.strategies.selectors import alerts, probes
 from apps.strategies.selectors.signals import history_row, list_signal_history
 from apps.strategies.services import alert_targets, schedules
 
@@ -112,6 +112,30 @@ def diff_versions(request: HttpRequest, version_id: int, against: int) -> Any:
 def compare_unsaved(request: HttpRequest, version_id: int, body: schemas.UnsavedIn) -> Any:
     """Show how a text that was not saved differs from a version."""
     return selectors.diff_unsaved(version_id, signed_in(request).team, body.source, body.params)
+
+
+@router.get("/versions/{version_id}/probes", response=Page[schemas.ProbeOut])
+@permission("team.read")
+def list_probes(request: HttpRequest, version_id: int, paging: Query[Paging]) -> Any:
+    """List the look-ahead probes of a version, newest first."""
+    rows = probes.list_probes(version_id, signed_in(request).team)
+    return page(rows, request, limit=paging.limit)
+
+
+@router.post("/versions/{version_id}/probes", response={202: schemas.ProbeStarted})
+@permission("research.write")
+def create_probe(request: HttpRequest, version_id: int) -> Any:
+    """Probe a version for look-ahead; answers with the probe that waits or runs, if one does."""
+    now = clock.now()
+    row, job = services.create_probe(actor=signed_in(request), version_id=version_id, now=now)
+    return Status(202, {"id": row.pk, "job": jobs.as_dict(job, now)})
+
+
+@router.get("/probes/{probe_id}", response=schemas.ProbeOut)
+@permission("team.read")
+def read_probe(request: HttpRequest, probe_id: int) -> Any:
+    """Show a look-ahead probe."""
+    return probes.get_probe(probe_id, signed_in(request).team)
 
 
 @router.post("/expressions/check", response=schemas.ExpressionOut)

@@ -44,3 +44,22 @@ class StageMove:
             services.step_back(
                 actor=actor, version_id=number, stage=target_stage, reason=reason, now=now
             )
+
+
+class ProbeOfText:
+    """Has the versions with a text probed once people let that text run."""
+
+    def carry_out(
+        self,
+        *,
+        kind: str,
+        digest: str,
+        decision: str,
+        team_id: int,
+        now: datetime,
+        **others: Any,  # noqa: ARG002 what else a decision says
+    ) -> None:
+        """Queue the probes, in the transaction that decides."""
+        if (kind, decision) == ("code", "approve"):
+            actor = system("probe", team_id)
+            services.probe_approved_text(actor=actor, digest=digest, now=now)

@@ -7,6 +7,8 @@ from typing import Any
 
 from ninja import Field, Schema
 
+from apps.strategies.selectors.probes import said
+
 
 class ParameterOut(Schema):
     """A parameter a strategy declares."""
@@ -77,6 +79,36 @@ class VersionDetail(VersionOut):
     """A version with the source text it was made from."""
 
     source: str
+
+
+class ProbeStarted(Schema):
+    """A probe that was queued, or one that waits or runs already."""
+
+    id: int
+    job: dict[str, Any]
+
+
+class ProbeOut(Schema):
+    """A look-ahead probe: its verdict, the first finding, and the digests of report and bars."""
+
+    id: int
+    version_id: int
+    verdict: str
+    said: str
+    report: dict[str, Any]
+    digest: str
+    data: str
+    data_digest: str
+    seconds: float | None
+    sandbox: dict[str, Any] | None
+    created_by: str
+    created_at: datetime
+    finished_at: datetime | None
+
+    @staticmethod
+    def resolve_said(row: Any) -> str:
+        """Return what it came to as a sentence."""
+        return said(row) if row.finished_at else ""
 
 
 class StrategyOut(Schema):

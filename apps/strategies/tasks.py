@@ -34,6 +34,12 @@ def scan_batch(self: Any, job_id: str) -> str:
     return jobs.execute(job_id, services.run_scan_batch, worker=self.request.hostname or "worker")
 
 
+@shared_task(name="strategies.probe", bind=True)
+def probe(self: Any, job_id: str) -> str:
+    """Do a look-ahead probe of a version."""
+    return jobs.execute(job_id, services.run_probe, worker=self.request.hostname or "worker")
+
+
 @shared_task(name="strategies.finish_scans")
 def finish_scans() -> int:
     """End scans whose batches are over, and queue what rules have to tell."""

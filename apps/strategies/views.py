@@ -12,7 +12,7 @@ from apps.core.doors import permission, signed_in
 from apps.core.rest import page
 from apps.market.selectors import list_universes
 from apps.strategies import charts, forms, selectors
-from apps.strategies.selectors import alerts, history, scans, signals
+from apps.strategies.selectors import alerts, history, probes, scans, signals
 
 
 @require_GET
@@ -161,6 +161,7 @@ def version(request: HttpRequest, version_id: int) -> HttpResponse:
         "spec": selectors.spec_of(found["strategy_id"], team, version_id),
         "reading": selectors.read_version(found),
         "others": selectors.list_versions(team_id=team, strategy_id=found["strategy_id"])[:20],
+        "probe": probes.probe_block(found, team),
         "history": selectors.list_version_history(version_id, team),
     }
     return render(request, "strategies/version.html", context)

@@ -89,22 +89,27 @@ EVIDENCE_FILES: dict[str, dict[str, object]] = {
 # What became of a kind of proposal, for its page.
 PROPOSAL_OUTCOMES: dict[str, dict[str, object]] = {
     "order": {"CLASS": "apps.trading.selectors.trades.TradeOutcome"},
+    "rebalance": {"CLASS": "apps.trading.selectors.balancers.RebalanceOutcome"},
     "promotion": {"CLASS": "apps.trading.selectors.promotions.PromotionOutcome"},
 }
 # What a decision brings about, in the deciding transaction.
 DECISION_EFFECTS: dict[str, dict[str, object]] = {
     "stages": {"CLASS": "apps.strategies.receivers.StageMove"},
+    "probes": {"CLASS": "apps.strategies.receivers.ProbeOfText"},
     "settings": {"CLASS": "apps.approvals.receivers.SettingChange"},
     "deployments": {"CLASS": "apps.trading.receivers.Lapsed"},
     "limits": {"CLASS": "apps.risk.receivers.LimitChange"},
     "resume": {"CLASS": "apps.trading.receivers.Resumption"},
     "stops": {"CLASS": "apps.risk.receivers.StopEnd"},
     "order": {"CLASS": "apps.trading.receivers.Trade"},
+    "rebalance": {"CLASS": "apps.trading.receivers.Rebalance"},
+    "balancer": {"CLASS": "apps.trading.receivers.BalancerChange"},
 }
 # Books that risk grades every night and stresses, by the kind of their subject.
 RISK_BOOKS: dict[str, dict[str, object]] = {
     "account": {"CLASS": "apps.trading.selectors.books.AccountBooks"},
     "backtest": {"CLASS": "apps.backtests.selectors.books.RunBooks"},
+    "team": {"CLASS": "apps.risk.selectors.teams.TeamBooks"},
 }
 # Books whose risk is told as it changes, by the kind of their subject.
 RISK_LIVE: dict[str, dict[str, object]] = {

@@ -112,6 +112,11 @@ class OwnStrategy:
         """Tell whether the text declares that it answers with orders."""
         return self._declared.places_orders
 
+    @property
+    def decides_at_once(self) -> bool:
+        """Whether the text answers for all bars at once; else it is sent one after another."""
+        return "targets" in self._declared.entries
+
     def targets(self, panel: Panel, params: Params) -> Floats:
         """Return the target weights of every bar. Raises ``Stopped``.
 
@@ -122,7 +127,7 @@ class OwnStrategy:
         if self._declared.places_orders:
             message = f"{self.spec.title} answers with orders: it has no target weights by bar."
             raise Invalid(message, code="strategy.places_orders")
-        if "targets" not in self._declared.entries:
+        if not self.decides_at_once:
             return self._walked(panel, params)
         with self._pointing("targets"):
             session = self._opened(panel)

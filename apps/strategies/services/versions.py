@@ -15,6 +15,7 @@ from apps.strategies import selectors
 from apps.strategies.kernel.versions import ENGINE_VERSION, digest_of
 from apps.strategies.models import Strategy, StrategyVersion
 from apps.strategies.selectors import VersionView, view_of
+from apps.strategies.services.probes import probe_by_itself
 
 NAME = re.compile(r"[a-z][a-z0-9_]{1,78}")
 EXPRESSION = "expression"
@@ -202,7 +203,9 @@ def add_version(
     )
     body = {"strategy": strategy.name, "number": row.number, "digest": digest, "params": checked}
     record(actor=actor, action="version.created", subject=f"version:{row.pk}", body=body, now=now)
-    return view_of(row)
+    version = view_of(row)
+    probe_by_itself(version, now)
+    return version
 
 
 def _refuse_python(kind: str) -> None:

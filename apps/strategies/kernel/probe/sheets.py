@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ def scrambled(
     """
     panel = sheet.panel
     walk = _walk(panel.close.shape, kind, rng)
-    fields: dict[str, Floats] = {}
+    fields: dict[str, Any] = {}
     extras = dict(panel.extras)
     for name in names:
         if name in (UNIVERSE, TIMES):
@@ -135,7 +136,8 @@ def _other_labels(values: Floats, labels: Floats, kind: str, rng: np.random.Gene
 def _other_figures(values: Floats, finite: Floats, kind: str, rng: np.random.Generator) -> Floats:
     spread = float(finite.std()) or 1.0
     if kind == "mixed":
-        return np.asarray(rng.permuted(finite.mean() - values, axis=1) * 1.5)
+        turned = finite.mean() - 1.5 * (values - finite.mean())
+        return np.asarray(turned + spread * rng.normal(0.0, 1.0, (1, values.shape[1])))
     away = 4.0 if kind == "up" else -4.0
     return np.asarray(values + spread * (away + rng.normal(0.0, 1.0, values.shape)))
 
@@ -156,7 +158,7 @@ def _other_universe(panel: Panel, cut: int, kind: str) -> Panel:
         found = np.where(come & np.isfinite(last)[None, :], last[None, :], values)
         return np.where(leave, np.nan, found)
 
-    fields = {name: other(getattr(panel, name)) for name in FIELDS}
+    fields: dict[str, Any] = {name: other(getattr(panel, name)) for name in FIELDS}
     return replace(panel, **fields, known_digest="")
 
 

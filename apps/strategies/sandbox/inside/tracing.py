@@ -142,7 +142,7 @@ class Noted(ast.NodeTransformer):
             return self.generic_visit(node)
         number, name = self.number(node), first.id
         found = self.generic_visit(node)
-        inner = found.args[1] if isinstance(found, ast.Call) and found is not node else found
+        inner: Any = found.args[1] if isinstance(found, ast.Call) and found is not node else found
         at = call(AT, node, number, ast.Name(name, ast.Load()))
         inner.generators[0].ifs.insert(0, at)
         if isinstance(inner, ast.GeneratorExp):
@@ -465,7 +465,7 @@ class Search:
         except Exception:
             return False
         rows = slice(0, self.judge.cut + 1)
-        return not differing(self.wanted[rows], got[rows]).any()
+        return not bool(differing(self.wanted[rows], got[rows]).any())
 
 
 def suspects_of(judge: Judge, whole: Tape, other: Tape) -> list[int]:
