@@ -18,6 +18,7 @@ from apps.backtests.selectors.sweeps import best_trial, get_sweep, sweep_detail,
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.kernel.hashing import canonical_json
 from apps.strategies.selectors import get_version
+from apps.strategies.selectors.probes import probe_evidence
 from apps.strategies.selectors.versions import get_version_files
 
 MAX_STUDIES = 50
@@ -141,8 +142,9 @@ def list_studies_of(run: Run) -> list[Sweep]:
 
 
 def evidence_for(run: Run, version_digest: str) -> dict[str, Any]:
-    """Return what a finished run would bring as evidence."""
-    return evidence_of(run_detail(run), version_digest, count_trials(run))
+    """Return what a finished run and its version's look-ahead probe would bring as evidence."""
+    measured = evidence_of(run_detail(run), version_digest, count_trials(run))
+    return {**measured, **probe_evidence(run.version_id, run.team_id)}
 
 
 class RunFiles:
