@@ -7,6 +7,7 @@ PERIODIC = (
     ("forget old answers and sessions", "core.forget_old", 3600.0, "io"),
     ("sample health", "ops.sample_health", 15.0, "io"),
     ("finish halts", "trading.finish_halts", 5.0, "trading"),
+    ("start balancers that are due", "trading.run_balancers", 10.0, "trading"),
     ("watch emergency stops", "trading.watch_stops", 5.0, "trading"),
     ("run flows", "market.run_flows", 20.0, "io"),
     ("judge bars that changed", "market.recheck_due", 300.0, "io"),
@@ -15,6 +16,7 @@ PERIODIC = (
     ("try to break out of the sandbox", "strategies.check_sandbox", 3600.0, "compute"),
     ("start scans that are due", "strategies.run_schedules", 30.0, "io"),
     ("grade risk models once a night", "risk.grade_nightly", 600.0, "io"),
+    ("write and mail risk reports once a night", "risk.report_nightly", 300.0, "io"),
     ("expire proposals and approvals", "approvals.expire", 30.0, "io"),
 )
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
-from apps.core import clock
+from apps.core import clock, jobs
 from apps.core.doors import permission, signed_in
 from apps.core.rest import Page, Paging, page
 from apps.risk import selectors as risk
@@ -219,3 +219,56 @@ def resume(request: HttpRequest, body: schemas.HaltIn) -> Any:
     made = services.propose_resume(actor=actor, scope=body.scope, reason=body.reason, now=now)
     row = selectors.get_halt(made.terms["scope"], actor.team)
     return Status(202, {**selectors.halt_json(row), "proposal_id": made.pk})
+
+
+@router.get("/accounts/{int:account_id}/balancer", response=schemas.BalancerOut)
+@permission("team.read")
+def get_balancer(request: HttpRequest, account_id: int) -> Any:
+    """Show what an account's balancer is set to, and what stands in its way now."""
+    return selectors.balancer_json(account_id, signed_in(request).team)
+
+
+@router.put(
+    "/accounts/{int:account_id}/balancer",
+    response={200: schemas.BalancerChanged, 202: schemas.BalancerChanged},
+)
+@permission("trading.deploy")
+def set_balancer(request: HttpRequest, account_id: int, body: schemas.BalancerIn) -> Any:
+    """Set an account's balancer; 202 with a proposal where it would send more by itself."""
+    actor, now = signed_in(request), clock.now()
+    values = body.policy.dict(exclude_unset=True)
+    made = services.change_balancer(
+        actor=actor, account_id=account_id, values=values, reason=body.reason, now=now
+    )
+    told = selectors.balancer_json(account_id, actor.team)
+    status = 202 if made.proposal_id else 200
+    return Status(status, {"balancer": told, "proposal_id": made.proposal_id})
+
+
+@router.get("/accounts/{int:account_id}/balancer/runs", response=Page[schemas.BalanceOut])
+@permission("team.read")
+def list_balances(request: HttpRequest, account_id: int, query: Query[Paging]) -> Any:
+    """List the runs of an account's balancer, newest first."""
+    rows = selectors.list_balances(account_id, signed_in(request).team)
+    return page(rows, request, limit=query.limit, row=selectors.balance_json)
+
+
+@router.post("/accounts/{int:account_id}/balancer/runs", response={202: schemas.BalanceStarted})
+@permission("team.read")
+def start_balance(request: HttpRequest, account_id: int, body: schemas.BalanceIn) -> Any:
+    """Run an account's balancer now; a trial is open to all, else it takes ``trading.order``."""
+    actor, now = signed_in(request), clock.now()
+    job = services.ask_for_balance(
+        actor=actor, account_id=account_id, is_trial=body.is_trial, now=now
+    )
+    return Status(202, {"job": jobs.as_dict(job, now)})
+
+
+@router.get(
+    "/accounts/{int:account_id}/balancer/runs/{uuid:balance_id}", response=schemas.BalanceOut
+)
+@permission("team.read")
+def get_balance(request: HttpRequest, account_id: int, balance_id: UUID) -> Any:
+    """Show a run of an account's balancer."""
+    row = selectors.get_balance(account_id, balance_id, signed_in(request).team)
+    return selectors.balance_json(row)

@@ -83,6 +83,50 @@ class TradeForm(forms.Form):
         return dict(self.cleaned_data)
 
 
+class BalancerForm(forms.Form):
+    """What a balancer is set to; shares in percent, empty is without."""
+
+    method = forms.CharField(max_length=40)
+    universe = forms.CharField(max_length=64, required=False)
+    budget = forms.FloatField()
+    min_weight = forms.FloatField()
+    max_weight = forms.FloatField()
+    max_correlation = forms.FloatField(required=False)
+    max_turnover = forms.FloatField(required=False)
+    cost = forms.FloatField(required=False)
+    window = forms.IntegerField()
+    min_trade = forms.FloatField()
+    every_seconds = forms.IntegerField(required=False)
+    daily_at = forms.CharField(max_length=5, required=False)
+    output = forms.CharField(max_length=20)
+    minutes = forms.IntegerField()
+    is_on = forms.BooleanField(required=False)
+    reason = forms.CharField(max_length=500)
+
+    PERCENT = ("budget", "min_weight", "max_weight", "max_turnover", "cost", "min_trade")
+
+    def policy(self) -> dict[str, Any]:
+        """Return the values as a balancer's policy has them."""
+        values = {name: value for name, value in self.cleaned_data.items() if name != "reason"}
+        shares = {name: values[name] for name in self.PERCENT if values[name] is not None}
+        return values | {name: share / 100.0 for name, share in shares.items()}
+
+    @classmethod
+    def texts(cls, policy: Any) -> dict[str, Any]:
+        """Return a policy as the fields of the form show it."""
+        found = {name: getattr(policy, name) for name in cls.base_fields if name != "reason"}
+        for name in cls.PERCENT:
+            found[name] = None if found[name] is None else f"{found[name] * 100.0:.10g}"
+        return found
+
+
+def told_of(made: Any) -> str:
+    """Return what a change of a balancer came to, in words."""
+    if made.proposal_id:
+        return "Proposed: it sends orders by itself when a risk manager agrees."
+    return f"Version {made.view.version} holds from now on."
+
+
 class PromotionForm(forms.Form):
     """A version for a stage, on which terms."""
 

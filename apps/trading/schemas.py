@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from ninja import Field, Schema
+from pydantic import ConfigDict
 
 from apps.core.rest import Paging
 
@@ -289,3 +290,95 @@ class RiskIn(Schema):
     methods: list[str] = Field(["historical", "gaussian"], min_length=1, max_length=10)
     horizon: int = Field(1, ge=1, le=250)
     terms: RiskTermsIn = RiskTermsIn()
+
+
+class BalancerPolicy(Schema):
+    """What a balancer keeps to; what is not given stays as it is (docs/RISK.md)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    method: str | None = Field(None, max_length=40)
+    universe: str | None = Field(None, max_length=64)
+    budget: float | None = None
+    min_weight: float | None = None
+    max_weight: float | None = None
+    max_correlation: float | None = None
+    max_turnover: float | None = None
+    cost: float | None = None
+    patience: float | None = None
+    risk_aversion: float | None = None
+    tail: float | None = None
+    window: int | None = None
+    min_trade: float | None = None
+    every_seconds: int | None = None
+    daily_at: str | None = Field(None, max_length=5)
+    output: str | None = Field(None, max_length=20)
+    minutes: int | None = None
+    is_on: bool | None = None
+
+
+class BalancerIn(Schema):
+    """Settings of a balancer and why they change."""
+
+    policy: BalancerPolicy
+    reason: str = Field(max_length=500)
+
+
+class BalancerOut(Schema):
+    """A balancer as it stands; ``obstacle`` is why it may not act now."""
+
+    account_id: int
+    version: int
+    policy: dict[str, Any]
+    next_due_at: datetime | None
+    note: str
+    noted_at: datetime | None
+    agreed_by: UUID | None
+    updated_by: str
+    updated_at: datetime | None
+    obstacle: dict[str, str] | None
+    proposal_id: UUID | None
+    change_id: UUID | None
+
+
+class BalancerChanged(Schema):
+    """A balancer after a change, and the proposal of one that waits for a decision."""
+
+    balancer: BalancerOut
+    proposal_id: UUID | None
+
+
+class BalanceIn(Schema):
+    """Whether a run is only looked at: nothing is proposed or sent then."""
+
+    is_trial: bool = False
+
+
+class BalanceStarted(Schema):
+    """The job of a run."""
+
+    job: dict[str, Any]
+
+
+class BalanceOut(Schema):
+    """A run of a balancer."""
+
+    id: UUID
+    account_id: int
+    job_id: UUID
+    version: int
+    policy: dict[str, Any]
+    status: str
+    code: str
+    message: str
+    inputs_digest: str
+    bar_at: datetime | None
+    base: float
+    figures: dict[str, float]
+    instruments: list[dict[str, Any]]
+    left_out: list[dict[str, str]]
+    conflicts: list[str]
+    trades: list[dict[str, Any]]
+    proposal_id: UUID | None
+    created_by: str
+    created_at: datetime

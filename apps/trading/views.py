@@ -202,3 +202,58 @@ def show_order(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """Show an order: its state, its fills, whose agreement it rests on."""
     context = trades.order_page(order_id, signed_in(request).team)
     return render(request, "trading/order.html", context)
+
+
+@require_GET
+@permission("team.read")
+def balancer(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Show the balancer of an account and what its runs came to."""
+    return _balancer_page(request, account_id, forms.BalancerForm())
+
+
+@require_POST
+@permission("trading.deploy")
+def set_balancer(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Set the balancer of an account, or propose what lets it send more by itself."""
+    actor, now, form = signed_in(request), clock.now(), forms.BalancerForm(request.POST)
+    made = _set_balancer(actor, account_id, form, now)
+    if made is None:
+        return _balancer_page(request, account_id, form)
+    messages.success(request, forms.told_of(made))
+    return redirect("trading:balancer", account_id)
+
+
+def _balancer_page(
+    request: HttpRequest, account_id: int, form: forms.BalancerForm
+) -> HttpResponse:
+    actor, now, run = signed_in(request), clock.now(), request.GET.get("run", "")
+    context = selectors.balancer_page(account_id, actor.team, run, now)
+    fields = forms.texts_of(form, forms.BalancerForm.texts(context["policy"]))
+    context |= {"fields": fields, "form": form}
+    return render(request, "trading/balancer.html", context, status=forms.status_of(form))
+
+
+def _set_balancer(
+    actor: Actor, account_id: int, form: forms.BalancerForm, now: datetime
+) -> services.BalancerChange | None:
+    act = lambda: services.change_balancer(  # noqa: E731
+        actor=actor,
+        account_id=account_id,
+        values=form.policy(),
+        reason=form.cleaned_data["reason"],
+        now=now,
+    )
+    found: services.BalancerChange | None = forms.attempt(form, act)
+    return found
+
+
+@require_POST
+@permission("team.read")
+def run_balancer(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Run the balancer of an account now, or only look at what it would do."""
+    actor, now, is_trial = signed_in(request), clock.now(), "try" in request.POST
+    try:
+        services.ask_for_balance(actor=actor, account_id=account_id, is_trial=is_trial, now=now)
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect("trading:balancer", account_id)

@@ -154,7 +154,7 @@ class World:
 
     def trading(self):
         from apps.risk.models import Stop
-        from apps.trading.models import Account, Deployment, Order
+        from apps.trading.models import Account, Balance, Deployment, Order
 
         mine = {"team": self.team}
         account, order = Account.objects.get(**mine), Order.objects.get(**mine)
@@ -166,8 +166,13 @@ class World:
             day_start=100.0, day=self.now.date(), drawdown_limit=0.2, cause="30.0% below its peak",
             trips=1, tripped_at=self.now, updated_at=self.now,
         )  # fmt: skip
+        balance = Balance.objects.create(
+            **mine, account=account, job_id=uuid.uuid4(), version=1, policy={}, epoch=0,
+            status="failed", words="no bars", created_by="user:0", created_at=self.now,
+        )  # fmt: skip
         return {
             "scope": stop.scope,
+            "balance_id": balance.pk,
             "account_id": account.pk,
             "order_id": order.pk,
             "deployment_id": deployment.pk,

@@ -33,10 +33,12 @@ KINDS: dict[str, tuple[Slot, ...]] = {
     "parameters": (VALIDATOR,),
     "model": (VALIDATOR,),
     "order": (TRADER,),
+    "rebalance": (TRADER,),
+    "balancer": (RISK_MANAGER,),
 }
 PROMOTION = "promotion"
 # Carried out in the moment of approval: nothing of them stays in force.
-DONE_AT_ONCE = ("order", "resume")
+DONE_AT_ONCE = ("order", "rebalance", "resume")
 NAMES: dict[Slot, str] = {
     VALIDATOR: "validator",
     RISK_MANAGER: "risk manager",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ OUTPUTS = {PROPOSAL: "A proposal", ORDERS: "Orders"}
 LEAST_SECONDS, MOST_SECONDS = 60, 7 * 86_400
 MOST_BARS, MOST_MINUTES = 5000, 1440
 WHOLE = {"window": (61, MOST_BARS), "minutes": (1, MOST_MINUTES)}
+KINDS = {"method": str, "universe": str, "daily_at": str, "output": str, "is_on": bool}
 OPTIONAL = ("max_correlation", "max_turnover", "cost")
 # Of these a smaller number, of the others any other value, allows no more than before.
 NARROWS = ("budget", "max_weight", "max_turnover", "max_correlation")
@@ -110,11 +111,16 @@ def policy_from(values: Mapping[str, Any], base: Policy | None = None) -> Policy
     if unknown := sorted(set(values) - known):
         message = f"A balancer has no {unknown[0]!r}; it has {', '.join(sorted(known))}."
         raise Invalid(message, code="balancer.unknown", details={"field": unknown[0]})
-    found = replace(base or Policy(), **dict(values))
+    given = {**as_values(base or Policy()), **values}
     for name, (low, high) in NUMBERS.items():
-        found = replace(found, **{name: _number(name, getattr(found, name), low, high)})
+        given[name] = _number(name, given[name], low, high)
     for name, (least, most) in WHOLE.items():
-        _whole(name, getattr(found, name), least, most)
+        _whole(name, given[name], least, most)
+    for name, kind in KINDS.items():
+        if not isinstance(given[name], kind):
+            message = f"{name} is {given[name]!r}; it is a {kind.__name__}."
+            raise Invalid(message, code="balancer.value", details={"field": name})
+    found = Policy(**given)
     _check_words(found)
     _check_times(found)
     terms_of(found, 0.0)
@@ -144,9 +150,6 @@ def _check_words(policy: Policy) -> None:
     if policy.output not in OUTPUTS:
         message = f"The output is {policy.output!r}; it is {' or '.join(OUTPUTS)}."
         raise Invalid(message, code="balancer.output", details={"field": "output"})
-    if not isinstance(policy.universe, str) or not isinstance(policy.is_on, bool):
-        message = "The universe is a name, is_on is true or false."
-        raise Invalid(message, code="balancer.value", details={"field": "universe"})
     if policy.min_weight > policy.max_weight:
         message = (
             f"The smallest weight, {policy.min_weight:.1%}, is above the largest, "
@@ -167,8 +170,8 @@ def _check_times(policy: Policy) -> None:
 
 def _time(text: str) -> time:
     try:
-        found = time.fromisoformat(text)
-    except (TypeError, ValueError):
+        found: time | None = time.fromisoformat(text)
+    except ValueError:
         found = None
     if found is None or found.tzinfo is not None or len(text) != len("00:00"):
         message = f"daily_at is {text!r}; it is a time of day in UTC such as 14:30."

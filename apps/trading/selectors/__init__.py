@@ -10,6 +10,13 @@ from apps.trading.selectors.accounts import (
     list_feed_accounts,
     open_deployments,
 )
+from apps.trading.selectors.balancers import (
+    balance_json,
+    balancer_json,
+    balancer_page,
+    get_balance,
+    list_balances,
+)
 from apps.trading.selectors.deployable import (
     Deployable,
     approval_of,
@@ -52,6 +59,9 @@ __all__ = [
     "account_returns",
     "account_snapshot",
     "approval_of",
+    "balance_json",
+    "balancer_json",
+    "balancer_page",
     "caps_of",
     "check_approved",
     "deployable_choices",
@@ -62,6 +72,7 @@ __all__ = [
     "equity_words",
     "find_busiest_account",
     "get_account",
+    "get_balance",
     "get_deployment",
     "get_halt",
     "get_order",
@@ -70,6 +81,7 @@ __all__ = [
     "held_elsewhere",
     "holdings_of",
     "list_accounts",
+    "list_balances",
     "list_deployable",
     "list_deployments",
     "list_feed_accounts",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,10 +19,10 @@ from apps.core.kernel.timeframes import seconds_of
 from apps.core.plugs import load_plug
 from apps.market import selectors as market
 from apps.risk import selectors as risk
-from apps.risk.kernel.limits import BUY, Refusal, Ticket, check_order
+from apps.risk.kernel.limits import BUY, SELL, Refusal, Ticket, check_order
 from apps.trading.brokers.base import Broker
 from apps.trading.kernel.money import to_money, to_quantity
-from apps.trading.models import Account, Order
+from apps.trading.models import Account, Balance, Order, Position
 from apps.trading.selectors.accounts import get_account
 from apps.trading.selectors.guarding import guarded, price_age
 from apps.trading.selectors.orders import get_order
@@ -89,17 +90,39 @@ def refusals_of(
 
 
 def _too_dear(account: Account, order: Order, price: float) -> list[Refusal]:
-    """Refuse a purchase that the cash no deployment holds can't pay."""
-    cost = float(order.quantity) * price * _factor(account)
-    working = Order.objects.filter(account=account, deployment=None, finished_at=None, side="buy")
-    bound = sum(float(o.quantity * o.reference_price) for o in working)
-    if order.side == "sell" or cost + bound <= float(account.cash):
+    """Refuse a purchase that the cash no deployment holds can't pay.
+
+    Sales of what is held that are under way count: they fill at the same open, before it.
+    """
+    cost = float(order.quantity) * price * cash_factor(account)
+    working = list(Order.objects.filter(account=account, deployment=None, finished_at=None))
+    bound = sum(float(o.quantity * o.reference_price) for o in working if o.side == BUY)
+    if order.side == "sell" or cost + bound <= float(account.cash) + _proceeds(account, working):
         return []
     words = f"It costs about {cost:,.2f} {account.currency}; {account.cash:,.2f} are free."
     return [Refusal("order.cash", words)]
 
 
-def _factor(account: Account) -> float:
+def _proceeds(account: Account, working: Sequence[Order]) -> float:
+    """Return what sales under way bring in as far as the account itself holds what they sell."""
+    sold: dict[str, float] = defaultdict(float)
+    prices: dict[str, float] = {}
+    for order in working:
+        if order.side == SELL:
+            sold[order.symbol] += float(order.quantity - order.filled_quantity)
+            prices[order.symbol] = float(order.reference_price)
+    if not sold:
+        return 0.0
+    rows = Position.objects.filter(account=account, deployment=None, symbol__in=list(sold))
+    kept = 2.0 - cash_factor(account)
+    return sum(
+        min(sold[row.symbol], max(float(row.quantity), 0.0)) * prices[row.symbol] * kept
+        for row in rows
+    )
+
+
+def cash_factor(account: Account) -> float:
+    """Return what a purchase costs by its value: slippage and fees."""
     return (1.0 + account.slippage_bps * 1e-4) * (1.0 + account.fee_bps * 1e-4)
 
 
@@ -179,7 +202,7 @@ def _book(account: Account, order: Order, now: datetime) -> list[dict[str, Any]]
     held, waiting = seen.positions.get(symbol, 0.0), seen.pending.get(symbol, 0.0)
     signed = float(order.quantity) * (1.0 if order.side == BUY else -1.0)
     then, cash, equity = held + signed, float(account.cash), account.equity
-    cost = signed * price * (_factor(account) if signed > 0.0 else 2.0 - _factor(account))
+    cost = signed * price * (cash_factor(account) if signed > 0.0 else 2.0 - cash_factor(account))
     gross = account.gross - abs(held * price) + abs(then * price)
     count = sum(1 for quantity in seen.positions.values() if quantity)
     rows = [
@@ -281,13 +304,23 @@ def find_agreement(order: Order) -> UUID | None:
     return None if found is None else found.pk
 
 
+def find_balance(order: Order) -> Balance | None:
+    """Return the run of the balancer that made an order; None for any other order."""
+    if order.created_by != "system:balancer":
+        return None
+    rows = Balance.objects.filter(account_id=order.account_id)
+    return rows.filter(trades__contains=[{"client_id": order.client_id}]).first()
+
+
 def order_page(order_id: UUID, team_id: int) -> dict[str, Any]:
     """Return an order with its fills and whose agreement it rests on. Raises ``NotFound``."""
     order = get_order(order_id, team_id)
+    balance = find_balance(order)
     return {
         "order": order,
         "account": order.account,
         "fills": list(order.fills.order_by("id")),
         "value": order.quantity * order.reference_price,
-        "proposal_id": find_agreement(order),
+        "balance": balance,
+        "proposal_id": balance.proposal_id if balance else find_agreement(order),
     }

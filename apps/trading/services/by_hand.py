@@ -36,7 +36,8 @@ def settle_own(account: Account, bar: Bar, broker: Broker, *, halted: bool, now:
     orders = Order.objects.select_for_update().filter(
         account=account, deployment=None, state=order_states.ACCEPTED
     )
-    for order in orders.order_by("created_at", "id"):
+    # Of orders made at once the sales come first: they pay for the purchases.
+    for order in orders.order_by("created_at", "-side", "id"):
         price = _price(bar.open, bar, order.symbol)
         if halted or price is None:
             own.waiting.append(order)
