@@ -225,7 +225,14 @@ class World:
 
     def scans(self):
         from apps.core import secrets
-        from apps.strategies.models import AlertRule, AlertTarget, Scan, ScanSchedule
+        from apps.strategies.models import (
+            AlertRule,
+            AlertTarget,
+            Probe,
+            Scan,
+            ScanSchedule,
+            StrategyVersion,
+        )
 
         made = {"team": self.team, "created_at": self.now, "created_by": "user:0"}
         names = {"universe": "sp500-sample", "strategies": ["momentum_12_1"]}
@@ -238,7 +245,12 @@ class World:
             **made,
         )
         rule = AlertRule.objects.create(name=f"rule-{self.number}", target=target, **made)
+        probe = Probe.objects.create(
+            version=StrategyVersion.objects.filter(team=self.team).first(), verdict="passed",
+            report={"copies": 40, "bars": 400}, digest="0" * 64, finished_at=self.now, **made,
+        )  # fmt: skip
         return {
+            "probe_id": probe.pk,
             "scan_id": scan.pk,
             "schedule_id": schedule.pk,
             "alert_target": target.name,

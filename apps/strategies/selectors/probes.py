@@ -132,7 +132,8 @@ def said(row: Probe) -> str:
             return str(report["why"])
         return (
             f"Nothing it wants or computes at a close hangs on what comes after: the same on "
-            f"{report['copies']} copies of {report['bars']} bars, cut off or with another future."
+            f"{report.get('copies')} copies of {report.get('bars')} bars, cut off or with another "
+            "future."
         )
     finding = report.get("finding")
     if not finding:
