@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Status
 
 from apps.core import clock, jobs
 from apps.core.doors import permission, signed_in
 from apps.core.rest import Page, page
 from apps.risk import charts, schemas, selectors, services
+from apps.risk.selectors import book_reports, overviews
+from apps.risk.services.book_reports import ask_for_report
 
 router = Router(tags=["risk"])
 
@@ -224,3 +226,54 @@ def try_shocks(request: HttpRequest, body: schemas.ShocksIn) -> dict[str, Any]:
 def get_factors(request: HttpRequest, subject: str) -> dict[str, Any]:
     """Show a book's exposures to five factors and momentum, and its principal components."""
     return selectors.factors_of(team_id=signed_in(request).team, subject=subject)
+
+
+@router.get("/risk/figures/{name}")
+@permission("team.read")
+def get_risk_figure(
+    request: HttpRequest, name: Literal["fan", "components", "exceptions"], subject: str
+) -> dict[str, Any]:
+    """Draw a book's VaR ahead, its parts by position, or its returns with the exceptions."""
+    found = overviews.figure_of(team_id=signed_in(request).team, subject=subject, name=name)
+    return charts.book_figure(name, found)
+
+
+@router.get("/risk/reports", response=Page[schemas.BookReportLine])
+@permission("team.read")
+def list_book_reports(request: HttpRequest, query: Query[schemas.ReportQuery]) -> Any:
+    """List the reports for print, newest first, of one book if named."""
+    rows = book_reports.list_book_reports(team_id=signed_in(request).team, subject=query.subject)
+    return page(rows, request, limit=query.limit, row=book_reports.book_report_line)
+
+
+@router.post("/risk/reports", response={202: schemas.ReportJobOut})
+@permission("team.read")
+def make_book_report(request: HttpRequest, body: schemas.SubjectIn) -> Any:
+    """Write the report of an account, of all of them (``team:<id>``) or a run, as it stands now.
+
+    The job's result names the report; the same figures are one report.
+    """
+    actor, now = signed_in(request), clock.now()
+    job = ask_for_report(actor=actor, subject=body.subject, now=now)
+    return Status(202, {"job": jobs.as_dict(job, now)})
+
+
+@router.get("/risk/reports/{int:book_report_id}", response=schemas.BookReportOut)
+@permission("team.read")
+def get_book_report(request: HttpRequest, book_report_id: int) -> Any:
+    """Show a report with every figure of its PDF."""
+    row = book_reports.get_book_report(book_report_id, signed_in(request).team)
+    return book_reports.book_report_as_dict(row)
+
+
+@router.get("/risk/reports/{int:book_report_id}.pdf")
+@permission("team.read")
+def get_book_report_pdf(request: HttpRequest, book_report_id: int) -> HttpResponse:
+    """Fetch a report as PDF."""
+    row = book_reports.get_book_report(book_report_id, signed_in(request).team)
+    name = book_reports.file_name(row)
+    return HttpResponse(
+        bytes(row.pdf),
+        "application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

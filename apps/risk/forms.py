@@ -1,10 +1,13 @@
-"""The form of limits on the risk page."""
+"""What the pages of risk are asked, and the addresses they ask for their parts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
+from django.urls import reverse
 
 from apps.risk.kernel.policies import SWITCHES, WHOLE
 
@@ -168,3 +171,20 @@ class StopForm(forms.Form):
 
     scope = forms.CharField(max_length=40)
     reason = forms.CharField(min_length=3, max_length=500)
+
+
+FIGURES = ("fan", "components", "exceptions")
+
+
+def places_of(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where a page of a book finds its figures and parts."""
+    subject = context["subject"]
+    about = urlencode({"subject": subject})
+    figures = {name: f"{reverse('api:get_risk_figure', args=[name])}?{about}" for name in FIGURES}
+    parts = {
+        "measures": f"{reverse('risk:measures')}?{about}",
+        "stress": f"{reverse('risk:worst')}?{about}",
+        "breaches": f"{reverse('risk:breaches')}?{about}",
+    }
+    limited = subject if subject.startswith("account:") else ""
+    return {"figures": figures, "parts": parts, "limits_subject": limited}

@@ -318,3 +318,30 @@ class WhatIfOut(Schema):
     cost: float
     stress: list[dict[str, Any]]
     notes: list[str]
+
+
+class BookReportLine(Schema):
+    """A report of a book: ``digest`` of its figures, ``pdf`` where its PDF is."""
+
+    id: int
+    subject: str
+    title: str
+    as_of: datetime
+    digest: str
+    pdf: str
+    pdf_digest: str
+    pages: int
+    created_by: str
+    created_at: datetime
+
+
+class BookReportOut(BookReportLine):
+    """A report with every figure of its PDF (docs/RISK.md)."""
+
+    body: dict[str, Any]
+
+
+class ReportJobOut(Schema):
+    """The work that writes a report."""
+
+    job: dict[str, Any]

@@ -13,25 +13,69 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.core import clock
 from apps.core.doors import permission, signed_in
 from apps.core.errors import LabError
+from apps.core.rest import page
 from apps.risk import forms, selectors, services
+from apps.risk.selectors import book_reports, overviews
+from apps.risk.services.book_reports import ask_for_report
+from apps.risk.services.report_mails import set_report_wish
+
+# Refusals that a page of them shows.
+BREACHES = 15
 
 
 @require_GET
 @permission("team.read")
 def overview(request: HttpRequest) -> HttpResponse:
-    """Show how bad it may get: books, limits with what is used of them, breaches."""
+    """Show how bad it may get: one book at a glance; its heavy parts are fetched by the page."""
+    team, subject = signed_in(request).team, request.GET.get("subject", "")
+    context = overviews.overview_page(team_id=team, subject=subject)
+    return render(request, "risk/overview.html", {**context, **forms.places_of(context)})
+
+
+@require_GET
+@permission("team.read")
+def measures(request: HttpRequest) -> HttpResponse:
+    """Show VaR and ES by every model that needs no fit, or the row of one that does."""
+    asked = {name: request.GET.get(name, "") for name in ("subject", "method")}
+    context = overviews.measures_page(team_id=signed_in(request).team, **asked)
+    lone = asked["method"] and not context["why_not"]
+    return render(request, f"risk/_{'measure_rows' if lone else 'measures'}.html", context)
+
+
+@require_GET
+@permission("team.read")
+def worst(request: HttpRequest) -> HttpResponse:
+    """Show the crises and scenarios that would cost a book most."""
+    team, subject = signed_in(request).team, request.GET.get("subject", "")
+    context = overviews.stress_summary(team_id=team, subject=subject)
+    return render(request, "risk/_stress.html", context)
+
+
+@require_GET
+@permission("team.read")
+def breaches(request: HttpRequest) -> HttpResponse:
+    """Show a page of what was refused of a book, of one code if asked."""
+    team, asked = signed_in(request).team, request.GET
+    subject, code = asked.get("subject", ""), asked.get("code", "")
+    found = overviews.breaches_page(team_id=team, subject=subject, code=code)
+    shown = page(found["rows"], request, limit=BREACHES)
+    context = {**found, **shown, "cursor": asked.get("cursor", "")}
+    return render(request, "risk/_breaches.html", context)
+
+
+@require_GET
+@permission("team.read")
+def limits(request: HttpRequest) -> HttpResponse:
+    """Show the limits in force of the team, an account or a strategy, and set them."""
     team, subject = signed_in(request).team, request.GET.get("subject", "")
     view = selectors.get_limits(team_id=team, subject=subject)
     context = {
-        "books": selectors.shown_books(team_id=team),
-        "graded": {row.subject: row for row in selectors.newest_grades(team_id=team)},
-        "breaches": selectors.list_breaches(team_id=team)[:50],
-        "reports": selectors.list_reports(team_id=team).filter(is_live=False)[:20],
         "limits": view,
+        "sets": selectors.list_sets(team_id=team),
         "rows": forms.rows_of(selectors.limits_as_dict(view)["limits"]),
         "restricted": ", ".join(sorted(view.limits.restricted)),
     }
-    return render(request, "risk/overview.html", context)
+    return render(request, "risk/limits.html", context)
 
 
 @require_POST
@@ -41,13 +85,13 @@ def set_limits(request: HttpRequest) -> HttpResponse:
     form, actor = forms.LimitsForm(request.POST), signed_in(request)
     if not form.is_valid():
         messages.error(request, forms.words_of(form))
-        return redirect("risk:overview")
+        return redirect("risk:limits")
     try:
         made = services.change_limits(actor=actor, now=clock.now(), **form.asked())
         messages.success(request, forms.words_of_change(made.view.version, made.proposal_id))
     except LabError as error:
         messages.error(request, error.message)
-    return redirect("risk:overview")
+    return redirect("risk:limits")
 
 
 @require_GET
@@ -153,3 +197,37 @@ def resume_stop(request: HttpRequest) -> HttpResponse:
     except LabError as error:
         messages.error(request, error.message)
     return redirect("risk:guard")
+
+
+@require_GET
+@permission("team.read")
+def reports(request: HttpRequest) -> HttpResponse:
+    """Show the reports for print, who gets them by mail at night, and how the mails went."""
+    actor, subject = signed_in(request), request.GET.get("subject", "")
+    context = book_reports.reports_page(team_id=actor.team, user_id=actor.user_id, subject=subject)
+    choices = overviews.list_choices(team_id=actor.team)
+    return render(request, "risk/reports.html", {**context, "choices": choices})
+
+
+@require_POST
+@permission("team.read")
+def make_report(request: HttpRequest) -> HttpResponse:
+    """Queue the report of a book as it stands."""
+    subject, actor = request.POST.get("subject", ""), signed_in(request)
+    try:
+        ask_for_report(actor=actor, subject=subject, now=clock.now())
+        messages.success(request, "The report is being written; it appears here in a moment.")
+    except LabError as error:
+        messages.error(request, error.message)
+    return redirect("risk:reports")
+
+
+@require_POST
+@permission("team.read")
+def wish_report(request: HttpRequest) -> HttpResponse:
+    """Keep whether who asks wants the nightly report by mail."""
+    actor, is_wanted = signed_in(request), "wanted" in request.POST
+    set_report_wish(actor=actor, is_wanted=is_wanted, now=clock.now())
+    words = "You get the report every night." if is_wanted else "You get no nightly report."
+    messages.success(request, words)
+    return redirect("risk:reports")

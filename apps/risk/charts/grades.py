@@ -51,7 +51,7 @@ def fan(
         "layout": {
             "title": {"text": heading, "subtitle": {"text": below}},
             "hovermode": "closest",
-            "legend": {"orientation": "h", "y": -0.2},
+            "legend": {"orientation": "h", "y": -0.3},
             "xaxis": {"title": {"text": "Close of the day, UTC"}},
             "yaxis": {"title": {"text": "Return"}, "tickformat": ".1%"},
         },

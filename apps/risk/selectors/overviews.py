@@ -83,11 +83,11 @@ def _glance(team_id: int, subject: str, model: str) -> dict[str, Any]:
         "as_of": sample.holding.as_of,
         "exposure": summaries.exposure_part(sample),
         "in_force": found,
-        "tiles": _tiles(found, sample.holding.equity),
+        "tiles": _tiles(found, sample.holding.equity, sample.holding.currency or "USD"),
     }
 
 
-def _tiles(found: dict[str, Any], equity: float) -> list[dict[str, Any]]:
+def _tiles(found: dict[str, Any], equity: float, currency: str) -> list[dict[str, Any]]:
     """Return VaR and ES by level, in percent of equity and in money."""
     tiles = []
     for one in found["levels"]:
@@ -98,16 +98,16 @@ def _tiles(found: dict[str, Any], equity: float) -> list[dict[str, Any]]:
                 {
                     "label": f"{'VaR' if kind == 'var' else 'ES'} {name}",
                     "value": 100.0 * one[kind],
-                    "note": _note(error, one[kind] * equity),
+                    "note": _note(error, one[kind] * equity, currency),
                     "source": FORMULAS[kind].format(level=name),
                 }
             )
     return tiles
 
 
-def _note(error: float | None, money: float) -> str:
+def _note(error: float | None, money: float, currency: str) -> str:
     """Return a figure in money, with its standard error in percent."""
-    about = f"{money:,.0f}"
+    about = f"{money:,.0f} {currency}".replace(",", "\u2009")
     return about if error is None else f"± {100.0 * error:.2f}, {about}"
 
 

@@ -84,9 +84,17 @@ def get_sample(*, team_id: int, subject: str) -> Sample:
     Invalid
         ``risk.empty`` when nothing is held, ``risk.no_price``, ``risk.too_few``.
     """
-    holding = get_holding(team_id=team_id, subject=subject)
     if subject.startswith(RUN):
-        return _of_run(team_id, holding)
+        return _of_run(team_id, get_holding(team_id=team_id, subject=subject))
+    return get_held(team_id=team_id, subject=subject)
+
+
+def get_held(*, team_id: int, subject: str) -> Sample:
+    """Return what a book holds, or a run held at its end, over the past of its positions.
+
+    Raises as ``get_sample``.
+    """
+    holding = get_holding(team_id=team_id, subject=subject)
     held = {name: share for name, share in holding.weights.items() if share}
     if not held:
         raise Invalid("Nothing is held, so there is nothing to lose.", code="risk.empty")

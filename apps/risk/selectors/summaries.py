@@ -19,6 +19,7 @@ from apps.risk.kernel.conventions import Terms
 from apps.risk.kernel.fans import fan_ahead
 from apps.risk.kernel.liquidity import liquidity_adjusted
 from apps.risk.kernel.measures import METHODS, WORDS, measure_book, terms_of
+from apps.risk.kernel.policies import WHOLE
 from apps.risk.models import Breach, GradeRun, RiskReport
 from apps.risk.selectors.breaches import list_breaches
 from apps.risk.selectors.grades import FIRST, fan_of
@@ -203,7 +204,11 @@ def limits_part(*, team_id: int, subject: str, live: RiskReport | None) -> dict[
     view = get_limits(team_id=team_id, subject=subject if _has_limits(subject) else "")
     used = live.body.get("utilisation", []) if live else []
     rows = [
-        {**row, "label": LIMIT_WORDS.get(row["limit"], row["limit"])}
+        {
+            **row,
+            "label": LIMIT_WORDS.get(row["limit"], row["limit"]),
+            "places": 0 if row["limit"] in WHOLE else 2,
+        }
         for row in used
         if row["allowed"] is not None
     ]

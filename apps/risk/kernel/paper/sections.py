@@ -11,8 +11,6 @@ from apps.risk.kernel.paper.words import DASH, moment, number, percent, spelled
 
 Body = Mapping[str, Any]
 FAN_HEIGHT, EXCEPTIONS_HEIGHT = 132.0, 112.0
-# Limits that count things.
-COUNTS = ("max_positions", "max_orders_per_minute", "max_messages_per_minute")
 CONVENTIONS = (
     "Losses are positive, figures shares of equity, of one bar unless told otherwise. VaR at "
     "95 % is the loss exceeded with probability 5 %, ES the mean of the losses from there on. "
@@ -176,7 +174,7 @@ def _stress(found: Body, setter: Setter) -> list[Any]:
     left = len(found["crises"]) - len(told)
     if left:
         parts.append(
-            setter.words(f"{left} crises: no position has prices of those days.", "small")
+            setter.words(f"Crises left out: {left} without prices of those days.", "small")
         )
     scenarios = [
         [f"{row['title']}, version {row['version']}", percent(row["loss"], 1),
@@ -214,8 +212,7 @@ def _limits(body: Body, setter: Setter) -> list[Any]:
 
 
 def _amounts(row: Body) -> list[str]:
-    places = 0 if row["limit"] in COUNTS else 2
-    return [number(row["used"], places), number(row["allowed"], places)]
+    return [number(row[name], row["places"]) for name in ("used", "allowed")]
 
 
 def _grades(found: Body, setter: Setter) -> list[Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
-from xml.sax.saxutils import escape
 
 MINUS, DASH, THIN = "\u2212", "\u2013", "\u00a0"
 
@@ -37,7 +37,7 @@ def spelled(code: str) -> str:
 def safe(text: Any, known: frozenset[int]) -> str:
     """Return words as markup, with a question mark for signs that the type face lacks."""
     kept = "".join(c if ord(c) in known or c == "\n" else "?" for c in str(text))
-    return escape(kept)
+    return escape(kept, quote=False)
 
 
 def moment(iso: str) -> str:
