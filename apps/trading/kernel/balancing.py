@@ -198,11 +198,10 @@ def terms_of(policy: Policy, costs: float) -> Terms:
 def wider(before: Policy, after: Policy) -> list[str]:
     """Return what lets the balancer send more by itself than before; empty when nothing does.
 
-    What ends in proposals is decided each time, and what is off sends nothing. Of a balancer that
-    sends orders everything is agreed: less to hold, less to trade and fewer instruments narrow
-    it, any other change is wider.
+    What ends in proposals is decided each time. Of a balancer that sends orders everything is
+    agreed: less to hold, less to trade and turning it off narrow it, any other change is wider.
     """
-    if after.output != ORDERS or not after.is_on:
+    if after.output != ORDERS:
         return []
     now, then = as_values(before), as_values(after)
     changed = [name for name in now if now[name] != then[name]]
@@ -210,6 +209,8 @@ def wider(before: Policy, after: Policy) -> list[str]:
 
 
 def _narrows(name: str, before: Any, after: Any) -> bool:
+    if name == "is_on":
+        return not after
     if name not in NARROWS or after is None:
         return False
     return before is None or after < before
