@@ -58,6 +58,7 @@ EXCUSED = {
     "apps/market/store/actions.py": "parts of an ingestion or an upload, recorded as a whole",
     "apps/backtests/services/lanes.py": "parts of a sweep; its begin and end are recorded",
     "apps/backtests/services/runs.py:_store": "computed again to the same digest",
+    "apps/backtests/services/trials.py:keep_streams": "what those, or parts of a sweep, returned",
     "apps/backtests/store.py:write_curves": "the curves of such a run",
     "apps/strategies/services/scans.py:start_scan": "parts of a scan that was recorded when asked",
     "apps/market/services/feeds.py:advance_feed": "where a replay stands; its bars are recorded",

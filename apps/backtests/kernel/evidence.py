@@ -23,10 +23,29 @@ COMPARED = (
 )
 
 
-def evidence_of(run: Mapping[str, Any], version_digest: str, trials: int) -> dict[str, Any]:
-    """Return the evidence of a proposal: figures, parameters, digests, and how many trials."""
-    request = run["request"]
+# Of all that was tried of the run's family; gates read these.
+SIGNIFICANCE = (
+    "deflated_sharpe",
+    "probabilistic_sharpe",
+    "pbo",
+    "effective_n",
+    "benchmark_sharpe",
+    "min_track_record",
+    "months_needed",
+)
+
+
+def evidence_of(
+    run: Mapping[str, Any], version_digest: str, trials: int, spent: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the evidence of a proposal: figures, parameters, digests, and how much was tried.
+
+    ``spent`` are the figures of the family's holdouts, if it has any.
+    """
+    request, worth = run["request"], run["significance"] or {}
     return {
+        **{name: worth[name] for name in SIGNIFICANCE if worth.get(name) is not None},
+        **spent,
         "metrics": {k: v for k, v in run["metrics"].items() if v is not None},
         "names": {k: METRICS[k].title for k in run["metrics"] if k in METRICS},
         "parameters": run["params"],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.backtests.kernel import metrics
+from apps.backtests.kernel.integrity.streams import Stream, compact
 from apps.backtests.kernel.reports import play, run_figures
 from apps.backtests.kernel.requests import Request
 from apps.core.errors import Conflict, Invalid, LabError, Unavailable
@@ -38,6 +39,8 @@ class Figures:
     digest: str = ""
     error: dict[str, Any] | None = None
     refused: bool = False
+    stream: Stream | None = None
+    periods: float = 0.0
 
     def objective(self, name: str) -> float | None:
         """Return the figure the sweep is ranked by, higher is better; None when there is none."""
@@ -86,4 +89,11 @@ def _measured(panel: Panel, strategy: Strategy, params: Params, request: Request
     values["equity_final"] = float(result.equity[-1])
     of_run, _ = run_figures(result, periods)
     values |= {name: of_run[name] for name in ("exposure", "turnover")}
-    return Figures(params, values, trades=len(result.trades), digest=result.digest)
+    return Figures(
+        params,
+        values,
+        trades=len(result.trades),
+        digest=result.digest,
+        stream=compact(result.returns, panel.ts[1:]),
+        periods=periods,
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from apps.backtests.kernel import engine
+from apps.backtests.kernel.integrity.effective import effective_trials
+from apps.backtests.kernel.integrity.overfitting import block_sums, overfitting
 from apps.market.kernel.bars import Panel
 from apps.strategies.kernel.orders import Intents, Order
 
@@ -36,6 +38,8 @@ def warm() -> int:
                 full=isinstance(answer, Intents),
             )
             found += len(by_bar.fills)
+    waves = np.sin(np.outer(np.arange(1.0, 33.0), np.arange(1.0, 5.0)))
+    _ = overfitting(block_sums(waves)), effective_trials(waves)
     return found
 
 

@@ -13,8 +13,10 @@ from apps.approvals.kernel.evidence import Asked, Measured
 from apps.backtests.kernel.evidence import evidence_of, study_content, study_of
 from apps.backtests.kernel.fills import get_fill_rule
 from apps.backtests.models import Run, Sweep, Trial
+from apps.backtests.selectors.holdouts import spent_of
 from apps.backtests.selectors.runs import count_trials, find_run, get_run, run_detail
 from apps.backtests.selectors.sweeps import best_trial, get_sweep, sweep_detail, trial_row
+from apps.backtests.selectors.trials import find_family_of
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.kernel.hashing import canonical_json
 from apps.strategies.selectors import get_version
@@ -143,7 +145,9 @@ def list_studies_of(run: Run) -> list[Sweep]:
 
 def evidence_for(run: Run, version_digest: str) -> dict[str, Any]:
     """Return what a finished run and its version's look-ahead probe would bring as evidence."""
-    measured = evidence_of(run_detail(run), version_digest, count_trials(run))
+    family = find_family_of(f"run:{run.pk}", run.team_id)
+    spent = spent_of(family, run.team_id)
+    measured = evidence_of(run_detail(run), version_digest, count_trials(run), spent)
     return {**measured, **probe_evidence(run.version_id, run.team_id)}
 
 

@@ -12,6 +12,8 @@ from apps.backtests.kernel import fills as fill_rules
 from apps.backtests.kernel.files import measure_file as measure_file
 from apps.backtests.kernel.wording import costs_in_words, execution_in_words, limits_in_words
 from apps.backtests.models import Run, Study, Trial
+from apps.backtests.selectors.holdouts import looks_of
+from apps.backtests.selectors.trials import count_of, find_family_of, significance_of
 from apps.core.errors import Conflict, Invalid, NotFound
 
 LOWEST = -1e300
@@ -174,12 +176,15 @@ def run_detail(run: Run) -> dict[str, Any]:
         "last": run.result.get("last"),
         "job_id": str(run.job_id) if run.job_id else None,
         "error": run.job.error if run.job else None,
+        "significance": significance_of(run) if run.is_done else None,
+        "looks": looks_of(f"run:{run.pk}", run.team_id),
     }
 
 
 def count_trials(run: Run) -> int:
-    """Return how often the team has tried the run's strategy, failed tries too."""
-    return trials_of_strategy(team_id=run.team_id, strategy=run.strategy)
+    """Return how many trials the run's family has, failed ones too."""
+    family = find_family_of(f"run:{run.pk}", run.team_id)
+    return sum(count_of(family).values()) if family else 0
 
 
 def trials_of_strategy(*, team_id: int, strategy: str) -> int:

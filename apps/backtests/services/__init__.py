@@ -1,5 +1,6 @@
 """Every write of backtests: runs, sweeps, studies, proposals."""
 
+from apps.backtests.services.holdouts import mark_holdout
 from apps.backtests.services.lanes import run_sweep
 from apps.backtests.services.reruns import (
     rerun_after,
@@ -21,14 +22,19 @@ from apps.backtests.services.sweeps import (
     resume_sweep,
     run_trial,
 )
+from apps.backtests.services.trials import count_search, follow_hypothesis, join_families
 
 __all__ = [
     "add_to_study",
     "archive_run",
     "cancel_sweep",
+    "count_search",
     "create_backtest",
     "create_study",
     "create_sweep",
+    "follow_hypothesis",
+    "join_families",
+    "mark_holdout",
     "pause_sweep",
     "propose_run",
     "rerun_after",

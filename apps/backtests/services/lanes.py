@@ -22,6 +22,7 @@ from apps.backtests.kernel.search import propose
 from apps.backtests.kernel.spaces import Space, combinations, read_space
 from apps.backtests.kernel.trials import Figures, measure
 from apps.backtests.models import Sweep, SweepChunk, Trial
+from apps.backtests.services.trials import keep_streams
 from apps.core import jobs
 from apps.core.actors import system
 from apps.core.errors import Conflict, LabError, Unavailable
@@ -170,9 +171,8 @@ def _work(sweep: Sweep, setting: Setting, chunk: SweepChunk, progress: jobs.Prog
         step = max(1, min(int(len(part) * STEP_SECONDS / spent), MOST_PER_CHUNK))
         progress.tell(chunk.first + len(found), sweep.trials, "computing")
     seconds = time.perf_counter() - began
-    rows = [_row(sweep, chunk.first + k, wanted[k], found[k]) for k in range(len(found))]
-    _store(sweep, setting, chunk, rows, seconds, progress)
-    return len(rows)
+    _store(sweep, setting, chunk, wanted, found, seconds, progress)
+    return len(found)
 
 
 def _row(sweep: Sweep, number: int, params: Params, figures: Figures) -> Trial:
@@ -197,16 +197,21 @@ def _store(
     sweep: Sweep,
     setting: Setting,
     chunk: SweepChunk,
-    rows: Sequence[Trial],
+    wanted: Sequence[Params],
+    found: Sequence[Figures],
     seconds: float,
     progress: jobs.Progress,
 ) -> None:
+    rows = [_row(sweep, chunk.first + k, wanted[k], found[k]) for k in range(len(found))]
     with transaction.atomic():
         held = Sweep.objects.select_for_update().get(pk=sweep.pk)
         mine = SweepChunk.objects.filter(pk=chunk.pk, job_id=progress.job_id, is_done=False)
         if not mine.update(is_done=True):
             return  # another job took it over while this one was thought dead, and stored it
         Trial.objects.bulk_create(rows, batch_size=1000)
+        named = (f"sweep:{sweep.pk}/{row.number}" for row in rows)
+        kept = zip(named, found, strict=True)
+        keep_streams(sweep.team_id, ((name, one.stream, one.periods) for name, one in kept))
         counts = {
             status: sum(row.status == status for row in rows)
             for status in (Trial.Status.DONE, Trial.Status.REFUSED, Trial.Status.FAILED)

@@ -15,13 +15,16 @@ from apps.approvals.services import submit
 from apps.audit.services import record
 from apps.backtests import selectors, store
 from apps.backtests.kernel import engine
+from apps.backtests.kernel.integrity.streams import compact
 from apps.backtests.kernel.order_records import orders_and_fills
 from apps.backtests.kernel.records import given_table, positions_table, trades_table
 from apps.backtests.kernel.reports import Report, compute, summary
 from apps.backtests.kernel.requests import Request, read_request
 from apps.backtests.kernel.tables import to_parquet
 from apps.backtests.models import Artifact, Run, Study
+from apps.backtests.services.holdouts import CONFIRM, look
 from apps.backtests.services.studies import create_study
+from apps.backtests.services.trials import keep_streams
 from apps.core import jobs
 from apps.core.actors import Actor, system
 from apps.core.errors import LabError
@@ -63,9 +66,13 @@ def create_backtest(*, actor: Actor, request: Mapping[str, Any], now: datetime) 
     ------
     Invalid, NotFound
         With the field at fault; nothing is stored then.
+    Conflict
+        With the price of a look at a holdout that was not confirmed.
     """
     actor.require("research.write")
-    asked = read_request(request)
+    body = dict(request)
+    confirmed = bool(body.pop(CONFIRM, False))
+    asked = read_request(body)
     selectors.check_assets(asked, actor.team)
     selectors.check_given(asked, actor.team)
     with transaction.atomic():
@@ -76,6 +83,15 @@ def create_backtest(*, actor: Actor, request: Mapping[str, Any], now: datetime) 
         get_strategy(version.name, version.team_id).warmup(version.params)
         study = _study_of(actor, asked, now)
         run = _add_run(actor, asked, version, study, now)
+        look(
+            actor=actor,
+            strategy_id=version.strategy_id,
+            subject=f"run:{run.pk}",
+            request=run.request,
+            looks=1,
+            confirmed=confirmed,
+            now=now,
+        )
         tables = {f"given_{name}": given_table(rows) for name, rows in asked.given.tables.items()}
         Artifact.objects.bulk_create(_artifact(run, name, table) for name, table in tables.items())
         job = jobs.enqueue(
@@ -90,8 +106,8 @@ def create_backtest(*, actor: Actor, request: Mapping[str, Any], now: datetime) 
         )
         run.job = job
         run.save(update_fields=["job"])
-        body = {"request": asked.as_dict(), "version": version.id, "digest": version.digest}
-        record(actor=actor, action="backtest.created", subject=_subject(run), body=body, now=now)
+        made = {"request": asked.as_dict(), "version": version.id, "digest": version.digest}
+        record(actor=actor, action="backtest.created", subject=_subject(run), body=made, now=now)
     return run, job
 
 
@@ -214,6 +230,9 @@ def _store(run: Run, report: Report, asked: Request, held: dict[str, Any], now: 
         "benchmark": none if report.benchmark is None else report.benchmark.value,
     }
     store.write_curves(run.pk, panel.ts, curves)
+    stream = compact(result.returns, panel.ts[1:])
+    periods = float(run.result["periods_per_year"])
+    keep_streams(run.team_id, [(f"run:{run.pk}", stream, periods)])
     tables = _tables(report, asked)
     Artifact.objects.filter(run=run, name__in=tables).delete()
     Artifact.objects.bulk_create(_artifact(run, name, table) for name, table in tables.items())

@@ -15,6 +15,7 @@ from apps.backtests.kernel.requests import read_request
 from apps.backtests.kernel.spaces import read_space, trials_of
 from apps.backtests.kernel.trials import check_objective
 from apps.backtests.models import Run, Sweep
+from apps.backtests.services.holdouts import CONFIRM, look
 from apps.backtests.services.runs import create_backtest
 from apps.core import jobs
 from apps.core.actors import Actor
@@ -57,7 +58,9 @@ def create_sweep(
         With the field at fault; nothing is stored then.
     """
     actor.require("research.write")
-    asked = read_request(request)
+    body = dict(request)
+    confirmed = bool(body.pop(CONFIRM, False))
+    asked = read_request(body)
     if asked.given:
         message = "A sweep tries parameters of a strategy; leave orders, targets and signals out."
         raise Invalid(
@@ -89,6 +92,15 @@ def create_sweep(
             created_by=actor.name,
             created_by_label=actor.label,
             created_at=now,
+        )
+        look(
+            actor=actor,
+            strategy_id=version.strategy_id,
+            subject=f"sweep:{sweep.pk}",
+            request=sweep.request,
+            looks=total,
+            confirmed=confirmed,
+            now=now,
         )
         started = _start_lanes(actor, sweep, now)
         body = {
@@ -178,7 +190,12 @@ def cancel_sweep(*, actor: Actor, sweep_id: uuid.UUID | str, now: datetime) -> S
 
 
 def run_trial(
-    *, actor: Actor, sweep_id: uuid.UUID | str, number: int, now: datetime
+    *,
+    actor: Actor,
+    sweep_id: uuid.UUID | str,
+    number: int,
+    now: datetime,
+    confirm_look: bool = False,
 ) -> tuple[Run, Job]:
     """Make a run of one combination, with its curves and tables. Raises ``NotFound``."""
     actor.require("research.write")
@@ -188,6 +205,7 @@ def run_trial(
         **sweep.request,
         "params": {**sweep.request["params"], **trial.params},
         "title": f"{sweep.title}, trial {number}"[:200],
+        CONFIRM: confirm_look,
     }
     return create_backtest(actor=actor, request=request, now=now)
 
