@@ -23,7 +23,9 @@ from apps.core.models import Job
 from apps.market import selectors as market
 from apps.market.selectors import storage
 from apps.ops.kernel.health import State, judge_lag, judge_processes, judge_served, worst
+from apps.ops.kernel.risk_health import judge_gradings, judge_live, judge_watch
 from apps.ops.models import Alert, HealthSample
+from apps.risk.selectors import health as risk_health
 from apps.strategies import selectors as strategies
 from apps.trading import selectors as trading
 
@@ -249,6 +251,39 @@ def check_risk() -> State:
     return State("risk", "ok", "nothing halted")
 
 
+def check_risk_parts(now: datetime) -> list[State]:
+    """Tell what risk says of itself: halts, gradings, stops, how soon live risk is told."""
+    return [check_risk(), check_gradings(now), check_watch(now), check_live_risk(now)]
+
+
+def check_gradings(now: datetime) -> State:
+    """Look at the age of each team's last nightly grading, and for red models in force."""
+    try:
+        gradings, found = risk_health.list_gradings(), risk_health.count_red()
+    except DatabaseError:
+        return State("risk_grades", "unknown", "the database does not answer", "Start PostgreSQL.")
+    rows = [(one.team_id, one.at, one.status) for one in gradings]
+    return judge_gradings(rows, red=found.red, books=found.books, now=now)
+
+
+def check_watch(now: datetime) -> State:
+    """Look at when the emergency stops were last looked at."""
+    try:
+        return judge_watch(risk_health.last_watched(), now=now)
+    except redis.RedisError:
+        return State("risk_stops", "unknown", "Redis is away", "Start Redis.")
+
+
+def check_live_risk(now: datetime) -> State:
+    """Look at how soon a change of risk is told."""
+    try:
+        told, waiting = risk_health.last_told(), risk_health.oldest_waiting()
+    except redis.RedisError:
+        return State("risk_live", "unknown", "Redis is away", "Start Redis.")
+    at, lag = (told["at"], float(told["lag"])) if told else (None, 0.0)
+    return judge_live(told_at=at, lag=lag, waiting_since=waiting, now=now)
+
+
 CHECKS: dict[str, Callable[[datetime], list[State]]] = {
     "database": lambda _now: [check_database()],
     "schema": lambda _now: [check_migrations()],
@@ -261,7 +296,7 @@ CHECKS: dict[str, Callable[[datetime], list[State]]] = {
     "storage": lambda _now: [check_storage()],
     "ai": lambda _now: [check_ai()],
     "sandbox": lambda _now: [check_sandbox()],
-    "risk": lambda _now: [check_risk()],
+    "risk": check_risk_parts,
 }
 READY = ("database", "schema", "redis", "processes")
 

@@ -20,6 +20,7 @@ SILENT = {
     "core.end_late_job": "the queue; the service that asked for the job recorded it",
     "core.forget_old": "kept answers and sessions that have run out",
     "core.sweep_jobs": "the queue: what a crash left is handed on",
+    "risk.ask_what_if": "computes; nothing is stored",
     "risk.try_shocks": "computes; nothing is stored",
     "strategies.check_code": "reads a text; nothing is stored",
     "strategies.check_expression": "reads a text; nothing is stored",

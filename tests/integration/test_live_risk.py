@@ -15,6 +15,7 @@ from apps.market.models import FeedSession
 from apps.risk import selectors as risk
 from apps.risk import services as risk_services
 from apps.risk.models import GradeRun, Scenario
+from apps.risk.selectors import health
 from apps.risk.services import live as teller
 from apps.trading import services
 from apps.trading.models import Order, Position
@@ -91,7 +92,11 @@ def test_a_model_that_hands_over_switches_the_figures(feed, team, now):
     grade(team, account, now, "gaussian")
     after = state_of(team, account)
     assert (before["in_force"], before["colour"]) == ("historical", "ungraded")
-    assert (after["in_force"], after["model"], after["colour"]) == ("gaussian", "gaussian", "green")
+    assert (after["in_force"], after["model"], after["colour"]) == (
+        "gaussian",
+        "gaussian",
+        "green",
+    )
     assert money(after) != pytest.approx(money(before), rel=1e-6)
     group = risk.live_state(team_id=team.pk)["groups"][0]
     assert group["figures"]["model"] == "gaussian"
@@ -288,15 +293,15 @@ def test_the_order_form_shows_it_as_one_types(feed, team, now, client_as):
 @pytest.fixture
 def alone(sample, live_db):
     """A feed of the test's own, no note of anybody else's waiting."""
-    live.client().delete(teller.CHANGED)
+    live.client().delete(health.CHANGED)
     made = trading.make_feed(clock.now(), name="told-feed")
     yield made
-    live.client().delete(teller.CHANGED, teller.TOLD)
+    live.client().delete(health.CHANGED, health.TOLD)
     FeedSession.objects.filter(pk=made.pk).delete()
 
 
 def noted(team):
-    fields = [field.decode() for field in live.client().hkeys(teller.CHANGED)]
+    fields = [field.decode() for field in live.client().hkeys(health.CHANGED)]
     return sorted(field for field in fields if field.startswith(f"{team.pk} "))
 
 
@@ -316,8 +321,8 @@ def test_many_changes_are_told_once(alone, team, monkeypatch):
     assert told.lag >= 0.0
     assert noted(team) == []
     assert risk_services.tell_changes(clock=clock.now).messages == 0
-    assert risk_services.last_told()["messages"] >= 2
-    assert risk_services.oldest_waiting() is None
+    assert health.last_told()["messages"] >= 2
+    assert health.oldest_waiting() is None
 
 
 async def told_of(socket, wanted):
@@ -361,10 +366,10 @@ async def test_a_change_reaches_the_browser_and_equals_the_resync(alone, team):
 
 def test_after_a_start_everything_is_told(alone, team):
     account_on(alone, team, clock.now())
-    live.client().delete(teller.CHANGED)
+    live.client().delete(health.CHANGED)
     waits = []
     one = risk_services.Teller(clock.now, waits.append)
     assert one.turn() > 0
     assert one.turns == 1
     assert noted(team) == []
-    assert risk_services.last_told()["teams"] >= 1
+    assert health.last_told()["teams"] >= 1

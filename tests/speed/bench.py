@@ -50,6 +50,7 @@ ROWS = {
     "monte_carlo": "risk",
     "var_es_1m": "risk",
     "guard_order": "guard",
+    "live_risk": "live_risk",
     "pbo_1000": "integrity",
     "effective_trials": "integrity",
 }

@@ -223,7 +223,7 @@ def _evt(case: _Case) -> list[Parts]:
 
 
 Model = Callable[[_Case], list[Parts]]
-# Every model that is graded may come to be in force.
+# Every model that may come to be in force; Monte Carlo, graded on days of its own, never does.
 MODELS: dict[str, Model] = {
     "historical": _historical,
     "age_weighted": _age_weighted,

@@ -92,7 +92,7 @@ def _at(figures: Mapping[str, Any], level: float) -> Mapping[str, Any]:
 
 
 def _parts(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the positions whose weight changes, the largest change of their shortfall first."""
+    """Return the positions that are traded, the largest change of their shortfall first."""
     was = {row["symbol"]: row for row in before["parts"]}
     will = {row["symbol"]: row for row in after["parts"]}
     rows = [
@@ -104,6 +104,7 @@ def _parts(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str
             "es_after": will.get(name, {}).get(DEEPEST),
         }
         for name in dict.fromkeys([*will, *was])
+        if was.get(name, {}).get("quantity") != will.get(name, {}).get("quantity")
     ]
     return sorted(rows, key=_moved, reverse=True)[:SHOWN_PARTS]
 

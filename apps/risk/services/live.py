@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -31,15 +31,12 @@ from apps.core import events
 from apps.core.errors import LabError
 from apps.core.live import client
 from apps.risk import selectors
+from apps.risk.selectors.health import CHANGED, TOLD, WATCHED
 
 log = structlog.get_logger(__name__)
 
 LIVE_CHANGED = "risk.live.changed"
 TOPIC = "risk"
-# A hash of the teams and books that changed, each with when it first did.
-CHANGED = "risk:live:changed"
-# What the teller last did, for the probe.
-TOLD = "risk:live:told"
 TOLD_SECONDS = 3600
 PER_SECOND = 4.0
 LOOK_SECONDS = 0.05
@@ -173,6 +170,14 @@ def _keep(told: Told, now: datetime) -> None:
     client().set(TOLD, orjson.dumps(body), ex=TOLD_SECONDS)
 
 
+def note_watch(*, now: datetime) -> None:
+    """Leave word that the emergency stops were looked at; nobody's act, so not in the trail."""
+    try:
+        client().set(WATCHED, now.timestamp(), ex=TOLD_SECONDS)
+    except redis.RedisError as error:
+        log.warning("risk.watch_unnoted", error=repr(error))
+
+
 class Teller:
     """Turns of the thread that tells live risk; survives a database or a Redis that goes away.
 
@@ -237,21 +242,3 @@ def start_teller(*, clock: Callable[[], datetime], stop: threading.Event) -> thr
     thread = threading.Thread(target=teller.run, name="live-risk", daemon=True)
     thread.start()
     return thread
-
-
-def last_told() -> dict[str, Any] | None:
-    """Return what the teller last did; None when it has told nothing within the hour.
-
-    Raises ``redis.RedisError`` when Redis is away.
-    """
-    body = client().get(TOLD)
-    if body is None:
-        return None
-    found: dict[str, Any] = orjson.loads(body)
-    return {**found, "at": datetime.fromisoformat(found["at"])}
-
-
-def oldest_waiting() -> datetime | None:
-    """Return when the oldest change was noted that nobody has told yet; None without any."""
-    stamps = [float(stamp) for stamp in client().hvals(CHANGED)]
-    return datetime.fromtimestamp(min(stamps), tz=UTC) if stamps else None

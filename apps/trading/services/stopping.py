@@ -69,6 +69,7 @@ def watch_stops(*, now: datetime) -> int:
     for team_id in accounts.list_team_ids():
         _watch_team(team_id, now)
     risk_services.end_cool_downs(now=now)
+    risk_services.note_watch(now=now)
     blocked = risk.list_blocking()
     return sum(take_back_openings(account_id=pk, now=now) for pk in _accounts_under(blocked))
 

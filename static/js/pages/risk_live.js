@@ -34,17 +34,17 @@ function showBook(block, book) {
   showHead(block, book, book.colour);
   $("[data-risk-figures]", block).hidden = !book.positions;
   for (const node of $$("[data-risk-currency]", block)) node.textContent = book.currency;
-  const put = (name, value, format) => tick($(`[data-risk="${name}"]`, block), value, format);
+  const put = (name, value, format, flash = true) => tick($(`[data-risk="${name}"]`, block), value, format, { flash });
   for (const [level, name] of Object.entries(LEVELS)) {
     const row = levelOf(book, Number(level));
     for (const what of ["var", "es"]) {
       put(`${what}_${name}`, row?.[`${what}_money`] ?? NaN, money);
-      put(`${what}_${name}_share`, row?.[what] ?? NaN, (value) => percent(value, 2));
+      put(`${what}_${name}_share`, row?.[what] ?? NaN, (value) => percent(value, 2), false);
     }
   }
   for (const what of ["gross", "net"]) {
     put(what, book[what], money);
-    put(`${what}_share`, book[`${what}_share`] ?? NaN, (value) => percent(value, 1));
+    put(`${what}_share`, book[`${what}_share`] ?? NaN, (value) => percent(value, 1), false);
   }
   $("[data-risk-table]", block).hidden = !book.parts.length;
   $("[data-risk-parts]", block).replaceChildren(...book.parts.slice(0, SHOWN_PARTS).map(partRow));
