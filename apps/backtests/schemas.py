@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -74,6 +74,7 @@ class BacktestIn(Schema):
     start: str | None = Field(None, description="2015-01-02, inclusive")
     end: str | None = None
     as_of: str | None = Field(None, description="bars as they were known then; now by default")
+    confirm_look: bool = Field(False, description="take the price of a look at a holdout")
     cash: float = 100_000.0
     costs: CostsIn = Field(default_factory=CostsIn)
     execution: ExecutionIn | None = None
@@ -298,3 +299,49 @@ def sweep_terms(body: SweepIn) -> tuple[dict[str, Any], dict[str, Any]]:
     if "sweep_seed" in given:
         own["seed"] = given.pop("sweep_seed")
     return given, own
+
+
+class TrialEntryOut(Schema):
+    """Something tried, and where it is; ``trials`` is more than 1 for a search of the forge."""
+
+    id: int
+    subject: str
+    door: str
+    trials: int
+    family: dict[str, Any]
+    link: str
+    created_at: datetime
+
+
+class JoinIn(Schema):
+    """Which family to count with, and why the two are one idea."""
+
+    other_id: int
+    why: str
+
+
+class HoldoutIn(Schema):
+    """Days that a family is not to be tuned on; ``end`` open for all that come."""
+
+    family_id: int
+    start: date
+    end: date | None = None
+    alpha: float = 0.05
+    note: str = ""
+
+
+class HoldoutOut(Schema):
+    """A holdout: looks taken, alpha left, and the price of the next look."""
+
+    id: str
+    family: dict[str, Any]
+    start: date
+    end: date | None
+    alpha: float
+    looks: int
+    alpha_left: float
+    next_price: float
+    rule: str
+    note: str
+    created_by: str
+    created_at: datetime

@@ -6,16 +6,16 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Query, Router, Status
+from ninja import Query, Status
 
 from apps.backtests import charts, schemas, selectors, services
+from apps.backtests.api.router import router
 from apps.backtests.selectors import sweeps
 from apps.core import clock, jobs
 from apps.core.doors import permission, signed_in
 from apps.core.errors import NotFound
 from apps.core.rest import Page, Paging, page
 
-router = Router(tags=["backtests"])
 NUMBERED = ("n",)
 
 
@@ -298,11 +298,20 @@ def cancel_sweep(request: HttpRequest, sweep_id: UUID) -> Any:
 
 @router.post("/sweeps/{sweep_id}/trials/{number}/run", response={202: schemas.BacktestQueued})
 @permission("research.write")
-def run_trial(request: HttpRequest, sweep_id: UUID, number: int) -> Any:
+def run_trial(
+    request: HttpRequest,
+    sweep_id: UUID,
+    number: int,
+    confirm_look: bool = False,
+) -> Any:
     """Make a run of one combination, with its curves, fills and trades."""
     now = clock.now()
     run, job = services.run_trial(
-        actor=signed_in(request), sweep_id=sweep_id, number=number, now=now
+        actor=signed_in(request),
+        sweep_id=sweep_id,
+        number=number,
+        now=now,
+        confirm_look=confirm_look,
     )
     return Status(202, {"job": jobs.as_dict(job, now), "id": str(run.pk)})
 
