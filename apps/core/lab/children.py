@@ -6,11 +6,10 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from apps.core.lab import processes
 from apps.core.lab.plan import ChildSpec
@@ -26,11 +25,32 @@ LOOK_BACK = 12
 ERROR_LINE = re.compile(r"(([A-Za-z_]\w*\.)+\w+|\w*(Error|Exception)): ")
 
 
+class Process(Protocol):
+    """A running process of ours: one we started, or one we took on."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    @property
+    def returncode(self) -> int | Any:
+        """How it ended, once that was asked for."""
+
+    def poll(self) -> int | None:
+        """Return how it ended; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait for its end and return how it was."""
+
+
 class Supervised(Protocol):
     """What the supervisor watches: a child, or one of the two servers."""
 
     name: str
-    process: subprocess.Popen[bytes] | None
+
+    @property
+    def process(self) -> Process | None:
+        """The process, when there is one."""
 
     def start(self) -> None:
         """Start the process."""
@@ -62,7 +82,7 @@ class Child:
         self.log = logs / f"{spec.name}.log"
         self.folder = folder
         self.environment = {**os.environ, **common, **spec.environment, "PROCESS_NAME": spec.name}
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
 
     def start(self) -> None:
         """Start the process; its words go to its log."""

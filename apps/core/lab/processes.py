@@ -81,6 +81,7 @@ def start(
     root: str = "keep",
     environment: dict[str, str] | None = None,
     folder: Path | None = None,
+    files: tuple[int, ...] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a process in a session of its own that the kernel ends with this one.
 
@@ -93,6 +94,7 @@ def start(
         stderr=subprocess.STDOUT,
         env=environment,
         cwd=folder,
+        pass_fds=files,
         start_new_session=True,
     )
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from apps.core.errors import LabError
-from apps.core.lab import children, preflight, processes, servers, upgrade
+from apps.core.lab import adoption, children, preflight, processes, servers, upgrade
+from apps.core.lab.adoption import Nursery
 from apps.core.lab.children import Backoff, Child, Supervised
 from apps.core.lab.home import Home, write_private
 from apps.core.lab.options import Options
@@ -63,6 +64,7 @@ class Supervisor:
         self.embedded += [] if "REDIS_URL" in given else [self.redis]
         self.embedded += [] if "DATABASE_URL" in given else [self.postgres]
         self.preparation = Preparation(options, self.home, say)
+        self.nursery = Nursery(self.preparation.child(adoption.SPEC))
         self.watched: list[Watched] = []
         self.ready = False
 
@@ -75,6 +77,8 @@ class Supervisor:
             try:
                 stack.enter_context(self._sole_lab())
                 self._check()
+                stack.callback(self.nursery.close)
+                self.nursery.start()
                 lock = stack.enter_context(servers.servers_lock(self.home.root))
                 stack.callback(self._stop)
                 self._start_servers(lock)
@@ -164,11 +168,14 @@ class Supervisor:
             write_private(self.home.root / "version", version)
         started = time.monotonic()
         self.watched = [Watched(server, Backoff(started=started)) for server in self.embedded]
-        for spec in plan_children(sys.executable, self.options.port, self.home.state):
-            child = self.preparation.child(spec)
-            children.rotate(child.log)
-            self.watched.append(Watched(child, Backoff(started=started)))
-            child.start()
+        plan = plan_children(sys.executable, self.options.port, self.home.state)
+        parts = [self.preparation.child(spec) for spec in plan]
+        for part in parts:
+            children.rotate(part.log)
+            self.watched.append(Watched(part, Backoff(started=started)))
+        if not self.nursery.deliver(parts):
+            for part in parts:
+                part.start()
         self._note_processes()
 
     def _children(self) -> list[Child]:
