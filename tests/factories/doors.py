@@ -17,6 +17,7 @@ FIXED = {
     "vendor": "sample",
     "subsystem": "database",
     "index": "sp500",
+    "risk_figure": "fan",
 }
 # What no door may tell: in a key of a vendor and in an address that is told of signals.
 CANARY = "canary-e7c1d9-that-nobody-is-told"
@@ -33,6 +34,7 @@ NAMES = (
     ("/backtests/", "figure"),
     ("/data/providers/", "vendor"),
     ("/health/", "subsystem"),
+    ("/risk/figures/", "risk_figure"),
 )
 GIVEN = re.compile(r"(?<!\w)@(\w+)")
 PLACE = re.compile(r"[{<](?:\w+:)?(\w+)[}>]")
@@ -111,8 +113,8 @@ class World:
     def research(self):
         from apps.approvals.models import Proposal
         from apps.assistant.models import Hypothesis, Search
-        from apps.backtests.models import Run, Study, Sweep
-        from apps.risk.models import GradeRun, RiskReport, Scenario
+        from apps.backtests.models import Family, Holdout, Run, Study, Sweep
+        from apps.risk.models import BookReport, GradeRun, RiskReport, Scenario
         from apps.strategies.models import Strategy, StrategyVersion
 
         mine = {"team": self.team}
@@ -125,6 +127,11 @@ class World:
             strategy=strategy.name, method="grid", objective="sharpe", trials=4, lanes=1,
             created_by="user:0", created_at=self.now,
         )  # fmt: skip
+        family = Family.objects.filter(**mine).first()
+        holdout = Holdout.objects.create(
+            **mine, family=family, start_on=self.now.date(), created_by="user:0",
+            created_at=self.now,
+        )  # fmt: skip
         grade = GradeRun.objects.create(
             **mine, subject=f"backtest:{run.pk}", title="Grade", digest="0" * 64, until=self.now,
             days=250, window=250, colour="green", in_force="fhs", before="historical",
@@ -135,7 +142,13 @@ class World:
             shocks={"instrument": {}, "sector": {"Energy": -0.3}, "factor": {}},
             created_by="user:0", created_at=self.now,
         )  # fmt: skip
+        report = BookReport.objects.create(
+            **mine, subject=f"backtest:{run.pk}", title="Report", as_of=self.now, body={},
+            digest=f"{self.number:064}", pdf=b"%PDF-", pdf_digest="0" * 64, pages=1,
+            created_by="user:0", created_at=self.now,
+        )  # fmt: skip
         return {
+            "book_report_id": report.pk,
             "grade_id": grade.pk,
             "scenario_id": scenario.pk,
             "strategy_id": strategy.pk,
@@ -145,6 +158,8 @@ class World:
             "study_id": Study.objects.get(**mine).pk,
             "study": Study.objects.get(**mine).name,
             "sweep_id": sweep.pk,
+            "family_id": family.pk,
+            "holdout_id": holdout.pk,
             "hypothesis_id": Hypothesis.objects.get(**mine).pk,
             "search_id": Search.objects.get(**mine).pk,
             "proposal_id": Proposal.objects.get(**mine).pk,

@@ -50,6 +50,7 @@ BODIES = {
     "PATCH /flows/{name}": {"is_on": False},
     "POST /halts": {"scope": "account:@account_id", "reason": "something is wrong"},
     "POST /halts/resume": {"scope": "account:@account_id", "reason": "it is right again"},
+    "POST /holdouts": {"family_id": "@family_id", "start": "2026-02-01"},
     "POST /hypotheses": {"universe": "@universe"},
     "POST /hypotheses/{hypothesis_id}/judge": {"verdict": "rejected", "note": "no reason for it"},
     "POST /indices/{name}/members": {"provider": "sample"},
@@ -109,6 +110,7 @@ BODIES = {
     "POST /risk/accounts/{account_id}": {},
     "POST /risk/grades": {"subject": "account:@account_id"},
     "PUT /risk/limits": {"reason": "because", "subject": "account:@account_id", "values": {}},
+    "POST /risk/reports": {"subject": "account:@account_id"},
     "POST /risk/runs/{run_id}": {},
     "POST /risk/scenarios": {
         "name": "oil-falls",
@@ -138,6 +140,10 @@ BODIES = {
         "space": {"lookback": [100, 200]},
     },
     "POST /tokens": {"name": "t", "scopes": ["team.read"]},
+    "POST /trials/families/{family_id}/join": {
+        "other_id": "@family_id",
+        "why": "they are one idea",
+    },
     "POST /universes": {
         "name": "u",
         "dataset": "@dataset",
@@ -160,6 +166,7 @@ QUERIES = {
     "GET /audit/evidence": "since=2026-01-01&until=2026-01-02",
     "GET /audit/verify": "event=@event_id",
     "GET /backtests": "study=@study",
+    "GET /holdouts/price": "version_id=@version_id",
     "GET /backtests/compare": "ids=@run_id",
     "GET /backtests/compare/figure": "ids=@run_id",
     "GET /bars": "symbol=@symbol&dataset=@dataset",
@@ -183,6 +190,8 @@ QUERIES = {
     "GET /risk": "subject=account:@account_id",
     "GET /risk/breaches": "subject=account:@account_id",
     "GET /risk/factors": "subject=account:@account_id",
+    "GET /risk/figures/{name}": "subject=account:@account_id",
+    "GET /risk/reports": "subject=account:@account_id",
     "GET /risk/grades": "subject=account:@account_id",
     "GET /risk/limits": "subject=account:@account_id",
     "GET /risk/limits/versions": "subject=account:@account_id",

@@ -1,7 +1,6 @@
 """A book's risk on the page, over REST, on paper and by mail: the same figures everywhere."""
 
 import io
-import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email import message_from_bytes
@@ -340,7 +339,7 @@ def test_who_gets_it_is_the_team_s_setting_and_each_member_s_wish(
     )
     assert receivers() == {trader.pk}
     client = client_as("viewer")
-    user = json.loads(api_as("viewer").get(f"{V1}/me").content)["user_id"]
+    user = client.get(f"{V1}/me").json()["user_id"]
     assert client.post("/risk/reports/wish/", {"wanted": "1"}).status_code == 302
     assert user in {member.user_id for member in told.list_receivers(team_id=team.pk)}
     assert "Stop mailing me" in client.get("/risk/reports/").content.decode()

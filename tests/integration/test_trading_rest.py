@@ -329,12 +329,17 @@ def test_the_risk_page_shows_the_book(account, feed, team, now, client_as):
     )
     trading.advance(feed, now, bars=2)
     trading.advance(feed, now.replace(year=now.year + 1), bars=1)
-    page = client_as("risk_manager").get("/risk/").content.decode()
-    told = ("By position: historical", "a standard error", "Set as a new version")
-    for words in ("Paper", "historical", "gaussian", "Gross exposure", *told):
+    manager = client_as("risk_manager")
+    page = manager.get("/risk/").content.decode()
+    for words in ("Paper", "historical", "Gross exposure", "ES 99 %", "Limits in use"):
         assert words in page
+    subject = f"account:{account.pk}"
+    measured = manager.get(f"/risk/parts/measures/?subject={subject}").content.decode()
+    for words in ("gaussian", "Standard error", "in force"):
+        assert words in measured
+    assert "Set as a new version" in manager.get("/risk/limits/").content.decode()
     body = {"subject": "", "reason": "Wider, for the test."}
     body |= {"max_position_value": "500", "restricted": "MSFT"}
-    answer = client_as("risk_manager").post("/risk/limits/", body, follow=True)
+    answer = manager.post("/risk/limits/set/", body, follow=True)
     assert "Wider limits wait for a decision" in answer.content.decode()
-    assert client_as("trader").post("/risk/limits/", body).status_code == 403
+    assert client_as("trader").post("/risk/limits/set/", body).status_code == 403

@@ -6,15 +6,15 @@ from typing import Any
 
 from django.db.models import Count
 
-from apps.core.errors import LabError
+from apps.core.errors import Conflict, Invalid, LabError
 from apps.core.plugs import list_plugs
 from apps.risk.kernel.conventions import Terms
 from apps.risk.models import RiskReport
 from apps.risk.selectors import summaries
-from apps.risk.selectors.books import PLUGS, list_subjects
+from apps.risk.selectors.books import PLUGS, get_holding, list_subjects
 from apps.risk.selectors.breaches import list_breaches
 from apps.risk.selectors.grades import FIRST
-from apps.risk.selectors.samples import RUN, Sample, get_sample
+from apps.risk.selectors.samples import RUN, Sample, get_sample, positions_of
 from apps.risk.selectors.teams import TEAM, TITLE, team_subject
 
 SHOWN_PARTS = 12
@@ -134,9 +134,13 @@ def measures_page(*, team_id: int, subject: str, method: str = "") -> dict[str, 
         "rows": _in_money(rows, sample),
         "waiting": waiting,
         "currency": sample.holding.currency or "USD",
-        "liquidity": None if method else summaries.liquidity_part(sample),
+        "liquidity": None if method else _liquidity(team_id, sample),
         "terms": Terms(),
     }
+
+
+def _liquidity(team_id: int, sample: Sample) -> dict[str, Any]:
+    return summaries.liquidity_part(positions_of(team_id=team_id, sample=sample))
 
 
 def _in_money(rows: list[dict[str, Any]], sample: Sample) -> list[dict[str, Any]]:
@@ -168,19 +172,25 @@ def stress_summary(*, team_id: int, subject: str) -> dict[str, Any]:
 
 
 def figure_of(*, team_id: int, subject: str, name: str, level: float = 0.99) -> dict[str, Any]:
-    """Return what a figure draws of a book; ``why_not`` in words when there is nothing."""
+    """Return what a figure draws of a book; ``why_not`` in words when there is nothing.
+
+    Raises ``NotFound`` for a book that the team does not have.
+    """
     grade = summaries.newest_grade(team_id=team_id, subject=subject)
     if name == "exceptions":
+        if grade is None:
+            get_holding(team_id=team_id, subject=subject)
         return summaries.exceptions_part(grade, level)
     try:
         sample = get_sample(team_id=team_id, subject=subject)
-    except LabError as error:
+    except (Conflict, Invalid) as error:
         return {"why_not": error.message}
     model = grade.in_force if grade else FIRST
     if name == "fan":
         timeframe = sample.timeframe or "bar"
         return {**summaries.fan_part(sample, model), "timeframe": timeframe}
-    return summaries.components_part(sample, model, level)
+    held = positions_of(team_id=team_id, sample=sample)
+    return summaries.components_part(held, model, level)
 
 
 def breaches_page(*, team_id: int, subject: str, code: str = "") -> dict[str, Any]:

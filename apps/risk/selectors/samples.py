@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.core.errors import Invalid
+from apps.core.errors import Invalid, LabError
 from apps.core.kernel.hashing import digest_arrays
 from apps.core.kernel.timeframes import seconds_of
 from apps.market import selectors as market
@@ -45,6 +45,8 @@ class Sample:
     ts: Any
     traded: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    # Returns that were made, not those of today's weights.
+    is_run: bool = False
 
     @property
     def block(self) -> Floats:
@@ -60,11 +62,6 @@ class Sample:
     def returns(self) -> Floats:
         """``(n,)`` returns of the book."""
         return np.asarray(self.block @ self.shares, dtype=np.float64)
-
-    @property
-    def is_run(self) -> bool:
-        """Whether these are returns that were made, not those of today's weights."""
-        return self.holding.subject.startswith(RUN)
 
     @property
     def digest(self) -> str:
@@ -101,6 +98,16 @@ def get_held(*, team_id: int, subject: str) -> Sample:
     return _of_positions(team_id, holding, held, timeframe_of(team_id, subject))
 
 
+def positions_of(*, team_id: int, sample: Sample) -> Sample:
+    """Return what is held behind a sample: of a run its last positions, if these have a past."""
+    if not sample.is_run:
+        return sample
+    try:
+        return get_held(team_id=team_id, subject=sample.holding.subject)
+    except LabError:
+        return sample
+
+
 def timeframe_of(team_id: int, subject: str) -> str:
     """Return the bars a book is marked by; daily ones until it was marked."""
     rows = RiskReport.objects.filter(team_id=team_id, subject=subject, is_live=True)
@@ -117,6 +124,7 @@ def _of_run(team_id: int, holding: Holding) -> Sample:
         {name: np.asarray(history.returns[-MOST_RETURNS:], dtype=np.float64)},
         {name: 1.0},
         history.ts[-MOST_RETURNS:],
+        is_run=True,
     )
 
 

