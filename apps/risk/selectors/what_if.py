@@ -312,8 +312,9 @@ def _moved(
     told: Mapping[str, Any],
 ) -> dict[str, Any]:
     shocks = shocks_from(row.shocks)
-    was = apply(Book(before), shocks, **told) if before else {"loss": 0.0, "notes": []}
-    will = apply(Book(after), shocks, **told) if after else {"loss": 0.0, "notes": []}
+    nothing: dict[str, Any] = {"loss": 0.0, "notes": []}
+    was = apply(Book(before), shocks, **told) if before else nothing
+    will = apply(Book(after), shocks, **told) if after else nothing
     return {
         "name": row.name,
         "title": row.title,

@@ -110,7 +110,7 @@ def _parts(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str
 
 
 def _moved(row: Mapping[str, Any]) -> float:
-    return abs((row["es_after"] or 0.0) - (row["es_before"] or 0.0))
+    return abs(float(row["es_after"] or 0.0) - float(row["es_before"] or 0.0))
 
 
 def _said(found: Mapping[str, Any]) -> list[str]:

@@ -183,4 +183,4 @@ def _tell(actor: Actor, row: GradeRun, now: datetime) -> None:
     data = {"subject": row.subject, "from": row.before, "to": row.in_force, "why": row.reason}
     events.emit(team_id=actor.team, topic="alerts", kind="risk.model.demoted", data=data)
     # Live figures are those of the model in force: they switch with it.
-    note_change(team_id=actor.team, subject=row.subject, now=now)
+    note_change(team_id=actor.team, subject=row.subject)

@@ -46,6 +46,10 @@ ONE_BY_ONE = ("parts", "unmeasured", "stale", "notes")
 # Set while a teller runs in this process; what it is to do beside telling, by key.
 _RUNNING = threading.Event()
 _LATER: dict[str, Callable[[], None]] = {}
+LEAVE = """
+local at = redis.call('TIME')
+return redis.call('HSETNX', KEYS[1], ARGV[1], string.format('%d.%06d', at[1], at[2]))
+"""
 TAKE = "local all = redis.call('HGETALL', KEYS[1]) redis.call('DEL', KEYS[1]) return all"
 
 
@@ -59,19 +63,19 @@ class Told:
     seconds: float
 
 
-def note_change(*, team_id: int, subject: str, now: datetime) -> None:
+def note_change(*, team_id: int, subject: str) -> None:
     """Note that a book's positions or prices changed, once that is committed.
 
-    Not an act of anybody, so not in the trail. The first of several changes keeps its time. A
-    note that can't be left is no matter: whoever comes back asks for the whole.
+    Not an act of anybody, so not in the trail. The first of several changes keeps its time, which
+    is Redis': who tells it looks at the same clock. A note that can't be left is no matter:
+    whoever comes back asks for the whole.
     """
-    stamp = now.timestamp()
-    transaction.on_commit(lambda: _leave(f"{team_id} {subject}", stamp), robust=True)
+    transaction.on_commit(lambda: _leave(f"{team_id} {subject}"), robust=True)
 
 
-def _leave(field: str, stamp: float) -> None:
+def _leave(field: str) -> None:
     try:
-        client().hsetnx(CHANGED, field, stamp)
+        client().eval(LEAVE, 1, CHANGED, field)
     except redis.RedisError as error:
         log.warning("risk.live_unnoted", error=repr(error))
 
@@ -87,19 +91,20 @@ def do_later(*, key: str, act: Callable[[], None]) -> None:
         act()
 
 
-def _do_waiting() -> None:
-    for key in list(_LATER):
-        act = _LATER.pop(key, None)
-        if act is not None:
-            act()
+def _do_one_waiting() -> None:
+    """Do the oldest of what waits: the next change is not to wait for all of it."""
+    key = next(iter(list(_LATER)), None)
+    act = _LATER.pop(key, None) if key is not None else None
+    if act is not None:
+        act()
 
 
-def note_all(*, now: datetime) -> int:
+def note_all() -> int:
     """Note every book of every team, as after a start: somebody may have missed a message."""
     found = 0
     for team_id in accounts.list_team_ids():
         for _, book in selectors.find_books(team_id=team_id):
-            _leave(f"{team_id} {book.subject}", now.timestamp())
+            _leave(f"{team_id} {book.subject}")
             found += 1
     return found
 
@@ -123,11 +128,16 @@ def tell_changes(*, clock: Callable[[], datetime]) -> Told:
     told = Told(
         messages,
         len(changed),
-        max(0.0, clock().timestamp() - oldest),
+        max(0.0, _redis_time() - oldest),
         time.perf_counter() - began,
     )
     _keep(told, clock())
     return told
+
+
+def _redis_time() -> float:
+    seconds, micros = client().time()
+    return float(seconds) + float(micros) / 1e6
 
 
 def _take() -> dict[int, dict[str, float]]:
@@ -219,10 +229,10 @@ class Teller:
         try:
             close_old_connections()
             if self.is_behind:
-                note_all(now=self.clock())
+                note_all()
                 self.is_behind = False
             told = tell_changes(clock=self.clock)
-            _do_waiting()
+            _do_one_waiting()
         except (redis.RedisError, OperationalError, InterfaceError) as error:
             log.warning("risk.live_away", error=repr(error))
             self.is_behind = True

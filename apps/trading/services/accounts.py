@@ -109,7 +109,7 @@ def create_account(
                 body={**body, **charged},
                 now=now,
             )
-            risk.note_change(team_id=row.team_id, subject=subject, now=now)
+            risk.note_change(team_id=row.team_id, subject=subject)
     except IntegrityError as error:
         message = f"There is an account called {name.strip()!r} already; choose another name."
         raise Conflict(message, code="account.name_taken") from error

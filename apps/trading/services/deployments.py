@@ -336,7 +336,7 @@ def _release(row: Deployment, status: str, note: str, now: datetime) -> None:
     row.state = {**row.state, "book": _emptied(row.state["book"])}
     row.save(update_fields=["status", "note", "ended_at", "state"])
     tell_changed(row)
-    risk.note_change(team_id=row.team_id, subject=f"account:{row.account_id}", now=now)
+    risk.note_change(team_id=row.team_id, subject=f"account:{row.account_id}")
 
 
 def _emptied(book: dict[str, Any]) -> dict[str, Any]:

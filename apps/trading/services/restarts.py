@@ -46,7 +46,7 @@ def settle_epoch(*, account_id: int, feed: FeedState, now: datetime) -> bool:
         body = {"feed": feed.name, "epoch": feed.epoch, "cash": account.cash}
         subject = f"account:{account.pk}"
         audit.record(actor=actor, action="account.settled", subject=subject, body=body, now=now)
-        risk.note_change(team_id=account.team_id, subject=subject, now=now)
+        risk.note_change(team_id=account.team_id, subject=subject)
     return True
 
 

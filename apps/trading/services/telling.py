@@ -34,7 +34,7 @@ def _is_due(what: str, account_id: int, now: datetime, every: timedelta) -> bool
 
 def tell_step(account: Account, panel: Panel, bar: Bar, book: Holdings, now: datetime) -> None:
     """Publish the account as it stands, have its live risk told, and its report kept fresh."""
-    risk_services.note_change(team_id=account.team_id, subject=f"account:{account.pk}", now=now)
+    risk_services.note_change(team_id=account.team_id, subject=f"account:{account.pk}")
     if _is_due("step", account.pk, now, TELL_EVERY):
         orders = Order.objects.filter(account=account).order_by("-created_at", "-id")
         data = {
