@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def measures_part(
     graded = grade.body["models"] if grade else {}
     rows = []
     for name in sorted(methods, key=lambda name: (name != in_force, list(METHODS).index(name))):
-        found = _kept(sample, f"measure:{name}", lambda name=name: _measured(sample, name))
+        found = _kept(sample, f"measure:{name}", partial(_measured, sample, name))
         colour = graded.get(name, {}).get("colour", "")
         rows.append({**found, "in_force": name == in_force, "colour": colour})
     return rows

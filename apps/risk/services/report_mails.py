@@ -148,7 +148,7 @@ def send_report(progress: jobs.Progress) -> dict[str, Any]:
     A worker that dies between the server's answer and the note of it sends twice, under the same
     Message-ID.
     """
-    row = ReportMail.objects.get(pk=progress.payload["mail"], team_id=progress.team_id)
+    row = ReportMail.objects.get(pk=progress.payload["mail"])
     if row.status != ReportMail.Status.QUEUED:
         return {"status": str(row.status)}
     members = {member.user_id: member for member in accounts.list_members(row.team_id)}

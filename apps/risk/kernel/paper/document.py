@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apps.risk.kernel.paper.sections import Setter, sections_of
+from apps.risk.kernel.paper.sections import sections_of
+from apps.risk.kernel.paper.setting import Setter
 from apps.risk.kernel.paper.words import moment
 
 # Name of a face: the file that a caller hands in.
@@ -86,7 +87,7 @@ def _numbered(about: str, digest: str, pages: list[int]) -> Any:
     from reportlab.lib.colors import HexColor
     from reportlab.pdfgen.canvas import Canvas
 
-    class Numbered(Canvas):  # type: ignore[misc]
+    class Numbered(Canvas):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.kept: list[dict[str, Any]] = []

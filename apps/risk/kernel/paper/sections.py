@@ -67,7 +67,9 @@ def _exposed(found: Body) -> str:
 
 
 def _figures(body: Body, setter: Setter) -> list[Any]:
-    rows, bold, notes = [], [], []
+    rows: list[list[Any]] = []
+    bold: list[int] = []
+    notes: list[str] = []
     for at, found in enumerate(body["measures"]):
         mark = ""
         if found["notes"] and not found["why_not"]:
