@@ -74,7 +74,7 @@ class BacktestIn(Schema):
     start: str | None = Field(None, description="2015-01-02, inclusive")
     end: str | None = None
     as_of: str | None = Field(None, description="bars as they were known then; now by default")
-    confirm_look: bool = Field(False, description="take the price of a look at a holdout")
+    confirm_look: bool = Field(default=False, description="take the price of a look at a holdout")
     cash: float = 100_000.0
     costs: CostsIn = Field(default_factory=CostsIn)
     execution: ExecutionIn | None = None

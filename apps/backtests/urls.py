@@ -12,6 +12,8 @@ urlpatterns = [
     path("compare/", views.compare, name="compare"),
     path("sweeps/", views.sweeps, name="sweeps"),
     path("studies/", views.studies, name="studies"),
+    path("families/", views.families, name="families"),
+    path("families/<int:family_id>/", views.family, name="family"),
     path("sweeps/<uuid:sweep_id>/", views.sweep, name="sweep"),
     path("<uuid:run_id>/", views.run, name="run"),
 ]

@@ -9,7 +9,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from apps.backtests import charts, forms, schemas, selectors
+from apps.backtests.selectors import holdouts as holdout_reads
 from apps.backtests.selectors import sweeps as sweep_reads
+from apps.backtests.selectors import trials as trial_reads
 from apps.core.doors import permission, signed_in
 from apps.core.rest import page
 from apps.market.selectors import list_universes
@@ -131,6 +133,7 @@ def sweep(request: HttpRequest, sweep_id: UUID) -> HttpResponse:
         "trials": [forms.trial_cells(detail, row) for row in trials["items"]],
         "next": trials["next"],
         "swept": forms.swept(detail),
+        "split": trial_reads.overfitting_of_sweep(found),
         "asked": {"sort": sort, "status": status, "params": params},
     }
     return render(request, "backtests/sweep.html", context)
@@ -148,3 +151,31 @@ def studies(request: HttpRequest) -> HttpResponse:
         "families": sweep_reads.list_families(team_id=team),
     }
     return render(request, "backtests/studies.html", context)
+
+
+@require_GET
+@permission("team.read")
+def families(request: HttpRequest) -> HttpResponse:
+    """List the families of trials, the most tried first."""
+    found = trial_reads.list_family_rows(team_id=signed_in(request).team)
+    return render(request, "backtests/families.html", {"families": found})
+
+
+@require_GET
+@permission("team.read")
+def family(request: HttpRequest, family_id: int) -> HttpResponse:
+    """Show a family: how much was tried, what it adds up to, its holdouts."""
+    team = signed_in(request).team
+    found = trial_reads.get_family(family_id, team)
+    rows = trial_reads.list_entries(team_id=team, family=found.pk)
+    entries = page(rows, request, limit=50, row=trial_reads.entry_row)
+    marked = holdout_reads.list_holdouts(team_id=team, family=found).order_by("-created_at")
+    every = trial_reads.list_family_rows(team_id=team)
+    context = {
+        "family": trial_reads.family_detail(found),
+        "holdouts": [holdout_reads.holdout_row(row) for row in marked],
+        "entries": entries["items"],
+        "next": entries["next"],
+        "others": [row for row in every if row["id"] != found.pk],
+    }
+    return render(request, "backtests/family.html", context)

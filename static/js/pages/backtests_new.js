@@ -85,6 +85,7 @@ function body() {
   if (Object.keys(limits).length) asked.limits = limits;
   if (field("seed").value) asked.seed = Number(field("seed").value);
   if (field("finalize").checked) asked.finalize = true;
+  if (field("confirm_look").checked) asked.confirm_look = true;
   Object.assign(asked, rows());
   if (field("universe").value) asked.universe = field("universe").value;
   else asked.instruments = words(field("instruments").value);
@@ -212,6 +213,8 @@ async function send(kind) {
     const made = kind === "sweep" ? await post("/sweeps", sweepBody()) : await post("/backtests", body());
     location.assign(kind === "sweep" ? `/research/sweeps/${made.id}/` : `/research/${made.id}/`);
   } catch (error) {
+    // The price of a look is told; the box beside it takes it.
+    if (error.code === "holdout.confirm") $("[data-look]", form).hidden = false;
     mark(error);
     throw error;
   }

@@ -63,8 +63,18 @@ for (const button of $$("[data-run]", page)) {
     run(
       button,
       async () => {
-        const made = await post(`/sweeps/${id}/trials/${button.dataset.run}/run`);
-        location.assign(`/research/${made.id}/`);
+        const confirmed = button.dataset.look ? "?confirm_look=true" : "";
+        try {
+          const made = await post(`/sweeps/${id}/trials/${button.dataset.run}/run${confirmed}`);
+          location.assign(`/research/${made.id}/`);
+        } catch (error) {
+          // The price of a look at a holdout is told; a second press takes it.
+          if (error.code === "holdout.confirm") {
+            button.dataset.look = "1";
+            button.textContent = "Take the look";
+          }
+          throw error;
+        }
       },
       problem,
     ),
