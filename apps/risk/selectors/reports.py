@@ -22,7 +22,6 @@ LIMIT_WORDS = {
     "max_orders_per_minute": "Orders in a minute",
     "max_messages_per_minute": "Orders and withdrawals in a minute",
 }
-SHOWN_PARTS = 20
 
 
 def list_reports(*, team_id: int, subject: str = "") -> QuerySet[RiskReport]:
@@ -60,51 +59,19 @@ def report_as_dict(row: RiskReport) -> dict[str, Any]:
 
 
 def shown_books(*, team_id: int) -> list[dict[str, Any]]:
-    """Return every book with its measures in fractions and money, and its limits in words."""
+    """Return what is used of the limits of every book, with the limits in words."""
     return [_shown_book(row) for row in list_books(team_id=team_id)]
 
 
 def _shown_book(row: RiskReport) -> dict[str, Any]:
-    body = row.body
-    column = body.get("columns", {}).get("book")
-    equity = float(body.get("equity") or 0.0)
-    measures = [
-        {**measure, "var_money": measure["var"] * equity, "es_money": measure["es"] * equity}
-        for measure in (column or {}).get("measures", [])
-    ]
     used = [
         {**entry, "label": LIMIT_WORDS.get(entry["limit"], entry["limit"])}
-        for entry in body.get("utilisation", [])
+        for entry in row.body.get("utilisation", [])
     ]
     return {
-        **body,
         "subject": row.subject,
         "title": row.title,
         "measured_at": row.created_at,
-        "observations": column["observations"] if column else 0,
-        "measures": measures,
-        "notes": _shown_notes(body, measures),
-        "parts": _shown_parts((column or {}).get("components", [])),
+        "limits_version": row.body.get("limits_version", 0),
         "used": used,
     }
-
-
-def _shown_notes(body: dict[str, Any], measures: list[dict[str, Any]]) -> list[str]:
-    """Return what must be said of a book and its measures, each once."""
-    told = [*body.get("notes", []), *(note for one in measures for note in one.get("notes", []))]
-    return list(dict.fromkeys(told))
-
-
-def _shown_parts(components: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the first parts by position, the largest first, with the length of each bar."""
-    found = next((one for one in components if one.get("positions")), None)
-    if found is None:
-        return None
-    rows = sorted(found["positions"], key=lambda row: -float(row["component_es"]))
-    shown = [
-        {**row, "bar": min(max(float(row["share_of_es"] or 0.0), 0.0), 1.0)}
-        for row in rows[:SHOWN_PARTS]
-    ]
-    left = len(rows) - len(shown)
-    more = f"{left} more position(s) in the report." if left else ""
-    return {"method": found["method"], "level": found["level"], "positions": shown, "more": more}
