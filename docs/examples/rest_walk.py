@@ -128,6 +128,15 @@ def forge(researcher: Person) -> None:
     tell("forge", best=[row["expression"] for row in found])
 
 
+def probe(researcher: Person, run: str) -> None:
+    """Have the run's version probed for look-ahead, which a promotion needs."""
+    version = researcher.get(f"/backtests/{run}")["version_id"]
+    started = researcher.post(f"/versions/{version}/probes", {})
+    researcher.wait(started["job"])
+    found = researcher.get(f"/probes/{started['id']}")
+    tell("probe", verdict=found["verdict"], said=found["said"])
+
+
 def govern(researcher: Person, validator: Person, run: str) -> dict[str, Any]:
     """Propose the run's version for paper; approve it as somebody else."""
     rationale = "Momentum is documented since 1993 and survives ten basis points of costs here."
@@ -189,6 +198,7 @@ def main(path: str) -> None:
     tell("data", universes=[u["name"] for u in people["viewer"].get("/universes")["items"]])
     run = research(people["researcher"])
     forge(people["researcher"])
+    probe(people["researcher"], run)
     proposal = govern(people["researcher"], people["validator"], run)
     trade(people["trader"], people["risk_manager"], proposal)
     time.sleep(1)

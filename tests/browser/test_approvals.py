@@ -50,6 +50,13 @@ def version(lab):
             if row["feed"] == "sp500-daily"
         )
         versions = client.get(f"/versions/{shown['version_id']}", headers=headers).json()
+        asked = client.post(f"/versions/{shown['version_id']}/probes", headers=headers)
+        assert asked.status_code == 202, asked.text
+        job = asked.json()["job"]
+        while job["status"] not in {"done", "failed"} and time.monotonic() < until:
+            time.sleep(0.5)
+            job = client.get(f"/jobs/{job['id']}", headers=headers).json()
+        assert job["result"]["verdict"] == "passed", job
         body = {
             "subject": f"version:{shown['version_id']}",
             "title": "Crossover to paper, by passkey",

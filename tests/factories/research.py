@@ -3,10 +3,23 @@
 WHY = "It held out of sample and survives the costs."
 
 
-def make_run(team, now, version, *, author=None, done=True, **changes):
-    """A run of a version with figures, as the worker leaves it."""
+def make_probe(team, now, version, verdict="passed"):
+    """A look-ahead probe of a version that is over, as the worker leaves it."""
+    from apps.strategies.models import Probe
+
+    return Probe.objects.create(
+        team_id=team.pk, version_id=version.id, verdict=verdict, digest="c" * 64,
+        report={"copies": 40, "bars": 400, "verdict": verdict}, created_by="system:probe",
+        created_at=now, finished_at=now,
+    )  # fmt: skip
+
+
+def make_run(team, now, version, *, author=None, done=True, probed=True, **changes):
+    """A run of a version with figures, as the worker leaves it; the version passed its probe."""
     from apps.backtests.models import Run
 
+    if probed:
+        make_probe(team, now, version)
     request = {"universe": "sp500-sample", "instruments": [], "costs": {}, "finalize": False}
     request["costs"] = {"fee_bps": 5.0, "slippage_bps": 5.0}
     result = {

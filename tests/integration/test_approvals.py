@@ -16,7 +16,11 @@ from apps.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from tests.factories import signing
 
 DIGEST = "a" * 64
-EVIDENCE = {"metrics": {"sharpe": 1.4, "trades": 120, "volatility": float("nan")}, "run": "r1"}
+EVIDENCE = {
+    "metrics": {"sharpe": 1.4, "trades": 120, "volatility": float("nan")},
+    "run": "r1",
+    "probe_passed": True,
+}
 WHY = "It held out of sample and survives the costs."
 
 
@@ -262,7 +266,7 @@ def test_some_roles_do_not_propose(role, propose, actor):
 
 @pytest.mark.django_db
 def test_a_failed_gate_bars_approval_but_not_rejection(propose, actor, now):
-    proposal = propose(evidence={"metrics": {"trades": 12}})
+    proposal = propose(evidence={"metrics": {"trades": 12}, "probe_passed": True})
     with pytest.raises(Conflict, match="Closed trades") as caught:
         decide(actor("validator"), proposal, now)
     assert caught.value.code == "proposal.gate"

@@ -68,6 +68,7 @@ def proposal(live_db, actor, team, now, monkeypatch):
         digest="a" * 64,
         evidence={
             "metrics": {"sharpe": 1.4, "trades": 120, "volume": 1e22},
+            "probe_passed": True,
             "run": "r1",
             "study": {"sweep": "s1", "digest": sha256(STUDY).hexdigest()},
         },
@@ -249,6 +250,28 @@ def test_a_changed_pack_is_refused(change, words, pack, paths, monkeypatch):
     monkeypatch.setattr(check, "check_seal", lambda *_: {"team": team, "actor": "x", "leaf": 1})
     with pytest.raises(check.Wrong, match=words):
         check.verify(pack.read_bytes(), paths.public_key.read_text())
+
+
+@pytest.mark.parametrize(
+    ("frozen", "trials", "holds"),
+    [
+        (None, None, True),
+        (None, STUDY, False),
+        (sha256(STUDY).hexdigest(), STUDY, True),
+        (sha256(STUDY).hexdigest(), None, False),
+        (sha256(STUDY).hexdigest(), STUDY + b"\n", False),
+    ],
+    ids=["no study", "a study nobody froze", "the study", "left out", "a line more"],
+)
+def test_the_trials_in_a_pack_are_those_that_were_frozen_or_there_are_none(frozen, trials, holds):
+    check = tool()
+    pack = {} if trials is None else {"artifacts/study.jsonl": trials}
+    content = {"evidence": {} if frozen is None else {"study": {"digest": frozen}}}
+    if holds:
+        check._check_study(pack, content)
+        return
+    with pytest.raises(check.Wrong, match="trials that the proposal froze"):
+        check._check_study(pack, content)
 
 
 def test_a_pack_under_another_key_is_refused(pack, tmp_path, settings):

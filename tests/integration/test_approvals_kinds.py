@@ -98,7 +98,7 @@ def test_which_approvals_of_last_year_would_fail_today(actor, team, now, api_as,
     for name, trades in (("version:1", 40), ("version:2", 400)):
         made[name] = services.propose(
             actor=actor("researcher"), kind=PROMOTION, subject=name, title=name,
-            digest="a" * 64, evidence={"trades": trades}, rationale=WHY,
+            digest="a" * 64, evidence={"trades": trades, "probe_passed": True}, rationale=WHY,
             target_stage="researched", now=now,
         )  # fmt: skip
         signing.decide(actor("validator"), made[name], now)

@@ -35,7 +35,7 @@ def promote(live_db, actor, team, now):
             subject=f"version:{version.id}",
             title="SMA crossover to paper",
             digest=digest,
-            evidence={"metrics": {"sharpe": 1.1, "trades": 120}},
+            evidence={"metrics": {"sharpe": 1.1, "trades": 120}, "probe_passed": True},
             rationale=WHY,
             target_stage=stage,
             current_stage=version.stage,
@@ -115,7 +115,7 @@ def test_who_made_a_version_never_decides_it_whoever_proposes(db, actor, team, n
         subject=f"version:{version.id}",
         title="Buy and hold to paper",
         digest=version.digest,
-        evidence={"metrics": {"sharpe": 1.1, "trades": 120}},
+        evidence={"metrics": {"sharpe": 1.1, "trades": 120}, "probe_passed": True},
         rationale=WHY,
         target_stage="paper",
         now=now,
@@ -147,7 +147,7 @@ def submit(actor, version, now, **changes):
 
 
 def test_typed_figures_reach_no_gate(version, actor, team, now):
-    run = research.make_run(team, now, version)
+    run = research.make_run(team, now, version, probed=False)
     typed = {"probe_passed": True, "trades": 9999, "metrics": {"deflated_sharpe": 1.0}}
     proposal = submit(actor, version, now, run=str(run.pk), stated=typed)
     assert proposal.evidence["stated"] == typed
@@ -157,6 +157,27 @@ def test_typed_figures_reach_no_gate(version, actor, team, now):
     facts = proposal.evidence["facts"]
     assert (facts["run"], facts["run digest"]) == (str(run.pk), run.digest)
     assert version.created_by in proposal.editors
+
+
+@pytest.mark.parametrize(
+    ("verdict", "found"),
+    [
+        (None, (None, "not_available", True)),
+        ("leaks", (False, "fail", True)),
+        ("unable", (False, "fail", True)),
+        ("passed", (True, "pass", False)),
+    ],
+)
+def test_a_promotion_needs_a_probe_that_passed(version, actor, team, now, verdict, found):
+    run = research.make_run(team, now, version, probed=False)
+    if verdict:
+        research.make_probe(team, now, version, verdict)
+    proposal = submit(actor, version, now, run=str(run.pk))
+    (gate,) = [gate for gate in proposal.gates if gate["name"] == "probe"]
+    assert (gate["value"], gate["status"], gate["blocks"]) == found
+    if verdict == "leaks":
+        with pytest.raises(Conflict):
+            signing.decide(actor("validator"), proposal, now)
 
 
 def test_a_promotion_needs_a_finished_run_of_exactly_its_version(
@@ -194,7 +215,7 @@ def test_retiring_needs_no_run(version, actor, now):
 def test_the_door_takes_no_figures_and_the_page_says_what_is_stated(
     version, team, now, api_as, client_as
 ):
-    run = research.make_run(team, now, version)
+    run = research.make_run(team, now, version, probed=False)
     body = {
         "subject": f"version:{version.id}",
         "title": "Buy and hold to paper",

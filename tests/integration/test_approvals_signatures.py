@@ -36,7 +36,7 @@ def propose(actor, now):
             "subject": "version:1",
             "title": "Momentum to paper",
             "digest": DIGEST,
-            "evidence": {"trades": 120, "paper_days": 40},
+            "evidence": {"trades": 120, "paper_days": 40, "probe_passed": True},
             "rationale": WHY,
             "target_stage": "paper",
             "now": now,

@@ -108,7 +108,7 @@ def test_a_probe_that_is_over_never_changes(db, actor, now):
 
 def test_evidence_has_the_probe_and_none_while_there_is_none(db, actor, team, now):
     version = own(actor, now)
-    run = research.make_run(team, now, version)
+    run = research.make_run(team, now, version, probed=False)
     assert "probe_passed" not in measured_of(run).evidence
     do(Probe.objects.get(version_id=version.id), now)
     evidence = measured_of(run).evidence
@@ -158,7 +158,8 @@ def test_a_text_is_probed_once_people_let_it_run_and_its_line_is_shown(
     page = client_as("researcher").get(f"/strategies/versions/{version.id}/").content.decode()
     assert f'data-probe-line="{LINE}"' in page
     assert "Looks ahead" in page
-    assert measured_of(research.make_run(team, now, version)).evidence["probe_passed"] is False
+    run = research.make_run(team, now, version, probed=False)
+    assert measured_of(run).evidence["probe_passed"] is False
     honest = approved(HONEST, "honest")
     row = Probe.objects.get(version_id=honest.id)
     do(row, now)

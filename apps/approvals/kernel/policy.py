@@ -61,6 +61,7 @@ DEFAULT_GATES = (
         "is",
         threshold=True,
         stages=("paper", "live"),
+        mode="on",
     ),
     Gate("deflated_sharpe", "Deflated Sharpe", "deflated_sharpe", ">=", 0.95, ("paper", "live")),
     Gate("pbo", "Probability of overfitting", "pbo", "<=", 0.2, ("paper", "live")),
