@@ -61,7 +61,7 @@ def sound(page):
 
 def test_a_book_at_a_glance(page_as, run, complaints, shot):
     page = page_as("viewer")
-    page.goto(f"/risk/?subject=backtest:{run}")
+    page.goto(f"/risk/?subject=backtest:{run}", timeout=LONG)
     expect(page.locator("[data-measures] tbody tr[data-method]")).to_have_count(11, timeout=LONG)
     first = page.locator("[data-method=historical]")
     expect(first).to_contain_text("in force")
