@@ -37,6 +37,7 @@ SYSTEM = "balancer"
 SHOWN_RUNS, SHOWN_REASONS = 30, 40
 # A price that moved further than the guard's collar voids a proposal; so far where that is off.
 DRIFT = 0.10
+TONES = {"proposed": "person", "ordered": "ok", "infeasible": "bad", "failed": "bad"}
 CHANGES = {
     "balancer": "the balancer's settings",
     "epoch": "the replay",
@@ -104,13 +105,14 @@ def balancer_json(account_id: int, team_id: int) -> dict[str, Any]:
 
 
 def find_proposed(account: Account) -> Balance | None:
-    """Return the run whose proposal is open."""
+    """Return the run whose proposal is open, with that proposal where it was amended."""
     rows = Balance.objects.filter(account=account, status=Balance.Status.PROPOSED)
     row = rows.order_by("-created_at", "-id").first()
     if row is None:
         return None
     found = approvals.open_subjects(account.team_id, kind=REBALANCE)
-    return row if f"{REBALANCE}:{row.pk}" in found else None
+    row.proposal_id = found.get(f"{REBALANCE}:{row.pk}")
+    return row if row.proposal_id else None
 
 
 def find_change(account: Account) -> UUID | None:
@@ -311,6 +313,8 @@ def balancer_page(account_id: int, team_id: int, run: str, now: datetime) -> dic
         "runs": rows,
         "shown": shown,
         "orders": orders_of(shown) if shown else [],
+        "tones": TONES,
+        "weights": _largest_first(shown),
         "job": jobs.as_dict(job, now) if job else None,
         "waiting": find_proposed(account),
         "change": find_change(account),
@@ -319,6 +323,12 @@ def balancer_page(account_id: int, team_id: int, run: str, now: datetime) -> dic
         "universes": _universes(account, team_id),
         "minutes_most": order_minutes(team_id),
     }
+
+
+def _largest_first(row: Balance | None) -> list[dict[str, Any]]:
+    """Return the lines of a run, what is or was most first."""
+    lines = list(row.body.get("instruments", [])) if row else []
+    return sorted(lines, key=lambda line: (-line["weight"], -line["held"], line["symbol"]))
 
 
 def _chosen(rows: list[Balance], account_id: int, team_id: int, run: str) -> Balance | None:

@@ -12,7 +12,7 @@ from django.db import transaction
 from apps.approvals import services as approvals
 from apps.core import events, jobs
 from apps.core.actors import Actor, system
-from apps.core.errors import Conflict
+from apps.core.errors import Conflict, Denied
 from apps.core.kernel.hashing import digest_json
 from apps.core.models import Job
 from apps.trading import selectors, store
@@ -209,8 +209,8 @@ def _clear_outdated(actor: Actor, account: Account, now: datetime) -> None:
     words = f"No longer as proposed: {', '.join(changed)}."
     try:
         approvals.withdraw(actor=actor, proposal_id=row.proposal_id, reason=words, now=now)
-    except Conflict:
-        return  # decided meanwhile
+    except (Conflict, Denied):
+        return  # decided meanwhile, or amended by a person, whose it is now
 
 
 def _finish(

@@ -5,17 +5,18 @@ import { onJob } from "../lib/jobs.js";
 import { subscribe } from "../lib/socket.js";
 
 const FINAL = new Set(["done", "failed", "cancelled", "lost"]);
-const account = $("[data-balancer]").dataset.balancer;
+const { balancer: account, href } = $("[data-balancer]").dataset;
 const form = $("[data-balancer-form]");
-let isDirty = false;
+// A form that came back with something wrong in it is somebody's work as well.
+let isTyping = location.pathname !== href;
+let isLeaving = false;
 
-form?.addEventListener("input", () => (isDirty = true));
-form?.addEventListener("submit", () => (isDirty = false));
+form?.addEventListener("input", () => (isTyping = true));
+addEventListener("submit", () => (isLeaving = true));
 
-// What somebody is typing is not taken away; a chosen run stays chosen.
+// Never a reload: what was sent would be sent again. A run that was chosen stays chosen.
 function show() {
-  if (isDirty || document.querySelector("dialog[open]")) return;
-  location.reload();
+  if (!isTyping && !isLeaving) location.replace(href + location.search);
 }
 
 subscribe(`account.${account}`, (_data, message) => {
