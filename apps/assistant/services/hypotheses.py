@@ -8,6 +8,7 @@ from django.db import transaction
 
 from apps.assistant.models import Hypothesis
 from apps.audit.services import record
+from apps.backtests.services import follow_hypothesis
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.strategies import services as strategies
@@ -58,6 +59,13 @@ def promote_hypothesis(
             message = "The hypothesis was killed; start another search instead."
             raise Conflict(message, code="hypothesis.over")
         version = _version(actor, row, now)
+        follow_hypothesis(
+            actor=actor,
+            search_id=row.search_id,
+            strategy_id=version.strategy_id,
+            name=version.strategy,
+            now=now,
+        )
         if row.version_id != version.id:
             row.version_id = version.id
             _set(row, actor, Hypothesis.Status.PROMOTED, now, note=row.note)

@@ -19,6 +19,7 @@ from apps.assistant.kernel.trees import plain
 from apps.assistant.models import Hypothesis, Search
 from apps.assistant.services.models import ask_models
 from apps.audit.services import record
+from apps.backtests.services import count_search
 from apps.core import jobs
 from apps.core.actors import Actor, system
 from apps.core.errors import Invalid, NotFound
@@ -267,6 +268,7 @@ def _keep(
         locked.data_digest, locked.finished_at = panel.digest, now
         locked.save(update_fields=["trials", "summary", "data_digest", "finished_at"])
         subject = f"search:{locked.pk}"
+        count_search(actor=actor, search_id=locked.pk, trials=locked.trials, now=now)
         market_services.register_reader(
             subject=subject,
             digest=locked.data_digest,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.backtests.kernel.integrity.effective import effective_trials
+from apps.backtests.kernel.integrity.families import judge, split_json
+from apps.backtests.kernel.integrity.overfitting import BLOCKS, block_sums, overfitting
+from apps.backtests.kernel.integrity.sharpe import moments
 from apps.backtests.kernel.metrics import Figures, explain, infer_periods
 from apps.backtests.kernel.tables import ReturnsTable, read_returns
 from apps.core.errors import Invalid
@@ -34,6 +40,49 @@ def measure_file(
         )
         notes += [f"{label}: no {metric}: {why}" for metric, why in reasons.items()]
     return figures, notes
+
+
+def significance_file(
+    content: bytes, name: str, *, periods: float | None = None
+) -> dict[str, Any]:
+    """Return what the best column of a file of trials is worth after all of them.
+
+    Every column is a trial; rows in which one is missing are left out. Raises ``Invalid``.
+    """
+    table = read_returns(content, name)
+    per_year = infer_periods(table.ts) if periods is None else periods
+    labels = list(table.columns)
+    sample = np.column_stack([table.columns[label] for label in labels])
+    sample = sample[np.isfinite(sample).all(axis=1)]
+    found = [moments(column) for column in sample.T]
+    ratios = np.array([one.sharpe if one else np.nan for one in found])
+    if not np.isfinite(ratios).any():
+        message = f"{name} has no column with 3 returns that vary in rows where none is missing."
+        raise Invalid(message, code="significance.flat")
+    best = int(np.nanargmax(ratios))
+    effective = effective_trials(sample)
+    mine = found[best]
+    assert mine is not None  # noqa: S101 its ratio is finite
+    worth = judge(mine, ratios, effective.number, per_year)
+    split: dict[str, Any] = {}
+    if len(labels) > 1 and len(sample) >= 2 * BLOCKS:
+        split = split_json(overfitting(block_sums(sample)), per_year)
+    return {
+        "best": labels[best],
+        "deflated_sharpe": worth.deflated_sharpe,
+        "pbo": split.get("pbo"),
+        "effective_n": worth.effective_n,
+        "groups": effective.groups,
+        "trials": len(labels),
+        "sharpe": worth.sharpe,
+        "benchmark_sharpe": worth.benchmark,
+        "probabilistic_sharpe": worth.probabilistic_sharpe,
+        "observations": worth.observations,
+        "min_track_record": worth.min_track_record,
+        "months_needed": worth.months_needed,
+        "periods": per_year,
+        "overfitting": {k: v for k, v in split.items() if not isinstance(v, list | dict)},
+    }
 
 
 def _column(table: ReturnsTable, label: str, name: str) -> Floats:

@@ -1,6 +1,6 @@
 """Every read of backtests: runs, their curves and figures, studies."""
 
-from apps.backtests.kernel.files import measure_file
+from apps.backtests.kernel.files import measure_file, significance_file
 from apps.backtests.kernel.indicator_files import indicator_file, read_params
 from apps.backtests.selectors.comparisons import comparison, runs_to_compare
 from apps.backtests.selectors.evidence import (
@@ -121,6 +121,7 @@ __all__ = [
     "run_detail",
     "run_summary",
     "runs_to_compare",
+    "significance_file",
     "simulate",
     "sorted_runs",
     "sorted_trials",

@@ -1,6 +1,7 @@
 """Sharpe ratios as estimates, overfitting, effective trials: papers and plain readings."""
 
 import math
+from datetime import date
 from itertools import combinations
 
 import numpy as np
@@ -10,8 +11,17 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 from sklearn.metrics import silhouette_samples
 
+from apps.backtests.kernel.files import significance_file
+from apps.backtests.kernel.integrity import streams
 from apps.backtests.kernel.integrity.effective import correlations, effective_trials
-from apps.backtests.kernel.integrity.families import judge, scaled_number, trials_variance
+from apps.backtests.kernel.integrity.families import (
+    Kept,
+    family,
+    judge,
+    scaled_number,
+    trials_variance,
+)
+from apps.backtests.kernel.integrity.holdouts import price, touches
 from apps.backtests.kernel.integrity.overfitting import Sums, block_sums, half_masks, overfitting
 from apps.backtests.kernel.integrity.sharpe import (
     Moments,
@@ -23,6 +33,7 @@ from apps.backtests.kernel.integrity.sharpe import (
     months_needed,
     probabilistic_sharpe,
 )
+from apps.core.errors import Invalid
 from tests.speed import deflation
 
 
@@ -228,3 +239,80 @@ class TestWorlds:
     def test_skill_passes(self):
         rng = np.random.default_rng(12)
         assert deflation.power(rng, worlds=20, trials=10, days=2520, sharpe=2.0) >= 0.9
+
+
+class TestKept:
+    """What the ledger keeps of a trial says the same as its returns."""
+
+    def test_sums_and_path_of_a_stream_are_those_of_its_returns(self):
+        rng = np.random.default_rng(13)
+        returns = rng.standard_normal((1000, 3)) * 0.01
+        ts = np.arange(1000, dtype=np.int64)
+        kept = [streams.compact(column, ts) for column in returns.T]
+        whole = block_sums(returns)
+        sums = streams.sums([one.blocks for one in kept], 1000)
+        assert np.allclose(sums.ones, whole.ones, rtol=0, atol=1e-15)
+        assert np.allclose(sums.squares, whole.squares, rtol=0, atol=1e-15)
+        assert np.array_equal(sums.counts, whole.counts)
+        paths = streams.paths([one.path for one in kept])
+        assert paths.shape == (256, 3)
+        assert np.allclose(paths.sum(axis=0), returns.sum(axis=0), atol=1e-6)
+        assert len({one.calendar for one in kept}) == 1
+        assert len(kept[0].blocks + kept[0].path) == 1280
+
+    def test_what_has_no_stream(self):
+        ts = np.arange(2, dtype=np.int64)
+        assert streams.compact(np.array([0.1, 0.2]), ts) is None
+        assert streams.compact(np.array([0.1, np.nan, 0.2]), np.arange(3)) is None
+        flat = streams.compact(np.zeros(20), np.arange(20))
+        assert (flat.moments.sharpe, flat.blocks) == (0.0, b"")
+
+    def test_calendars_are_clustered_apart_and_the_largest_is_split(self):
+        rng = np.random.default_rng(14)
+
+        def trial(calendar, returns):
+            kept = streams.compact(returns, np.arange(len(returns)) + calendar)
+            return Kept(
+                kept.calendar, kept.moments.n, kept.moments.sharpe, 252.0, kept.blocks, kept.path
+            )
+
+        one = rng.standard_normal(300)
+        trials = [trial(0, one), trial(0, one), trial(0, rng.standard_normal(300)), trial(9, one)]
+        found = family(trials)
+        assert (found.streams, found.calendars) == (4, 2)
+        assert 2.9 < found.effective < 3.6
+        assert found.split["trials"] == 3
+        assert family([]).effective == 0.0
+
+    def test_a_file_of_trials_is_judged_as_a_family_is(self):
+        rng = np.random.default_rng(15)
+        returns = rng.standard_normal((200, 4)) * 0.01 + np.array([0.0, 0.0, 0.004, 0.0])
+        days = np.datetime64("2024-01-01") + np.arange(200)
+        lines = [
+            f"{day},{','.join(map(repr, row.tolist()))}"
+            for day, row in zip(days, returns, strict=True)
+        ]
+        content = "\n".join(["date,a,b,c,d", *lines]).encode()
+        found = significance_file(content, "trials.csv", periods=252.0)
+        assert found["best"] == "c"
+        assert found["deflated_sharpe"] == pytest.approx(deflation.deflated_of(returns), rel=1e-9)
+        assert found["pbo"] == overfitting(block_sums(returns)).pbo
+        with pytest.raises(Invalid, match="vary"):
+            significance_file(b"date,a\n2024-01-01,0\n2024-01-02,0\n2024-01-03,0", "flat.csv")
+
+
+class TestHoldoutPrices:
+    def test_each_look_takes_half_of_what_is_left(self):
+        first, second, many = price(0.05, 0), price(0.05, 1), price(0.05, 2, 3)
+        assert (first.price, first.alpha_left, second.price) == (0.025, 0.025, 0.0125)
+        assert many.price == pytest.approx(0.0125 * 0.875)
+        assert price(0.05, 10_000, 10_000).alpha_left == 0.0
+        total = sum(price(0.05, k).price for k in range(60))
+        assert total == pytest.approx(0.05)
+
+    def test_ranges_meet_by_a_day(self):
+        low, high = date(2020, 1, 1), date(2020, 12, 31)
+        assert touches(None, None, low, high)
+        assert touches(date(2020, 12, 31), None, low, high)
+        assert not touches(date(2021, 1, 1), None, low, high)
+        assert not touches(None, date(2019, 12, 31), low, None)
