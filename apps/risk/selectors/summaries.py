@@ -21,10 +21,10 @@ from apps.risk.kernel.fans import fan_ahead
 from apps.risk.kernel.liquidity import liquidity_adjusted
 from apps.risk.kernel.measures import METHODS, WORDS, measure_book, terms_of
 from apps.risk.kernel.policies import WHOLE
-from apps.risk.models import Breach, GradeRun, RiskReport
+from apps.risk.models import Breach, GradeRun, LimitSet, RiskReport
 from apps.risk.selectors.breaches import list_breaches
 from apps.risk.selectors.grades import FIRST, fan_of
-from apps.risk.selectors.limits import get_limits, list_sets
+from apps.risk.selectors.limits import STRATEGY, get_limits
 from apps.risk.selectors.reports import LIMIT_WORDS
 from apps.risk.selectors.samples import RUN, Sample, moment, positions_of
 from apps.risk.selectors.stops import list_stops, stop_json
@@ -219,7 +219,8 @@ def limits_part(*, team_id: int, subject: str, live: RiskReport | None) -> dict[
         for row in used
         if row["allowed"] is not None
     ]
-    own = [one for one in list_sets(team_id=team_id) if one.subject.startswith("strategy:")]
+    sets = LimitSet.objects.filter(team_id=team_id, subject__startswith=STRATEGY)
+    newest = sets.order_by("subject", "-version").distinct("subject")
     return {
         "rows": sorted(rows, key=lambda row: -(row["ratio"] or 0.0)),
         "off": [
@@ -229,7 +230,7 @@ def limits_part(*, team_id: int, subject: str, live: RiskReport | None) -> dict[
         "version": view.version,
         "reason": view.reason,
         "by": view.created_by,
-        "strategies": [f"{one.subject} version {one.version}" for one in own],
+        "strategies": [f"{one.subject} version {one.version}" for one in newest],
     }
 
 

@@ -123,8 +123,9 @@ def _charts(body: Body, setter: Setter) -> list[Any]:
         pairs = zip(seen["returns"], seen["var"], strict=True)
         beyond = sum(-made > told for made, told in pairs)
         expected = (1.0 - seen["level"]) * len(seen["ts"])
+        times = f"{beyond} exception{'' if beyond == 1 else 's'}"
         words = (
-            f"{beyond} exceptions in {len(seen['ts'])} bars at {percent(seen['level'], 0)}, "
+            f"{times} in {len(seen['ts'])} bars at {percent(seen['level'], 0)}, "
             f"{number(expected, 1)} expected; by {spelled(seen['model'])}."
         )
         chart = drawings.exceptions(seen, setter.width, EXCEPTIONS_HEIGHT)
