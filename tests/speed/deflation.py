@@ -4,6 +4,9 @@ Each world has so many runs without skill; the best of them is judged as the run
 by all trials, their effective number from their returns, and the variance of their Sharpe ratios.
 """
 
+import json
+import sys
+
 import numpy as np
 
 from apps.backtests.kernel.integrity.effective import effective_trials
@@ -60,3 +63,33 @@ def power(rng, worlds, trials, days, sharpe):
         returns[:, 0] += 0.01 * sharpe / np.sqrt(PERIODS)
         found += deflated_of(returns, column=0) >= GATE
     return found / worlds
+
+
+WORLDS, TRIALS, DAYS = 200, 1_000, 500
+
+
+def main(worlds=WORLDS):
+    """Tell how often luck and skill pass; 1 when luck passes in more than 5 % of worlds."""
+    failed = False
+    for place, kind in enumerate(KINDS):
+        for tails in (0.0, 4.0):
+            rng = np.random.default_rng([place, int(tails)])
+            passed = passes(rng, worlds, TRIALS, DAYS, kind, tails=tails)
+            failed |= passed > 0.05 * worlds
+            facts = {"worlds": worlds, "trials": TRIALS, "days": DAYS, "passed": passed}
+            _tell("luck", kind=kind, tails=tails or "normal", **facts)
+    for sharpe in (1.0, 1.5, 2.0):
+        for trials in (1, 10, 100, 1_000):
+            rng = np.random.default_rng([9, trials])
+            found = power(rng, max(worlds // (1 + trials // 500), 1), trials, 2_520, sharpe)
+            _tell("power", sharpe=sharpe, trials=trials, years=10, passed=round(found, 3))
+    return int(failed)
+
+
+def _tell(row, **facts):
+    sys.stdout.write(json.dumps({"row": f"deflation_{row}", **facts}) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else WORLDS))
