@@ -16,9 +16,11 @@ from apps.risk import selectors as risk
 from apps.risk import services as risk_services
 from apps.risk.models import GradeRun, Scenario
 from apps.risk.selectors import health
+from apps.risk.selectors import live as live_selectors
 from apps.risk.services import live as teller
 from apps.trading import services
 from apps.trading.models import Order, Position
+from apps.trading.selectors import windows
 from tests.factories import people, trading
 from tests.integration.test_accounts_sockets import socket_of
 
@@ -76,6 +78,11 @@ def test_an_account_as_it_stands(feed, team, now, api_as):
     book = state_of(team, account)
     assert (book["model"], book["observations"], book["covered"]) == ("historical", 250, 1.0)
     assert book["gross"] == pytest.approx(10 * book["parts"][0]["price"], rel=1e-12)
+    # Bars taken as they were handed out are those that are stored.
+    windows._KEPT.clear()
+    live_selectors._HISTORIES.clear()
+    again = state_of(team, account)
+    assert (again["levels"], again["parts"]) == (book["levels"], book["parts"])
     told = api_as("viewer").get("/api/v1/risk/live").json()
     assert told["books"][0]["digest"] == book["digest"]
     assert money(told["books"][0]) == pytest.approx(money(book), rel=1e-12)

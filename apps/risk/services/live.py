@@ -243,7 +243,9 @@ class Teller:
         if not told.teams:
             return LOOK_SECONDS
         self.turns += 1
-        return max(LOOK_SECONDS, self.shortest - (time.monotonic() - began))
+        # At most half of the time goes into measuring, the rest is for orders.
+        taken = time.monotonic() - began
+        return max(LOOK_SECONDS, self.shortest - taken, min(taken, 2 * self.shortest))
 
 
 def start_teller(*, clock: Callable[[], datetime], stop: threading.Event) -> threading.Thread:

@@ -66,25 +66,36 @@ def forget_windows(feed_name: str) -> None:
 
 
 def take_batch(batch: FeedBatch) -> None:
-    """Add the bar that was just handed out to what is kept, if it follows on without a gap."""
-    with _LOCKS[""]:
-        kept = _KEPT.get((batch.feed, batch.epoch, (), ""))
-        follows = kept is not None and kept.done is not None and kept.done + 1 == batch.bars_done
-        if kept is None or kept.panel is None or not follows:
-            return
-        if kept.panel.symbols != batch.symbols or kept.panel.price_mode != batch.price_mode:
-            return
-        row = replace(
-            kept.panel,
-            ts=np.array([micros(batch.opened_at)], dtype=np.int64),
-            open=batch.open[None],
-            high=batch.high[None],
-            low=batch.low[None],
-            close=batch.close[None],
-            volume=batch.volume[None],
-        )
-        kept.panel = _joined(kept.panel, row)
-        kept.until, kept.done = micros(batch.opened_at), batch.bars_done
+    """Add the bar that was just handed out to what is kept, if it follows on without a gap.
+
+    A user that reads just now is not waited for: it reads the bar itself.
+    """
+    for user in {key[3] for key in list(_KEPT) if key[0] == batch.feed}:
+        if _LOCKS[user].acquire(blocking=not user):
+            try:
+                _take(batch, user)
+            finally:
+                _LOCKS[user].release()
+
+
+def _take(batch: FeedBatch, user: str) -> None:
+    kept = _KEPT.get((batch.feed, batch.epoch, (), user))
+    follows = kept is not None and kept.done is not None and kept.done + 1 == batch.bars_done
+    if kept is None or kept.panel is None or not follows:
+        return
+    if kept.panel.symbols != batch.symbols or kept.panel.price_mode != batch.price_mode:
+        return
+    row = replace(
+        kept.panel,
+        ts=np.array([micros(batch.opened_at)], dtype=np.int64),
+        open=batch.open[None],
+        high=batch.high[None],
+        low=batch.low[None],
+        close=batch.close[None],
+        volume=batch.volume[None],
+    )
+    kept.panel = _joined(kept.panel, row)
+    kept.until, kept.done = micros(batch.opened_at), batch.bars_done
 
 
 def _window(
@@ -93,6 +104,9 @@ def _window(
     key = (feed.name, feed.epoch, inputs, user)
     low, high = micros(since), micros(until)
     kept = _KEPT.get(key)
+    seen = _until(kept, low, high) if user and kept is not None else None
+    if seen is not None:
+        return seen
     if kept is None or kept.since > low or kept.until > high or _is_revised(kept):
         _forget(feed)
         revised = market.last_revision()
@@ -104,6 +118,16 @@ def _window(
     if until == feed.position_at:
         kept.done = feed.bars_done
     return kept.panel
+
+
+def _until(kept: _Kept, low: int, high: int) -> Panel | None:
+    """Return what is kept up to a bar before its last; None when it must be read.
+
+    Who is behind sees the bars up to its own, of those that were handed out since.
+    """
+    if kept.panel is None or kept.since > low or kept.until <= high or _is_revised(kept):
+        return None
+    return kept.panel.rows(0, int(np.searchsorted(kept.panel.ts, high, side="right")))
 
 
 def _read_on(
