@@ -154,7 +154,7 @@ def test_a_text_is_probed_once_people_let_it_run_and_its_line_is_shown(
     assert (row.verdict, finding["inputs"], finding["ahead"]) == ("leaks", ["close"], 1)
     assert finding["line"] == LINE
     assert row.sandbox["tier"] in {"A", "B"}
-    assert row.sandbox["processes"] >= 3
+    assert row.sandbox["processes"] >= 2
     page = client_as("researcher").get(f"/strategies/versions/{version.id}/").content.decode()
     assert f'data-probe-line="{LINE}"' in page
     assert "Looks ahead" in page

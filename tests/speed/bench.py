@@ -42,6 +42,7 @@ ROWS = {
     "health_40k": "health",
     "indicators": "indicators",
     "sandbox_start": "sandbox",
+    "probe_overhead": "probing",
     "ledger_append": "ledger",
     "rolling_rank": "expressions",
     "alphas_50": "expressions",

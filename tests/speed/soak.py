@@ -3,8 +3,9 @@
 ``ROUNDS`` (default 3) says how often each process is killed, and how often every attempt to get
 out of the sandbox is made. The lab is one of its own, in a temporary folder on a free port. Then
 an ingestion and a ledger under load are killed (12 times the sequencer, 6 times the database),
-and 10,000 races are run at proposals. The exit code is 1 when something did not come back, or
-came through.
+each app's newest migration is taken back and run again, 10,000 races are run at proposals, and
+the corpus of leaks is probed with other seeds. The exit code is 1 when something did not come
+back, or came through.
 """
 
 import json
@@ -18,7 +19,16 @@ import time
 from pathlib import Path
 
 from tests.servers.lab import FIRST_START, LATER_START, ROOT, Lab, free_port, wait_for
-from tests.speed import approval_races, doors, grade_sizes, ingest_kills, ledger_kills
+from tests.speed import (
+    approval_races,
+    deflation,
+    doors,
+    grade_sizes,
+    ingest_kills,
+    leak_corpus,
+    ledger_kills,
+    migrations,
+)
 
 SERVERS = ("redis", "postgres")
 
@@ -103,8 +113,10 @@ def main():
     finally:
         lab.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    kills = (ingest_kills.main(), ledger_kills.main())
-    return max(*kills, approval_races.main(), doors.main(), grade_sizes.main(), 1 if failed else 0)
+    kills = (ingest_kills.main(), ledger_kills.main(), migrations.main())
+    statistics = (deflation.main(), grade_sizes.main(), leak_corpus.main())
+    others = (approval_races.main(), doors.main(), *statistics)
+    return max(*kills, *others, 1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -82,15 +82,20 @@ class _Work:
         """Those of them that are values of bars."""
         return tuple(name for name in self.names if name not in {UNIVERSE, TIMES})
 
-    def compare(self, panel: Panel, cut: int) -> Difference | None:
-        """Return where the outputs up to ``cut`` differ on a copy; None also when it refuses."""
+    def ask(self, panel: Panel) -> Outputs | None:
+        """Return the outputs on a copy, None when it is refused."""
         self.copies += 1
         self.tell(self.copies)
         try:
-            return difference(self.whole, self.subject.outputs(panel), cut)
+            return self.subject.outputs(panel)
         except self.plan.errors:
             self.refused += 1
             return None
+
+    def compare(self, panel: Panel, cut: int) -> Difference | None:
+        """Return where the outputs up to ``cut`` differ on a copy; None also when it refuses."""
+        found = self.ask(panel)
+        return None if found is None else difference(self.whole, found, cut)
 
     def other(self, cut: int, names: tuple[str, ...], kind: str) -> Panel:
         """Return a copy with another future, the same for the same question."""
@@ -119,13 +124,16 @@ def probe(
     Raises what the strategy raises on the bars as they are.
     """
     work = _Work(subject, sheet, plan, np.random.default_rng(plan.seed), tell=tell)
-    work.whole = subject.outputs(sheet.panel)
     cuts = choose_cuts(sheet.panel.n_bars, plan.warmup, plan.cuts, work.rng)
+    # Before any later bar was sent to whoever answers: what is said then can't hang on one.
+    subject.afresh()
+    early = [(cut, work.ask(truncated(sheet, cut))) for cut in cuts]
+    work.whole = subject.outputs(sheet.panel)
     again = difference(work.whole, subject.outputs(sheet.panel), sheet.panel.n_bars)
     if again is not None:
         why = "asked twice of the same bars, it gives two answers"
         return _report(work, cuts, UNSTEADY, None, why)
-    caught = _by_less(work, cuts) or _by_other(work, cuts)
+    caught = _by_less(work, early) or _by_other(work, cuts)
     if caught is not None:
         return _report(work, cuts, LEAKS, _explained(work, caught), "")
     if work.refused * 2 > work.copies:
@@ -134,17 +142,13 @@ def probe(
     return _report(work, cuts, PASSED, None, "")
 
 
-def _by_less(work: _Work, cuts: tuple[int, ...]) -> _Caught | None:
+def _by_less(work: _Work, early: list[tuple[int, Outputs | None]]) -> _Caught | None:
     """Compare with answers that were given before later bars were known."""
-    work.subject.afresh()
-    try:
-        for cut in cuts:
-            seen = work.compare(truncated(work.sheet, cut), cut)
-            if seen is not None:
-                return _Caught(seen, cut, (), TRUNCATED)
-        return None
-    finally:
-        work.subject.afresh()
+    for cut, found in early:
+        seen = None if found is None else difference(work.whole, found, cut)
+        if seen is not None:
+            return _Caught(seen, cut, (), TRUNCATED)
+    return None
 
 
 def _by_other(work: _Work, cuts: tuple[int, ...]) -> _Caught | None:
