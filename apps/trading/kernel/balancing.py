@@ -16,7 +16,14 @@ OUTPUTS = {PROPOSAL: "A proposal", ORDERS: "Orders"}
 LEAST_SECONDS, MOST_SECONDS = 60, 7 * 86_400
 MOST_BARS, MOST_MINUTES = 5000, 1440
 WHOLE = {"window": (61, MOST_BARS), "minutes": (1, MOST_MINUTES)}
-KINDS = {"method": str, "universe": str, "daily_at": str, "output": str, "is_on": bool}
+KINDS = {
+    "method": str,
+    "universe": str,
+    "universe_version": int,
+    "daily_at": str,
+    "output": str,
+    "is_on": bool,
+}
 OPTIONAL = ("max_correlation", "max_turnover", "cost")
 # Of these a smaller number, of the others any other value, allows no more than before.
 NARROWS = ("budget", "max_weight", "max_turnover", "max_correlation")
@@ -28,8 +35,9 @@ class Policy:
 
     Parameters
     ----------
-    universe
-        Name of a universe; empty for what the account itself holds.
+    universe, universe_version
+        Name of a universe, and its version when it was chosen; empty for what the account itself
+        holds.
     budget, min_weight, max_weight, max_turnover
         Shares of what no strategy holds. What the budget leaves stays in cash: it pays for prices
         that move between a close and the open at which orders fill.
@@ -47,6 +55,7 @@ class Policy:
 
     method: str = "min_variance"
     universe: str = ""
+    universe_version: int = 0
     budget: float = 0.95
     min_weight: float = 0.0
     max_weight: float = 0.5

@@ -177,7 +177,9 @@ def _instruments(
     if not policy.universe:
         named = list(book.quantities)
     else:
-        named = list(market.get_universe(team_id=team_id, name=policy.universe).symbols)
+        version = policy.universe_version or None
+        universe = market.get_universe(team_id=team_id, name=policy.universe, version=version)
+        named = list(universe.symbols)
     left_out = {
         symbol: NOT_NAMED.format(universe=policy.universe)
         for symbol in book.quantities

@@ -59,7 +59,7 @@ def change_balancer(
     actor.require("trading.deploy")
     account = selectors.get_account(account_id, actor.team)
     before = get_balancer(account)
-    policy = policy_from(values, before.policy)
+    policy = _policy_of(account, values, before.policy)
     _check(account, policy, reason)
     more = wider(before.policy, policy)
     if not more:
@@ -112,7 +112,7 @@ def set_balancer(
         if from_version not in (None, before.version):
             message = f"The balancer is at version {before.version} by now; propose it anew."
             raise Conflict(message, code="balancer.changed")
-        policy = policy_from(values, before.policy)
+        policy = _policy_of(account, values, before.policy)
         _check(account, policy, reason)
         _refuse_wider(actor, before.policy, policy)
         row = _store(actor, account, before, policy, agreed_by, now)
@@ -181,6 +181,18 @@ def end_agreed_balancer(
     )
 
 
+def _policy_of(account: Account, values: Mapping[str, Any], before: Policy) -> Policy:
+    """Return the policy with ``values``; a universe stays the version that it is now.
+
+    What is agreed names its version. Whoever changes a universe later changes no balancer.
+    """
+    given, name = dict(values), values.get("universe")
+    if isinstance(name, str) and "universe_version" not in given:
+        found = market.get_universe(team_id=account.team_id, name=name) if name else None
+        given["universe_version"] = found.version if found else 0
+    return policy_from(given, before)
+
+
 def _check(account: Account, policy: Policy, reason: str) -> None:
     if len(reason.strip()) < MIN_REASON:
         message = "Say in a few words why the balancer changes; the trail keeps it."
@@ -191,7 +203,9 @@ def _check(account: Account, policy: Policy, reason: str) -> None:
         raise Invalid(message, code="balancer.minutes", details={"field": "minutes"})
     if not policy.universe:
         return
-    universe = market.get_universe(team_id=account.team_id, name=policy.universe)
+    universe = market.get_universe(
+        team_id=account.team_id, name=policy.universe, version=policy.universe_version or None
+    )
     feed = market.feed_state(account.feed)
     if universe.dataset_id != feed.dataset_id:
         message = (
