@@ -29,15 +29,30 @@ class TermsIn(Schema):
     seed: int | None = None
 
 
+class LiquidityIn(Schema):
+    """Where positions are sold, by name: spreads as fractions, volumes as values a period.
+
+    What is not given is read from the book's bars (volumes, equity), or named as unknown.
+    """
+
+    spreads: dict[str, float] | None = None
+    spread_deviations: dict[str, float] | None = None
+    volumes: dict[str, float] | None = None
+    equity: float | None = None
+    participation: float | None = None
+    spread_multiple: float | None = None
+
+
 class ReportIn(Schema):
     """Return columns by name (null is missing), and how to measure them; losses are positive."""
 
     returns: dict[str, list[Return | None]]
     weights: dict[str, float] = Field(default_factory=dict)
     levels: list[float] = Field([0.95, 0.99], min_length=1, max_length=10)
-    methods: list[str] = Field(["historical", "gaussian"], min_length=1, max_length=10)
+    methods: list[str] = Field(["historical", "gaussian"], min_length=1, max_length=20)
     horizon: int = Field(1, ge=1, le=250)
     terms: TermsIn = TermsIn()
+    liquidity: LiquidityIn | None = None
     title: str = Field("Returns sent by a client", max_length=200)
 
 
@@ -89,6 +104,7 @@ class ReportOut(Schema):
     terms: dict[str, Any] = Field(default_factory=dict)
     weights: dict[str, float] = Field(default_factory=dict)
     columns: dict[str, ColumnOut]
+    liquidity: dict[str, Any] | None = None
     utilisation: list[dict[str, Any]] = Field(default_factory=list)
     why_not: str = ""
 

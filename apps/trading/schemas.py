@@ -283,13 +283,28 @@ class RiskTermsIn(Schema):
     seed: int | None = None
 
 
+class RiskLiquidityIn(Schema):
+    """Where positions are sold, by name: spreads as fractions, volumes as values a period.
+
+    What is not given is read from the book's bars (volumes, equity), or named as unknown.
+    """
+
+    spreads: dict[str, float] | None = None
+    spread_deviations: dict[str, float] | None = None
+    volumes: dict[str, float] | None = None
+    equity: float | None = None
+    participation: float | None = None
+    spread_multiple: float | None = None
+
+
 class RiskIn(Schema):
     """How to measure: levels of confidence, methods, periods ahead, and the rest."""
 
     levels: list[float] = Field([0.95, 0.99], min_length=1, max_length=10)
-    methods: list[str] = Field(["historical", "gaussian"], min_length=1, max_length=10)
+    methods: list[str] = Field(["historical", "gaussian"], min_length=1, max_length=20)
     horizon: int = Field(1, ge=1, le=250)
     terms: RiskTermsIn = RiskTermsIn()
+    liquidity: RiskLiquidityIn | None = None
 
 
 class BalancerPolicy(Schema):

@@ -258,6 +258,7 @@ def test_a_book_is_stressed_on_the_bundled_market(db, sample, team, api_as, now)
     assert (refused.status_code, refused.json()["code"]) == (422, "risk.empty")
 
 
+@pytest.mark.store
 def test_monte_carlo_is_graded_on_what_the_book_holds(db, sample, team, client_as, now):
     row = account(team, now, AAPL=0.5, XOM=0.3)
     subject = f"account:{row.pk}"
@@ -280,6 +281,23 @@ def test_monte_carlo_is_graded_on_what_the_book_holds(db, sample, team, client_a
     page = client_as("viewer").get(f"/risk/grades/?subject={subject}&model=monte_carlo").content
     assert b"over their own last 500 common days" in page
     assert b"model=monte_carlo#grade-head" not in page
+
+
+@pytest.mark.store
+def test_what_leaving_takes_is_read_from_the_book_s_own_bars(db, sample, team, now):
+    """Volumes and equity are known, a spread is not."""
+    subject = f"account:{account(team, now, AAPL=0.5, XOM=0.5).pk}"
+    report = services.create_report(
+        actor=system("tests", team.pk), subject=subject, title="x", levels=[0.99], now=now,
+        columns={"account": clustered(60)}, liquidity={"participation": 1e-9},
+    )  # fmt: skip
+    leaving = report.body["liquidity"]
+    assert (leaving["equity"], leaving["participation"]) == (1000.0, 1e-9)
+    (level,) = leaving["levels"]
+    for line in level["positions"]:
+        needed = 0.5 * 1000.0 / (1e-9 * line["volume"])
+        assert line["periods"] == max(int(np.ceil(needed - 1e-9)), 1)
+    assert "No spread of AAPL, XOM is known: none is counted." in level["notes"]
 
 
 def bundled_returns(*symbols):

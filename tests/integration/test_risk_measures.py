@@ -11,7 +11,7 @@ A, B = (list(column) for column in zip(*RETURNS, strict=True))
 
 
 def test_every_method_is_offered_with_its_errors(team, api_as):
-    body = {"returns": {"A": A}, "methods": list(METHODS)[:10], "levels": [0.975]}
+    body = {"returns": {"A": A}, "methods": list(METHODS), "levels": [0.975]}
     made = post(api_as("viewer"), "/risk", {**body, "terms": {"draws": 2048, "quantile": "1"}})
     assert made.status_code == 201, made.content
     column = made.json()["columns"]["A"]
@@ -73,3 +73,30 @@ def test_reports_kept_before_still_read(team, api_as):
     read = api_as("viewer").get(f"{V1}/risk/{row.pk}")
     assert read.status_code == 200
     assert read.json()["columns"]["A"]["measures"][0]["var_error"] is None
+
+
+def test_a_book_that_takes_time_to_leave_is_told_over_rest(team, api_as):
+    weights = {"A": 0.6, "B": 0.4}
+    body = {"returns": {"A": A, "B": B}, "weights": weights, "levels": [0.99]}
+    asked = {"spreads": {"A": 0.002}, "volumes": {"A": 600, "B": 400}, "equity": 1000}
+    made = post(api_as("viewer"), "/risk", {**body, "liquidity": {**asked, "participation": 0.25}})
+    assert made.status_code == 201, made.content
+    told = made.json()["liquidity"]
+    (level,) = told["levels"]
+    assert [row["periods"] for row in level["positions"]] == [4, 4]
+    assert level["spread_cost"] == pytest.approx(0.5 * 0.6 * 0.002)
+    book = np.array(A) * 0.6 + np.array(B) * 0.4
+    wide = 2.3263478740408408 * book.std() * np.sqrt(5 * 9 / 24)
+    assert level["liquidation_var"] == pytest.approx(wide - 2.5 * book.mean(), rel=1e-9)
+    assert "No spread of B is known: none is counted." in level["notes"]
+    plain = post(api_as("viewer"), "/risk", body)
+    assert plain.json()["liquidity"] is None
+    for change, code in (
+        ({"liquidity": {}, "weights": {}}, "risk.weights"),
+        ({"liquidity": {"volumes": {"A": 0, "B": 1}}}, "risk.liquidity"),
+        ({"liquidity": {"spreads": {"Z": 0.1}}}, "risk.liquidity"),
+        ({"liquidity": {"equity": -5, "volumes": {"A": 1}}}, "risk.liquidity"),
+        ({"liquidity": {"volumes": {"A": 1e-9, "B": 1}}}, "risk.liquidity"),
+    ):
+        refused = post(api_as("viewer"), "/risk", {**body, **change})
+        assert (refused.status_code, refused.json()["code"]) == (422, code), change

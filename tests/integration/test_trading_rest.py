@@ -316,6 +316,8 @@ def test_an_account_s_returns_are_measured(account, feed, team, now, api_as):
     trading.advance(feed, now, bars=4)
     body = post(viewer, f"/risk/accounts/{account.pk}", {"methods": ["historical"]}).json()
     assert body["columns"]["account"]["observations"] == 4
+    bare = post(viewer, f"/risk/accounts/{account.pk}", {"liquidity": {}})
+    assert (bare.status_code, bare.json()["code"]) == (422, "risk.empty"), "nothing is held"
 
 
 def test_the_risk_page_shows_the_book(account, feed, team, now, client_as):

@@ -118,10 +118,18 @@ def _times(found: Components, factor: float) -> Components:
 
 
 def _checked(returns: Floats, weights: Floats, method: str) -> tuple[Floats, Floats]:
-    block, shares = np.asarray(returns, np.float64), np.asarray(weights, np.float64)
     if method not in METHODS:
         message = f"No components by {method!r}; available are {', '.join(METHODS)}."
         raise Invalid(message, code="risk.method", details={"field": "method"})
+    return check_block(returns, weights)
+
+
+def check_block(returns: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Return the returns of positions and their weights as arrays.
+
+    Raises ``Invalid``: ``risk.weights``, ``risk.empty``, ``risk.too_few``, ``risk.not_finite``.
+    """
+    block, shares = np.asarray(returns, np.float64), np.asarray(weights, np.float64)
     if block.ndim != 2 or shares.shape != block.shape[1:] or not np.all(np.isfinite(shares)):
         message = (
             f"Returns are {block.shape}, weights {shares.shape}; give one finite weight each."
@@ -140,6 +148,9 @@ def _checked(returns: Floats, weights: Floats, method: str) -> tuple[Floats, Flo
     if not np.isfinite(block.sum()):
         message = "The returns hold missing or infinite values; leave such rows out first."
         raise Invalid(message, code="risk.not_finite", details={"field": "returns"})
+    if max(block.max(), -block.min()) > LARGEST:
+        message = "A return is over a million; give fractions, such as 0.012 for 1.2 %."
+        raise Invalid(message, code="risk.absurd", details={"field": "returns"})
     return block, shares
 
 

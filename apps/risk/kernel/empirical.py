@@ -129,7 +129,7 @@ def weighted_tail(
     values, sums = sample[order], np.cumsum(weights[order])
     reach = min(int(np.searchsorted(sums, tail - 1e-12)), values.size - 1)
     at = float(np.interp(tail, sums, values)) if linear else float(values[reach])
-    before = sums[reach - 1] if reach else 0.0
+    before = float(sums[reach - 1]) if reach else 0.0
     inside = float(values[:reach] @ weights[order][:reach])
     mean = (inside + (tail - before) * float(values[reach])) / tail
     return -at, max(-mean, -at)

@@ -22,6 +22,7 @@ from apps.risk.kernel.exceptions import (
     independence,
     kupiec,
     paired,
+    too_many,
     traffic_light,
 )
 from apps.risk.kernel.grades_forecasts import (
@@ -158,6 +159,58 @@ def joint_score(returns: ArrayLike, var: ArrayLike, es: ArrayLike, level: float)
     v, e = -quantiles, -np.maximum(shortfalls, 1e-12)
     below = np.where(gains <= v, v - gains, 0.0)
     return float(np.mean(-below / (tail_of(level) * e) + v / e + np.log(-e) - 1.0))
+
+
+def backtest(
+    returns: ArrayLike,
+    level: float,
+    method: str,
+    *,
+    window: int = WINDOW,
+    positions: Positions | None = None,
+) -> dict[str, Any]:
+    """Return how a model's forecasts at one level did on a history, as JSON.
+
+    ``positions`` are those that ``returns`` come from; Monte Carlo draws them jointly. Figures are
+    those of one period by the house's terms, whatever else was asked for.
+
+    Raises
+    ------
+    Invalid
+        ``risk.method``, ``risk.level``, ``risk.grades.too_few``, ``risk.grades.constant``, those
+        of ``clean_returns`` and of the method.
+    """
+    sample = clean_returns(returns)
+    used = window_for(len(sample), window)
+    sample = sample[-(used + MOST_DAYS) :]
+    if positions is not None and method == SIMULATED:
+        block = positions.rows.values[-len(sample) :]
+        made = forecast_positions(block, positions.weights, [level], window=used)[level]
+    else:
+        made = forecast(sample, [level], method, window=used)[level]
+    days = sample[used:]
+    found = grade_forecasts(days, made.var, made.es, level)
+    flags = exceptions(days, made.var)
+    told = {
+        test.name: {"statistic": test.statistic, "p_value": test.p_value} for test in found.tests
+    }
+    more = too_many(flags, level)
+    return {
+        "window": used,
+        "days": found.days,
+        "exceptions": found.exceptions,
+        "expected": found.expected,
+        "kupiec": told["kupiec"],
+        "too_many": {"statistic": more.statistic, "p_value": more.p_value},
+        "christoffersen": {name: told[name] for name in ("independence", "conditional_coverage")},
+        "basel_zone": found.zone,
+        "basel_multiplier": found.multiplier,
+        "acerbi_szekely": {name: told[name] for name in ("z1", "z2")},
+        "es_regression": told.get("esr"),
+        "score": found.score,
+        "colour": found.colour,
+        "reasons": list(found.reasons),
+    }
 
 
 def grade_models(

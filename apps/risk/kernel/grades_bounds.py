@@ -86,4 +86,5 @@ def _binomial(days: int, chance: float) -> Floats:
     counts = np.arange(days + 1)
     table = np.array([math.lgamma(count + 1.0) for count in counts])
     ways = table[-1] - table - table[::-1]
-    return np.exp(ways + counts * math.log(chance) + (days - counts) * math.log1p(-chance))
+    chances = np.exp(ways + counts * math.log(chance) + (days - counts) * math.log1p(-chance))
+    return np.asarray(chances, dtype=np.float64)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from apps.core.errors import Invalid
+from apps.risk.kernel.components import check_block
 from apps.risk.kernel.conventions import Terms, check_terms
 from apps.risk.kernel.parametric import gaussian_tail
-from apps.risk.kernel.samples import Floats
+from apps.risk.kernel.samples import Floats, Rows
 
 MAX_PERIODS = 10_000
+MAX_MULTIPLE = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ def liquidity_adjusted(
     ------
     Invalid
         ``risk.liquidity`` for a spread or volume that is missing, negative or nothing, or a
-        position that takes more than 10,000 periods to leave.
+        position that takes more than 10,000 periods to leave; ``risk.empty``, ``risk.too_few``,
+        ``risk.not_finite`` and ``risk.weights`` as ``components``.
 
     Notes
     -----
@@ -80,11 +85,14 @@ def liquidity_adjusted(
     The Dictionary of Financial Risk Management; Jorion (2007), Value at Risk, ch. 13.
     """
     check_terms(terms)
-    shares = np.asarray(weights, dtype=np.float64)
+    returns, shares = check_block(returns, weights)
     spread = _positive("spreads", spreads, shares.size, or_zero=True)
     wide = np.zeros(shares.size)
     if spread_deviations is not None:
         wide = _positive("spread_deviations", spread_deviations, shares.size, or_zero=True)
+    if not (0.0 <= spread_multiple <= MAX_MULTIPLE):
+        message = f"spread_multiple is {spread_multiple}; give 0 to {MAX_MULTIPLE:.0f} deviations."
+        raise Invalid(message, code="risk.liquidity", details={"field": "spread_multiple"})
     cost = 0.5 * float(np.abs(shares) @ (spread + spread_multiple * wide))
     periods = _periods(shares, volumes, equity, participation)
     mean, covariance = returns.mean(axis=0), np.atleast_2d(np.cov(returns.T, ddof=terms.ddof))
@@ -107,6 +115,97 @@ def liquidity_adjusted(
         periods,
         tuple(notes),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What is known of where positions are sold; names left out are said in the answer.
+
+    ``spreads`` and ``spread_deviations`` are fractions of the price, ``volumes`` values traded in
+    one period, in the currency of ``equity``.
+    """
+
+    spreads: Mapping[str, float]
+    spread_deviations: Mapping[str, float]
+    volumes: Mapping[str, float]
+    equity: float = 1.0
+    participation: float = 0.1
+    spread_multiple: float = 3.0
+
+
+def liquidity_report(
+    rows: Rows, weights: Floats, terms: Sequence[Terms], market: Market
+) -> list[dict[str, Any]]:
+    """Return by level the VaR and ES with the cost and the time of leaving, and how of each.
+
+    A position without a spread costs none here, one without a volume is left in one period: both
+    are named in ``notes``.
+
+    Raises
+    ------
+    Invalid
+        As ``liquidity_adjusted``; ``risk.liquidity`` naming what is not held.
+    """
+    named = (market.spreads, market.spread_deviations, market.volumes)
+    unknown = sorted({name for table in named for name in table} - set(rows.names))
+    if unknown:
+        message = f"{', '.join(unknown)} is not held; the book holds {', '.join(rows.names)}."
+        raise Invalid(message, code="risk.liquidity", details={"field": "liquidity"})
+    volumes = _volumes(rows.names, weights, market)
+    spreads = np.array([market.spreads.get(name, 0.0) for name in rows.names])
+    wide = np.array([market.spread_deviations.get(name, 0.0) for name in rows.names])
+    notes = _unknown_words(rows, market)
+    found = []
+    for each in terms:
+        told = liquidity_adjusted(
+            rows.values,
+            weights,
+            each,
+            spreads=spreads,
+            spread_deviations=wide,
+            volumes=volumes,
+            equity=market.equity,
+            participation=market.participation,
+            spread_multiple=market.spread_multiple,
+        )
+        plain = {**asdict(told), "level": each.level, "notes": [*told.notes, *notes]}
+        plain["positions"] = [
+            {
+                "name": name,
+                "weight": float(weights[i]),
+                "periods": int(told.periods[i]),
+                "spread": market.spreads.get(name),
+                "volume": market.volumes.get(name),
+            }
+            for i, name in enumerate(rows.names)
+        ]
+        del plain["periods"]
+        found.append(plain)
+    return found
+
+
+def _volumes(names: Sequence[str], weights: Floats, market: Market) -> Floats | None:
+    """Return volumes by position; of one that is not known as much as it needs for one period."""
+    if not market.volumes:
+        return None
+    needed = np.abs(weights) * market.equity / max(market.participation, 1e-12)
+    known = [market.volumes.get(name) for name in names]
+    return np.array(
+        [max(float(needed[i]), 1e-12) if one is None else one for i, one in enumerate(known)]
+    )
+
+
+def _unknown_words(rows: Rows, market: Market) -> list[str]:
+    notes = ["One period; a horizon is what leaving takes."]
+    spread = [name for name in rows.names if name not in market.spreads]
+    volume = [name for name in rows.names if name not in market.volumes]
+    if spread:
+        notes.append(f"No spread of {', '.join(spread)} is known: none is counted.")
+    if volume and market.volumes:
+        notes.append(f"No volume of {', '.join(volume)} is known: left in one period.")
+    if rows.missing:
+        notes.append(f"{rows.missing} row(s) left out: a position had no return.")
+    return notes
 
 
 def _positive(name: str, values: Floats, size: int, *, or_zero: bool = False) -> Floats:

@@ -13,12 +13,19 @@ from apps.audit import services as audit
 from apps.core.actors import Actor
 from apps.core.errors import Invalid
 from apps.risk.kernel.calendars import common_sessions
+from apps.risk.kernel.conventions import Terms
+from apps.risk.kernel.liquidity import Market, liquidity_report
 from apps.risk.kernel.measures import terms_of
 from apps.risk.kernel.reports import BASIC_METHODS, LEVELS, book_report, check_work, report
+from apps.risk.kernel.samples import Rows, common_rows
 from apps.risk.models import RiskReport
+from apps.risk.selectors.books import Holding
+from apps.risk.selectors.samples import Sample, get_held
 
 MAX_COLUMNS = 200
 BOOK = "portfolio"
+# The subject of returns that belong to no book of the lab.
+CLIENT = "client"
 
 
 def create_report(
@@ -33,11 +40,13 @@ def create_report(
     methods: Sequence[str] = BASIC_METHODS,
     horizon: int = 1,
     terms: Mapping[str, Any] | None = None,
+    liquidity: Mapping[str, Any] | None = None,
 ) -> RiskReport:
     """Measure return columns, and their weighted sum if weights are given, and keep the report.
 
     ``terms`` are the other fields of ``risk.kernel.conventions.Terms``: quantile, shortfall, and
-    so on. Raises ``Invalid`` naming the column at fault.
+    so on; ``liquidity`` the fields of ``risk.kernel.liquidity.Market``, of the weighted columns
+    or of what the book ``subject`` holds. Raises ``Invalid`` naming the column at fault.
     """
     actor.require("team.read")
     body = measure_columns(
@@ -48,6 +57,10 @@ def create_report(
         horizon=horizon,
         terms=terms,
     )
+    if liquidity is not None:
+        held = _held(actor.team, subject, columns, weights or {})
+        each = [terms_of(level=level, **body["terms"]) for level in levels]
+        body["liquidity"] = _liquidity(held, each, liquidity)
     with transaction.atomic():
         row = RiskReport.objects.create(
             team_id=actor.team,
@@ -62,6 +75,42 @@ def create_report(
             actor=actor, action="risk.reported", subject=f"risk:{row.pk}", body=about, now=now
         )
     return row
+
+
+def _held(
+    team_id: int, subject: str, columns: Mapping[str, Any], weights: Mapping[str, float]
+) -> Sample:
+    """Return the book of the weighted columns, or what ``subject`` holds. Raises ``Invalid``."""
+    if not weights and subject == CLIENT:
+        message = "Liquidity is that of a book: give weights, such as {'A': 0.6, 'B': 0.4}."
+        raise Invalid(message, code="risk.weights", details={"field": "weights"})
+    if not weights:
+        return get_held(team_id=team_id, subject=subject)
+    rows = common_rows(columns, weights)
+    held = {name: rows.values[:, i] for i, name in enumerate(rows.names)}
+    holding = Holding(subject, "", weights, 1.0)
+    left = (f"{rows.missing} row(s) left out: a position had no return.",) if rows.missing else ()
+    return Sample(holding, "", "the columns sent", held, weights, [], notes=left)
+
+
+def _liquidity(held: Sample, terms: Sequence[Terms], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return liquidity-adjusted figures by level; volumes and equity the book's own if not given.
+
+    Raises ``Invalid`` (``risk.liquidity``).
+    """
+    given = {name: value for name, value in asked.items() if value is not None}
+    own = {"volumes": held.traded, "equity": held.holding.equity}
+    tables: dict[str, Any] = {"spreads": {}, "spread_deviations": {}}
+    market = Market(**{**tables, **own, **given})
+    rows = Rows(tuple(held.weights), held.block, 0)
+    return {
+        "how": held.how,
+        "equity": market.equity,
+        "participation": market.participation,
+        "spread_multiple": market.spread_multiple,
+        "notes": list(held.notes),
+        "levels": liquidity_report(rows, held.shares, terms, market),
+    }
 
 
 def measure_columns(

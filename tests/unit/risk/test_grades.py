@@ -10,6 +10,7 @@ from apps.core.errors import Invalid
 from apps.risk.kernel.expected_shortfall import expected_shortfall
 from apps.risk.kernel.grades import (
     Positions,
+    backtest,
     choose,
     grade_forecasts,
     grade_models,
@@ -189,6 +190,15 @@ def test_monte_carlo_is_graded_on_the_positions_and_takes_over_from_none():
     )
     assert few["models"]["monte_carlo"]["colour"] == "ungraded"
     assert "120 are needed" in few["models"]["monte_carlo"]["why_not"]
+
+
+def test_a_portfolio_of_a_file_is_graded_as_the_book_is():
+    block, weights = joint_days(7, 140), np.array([0.5, 0.4, -0.2])
+    held = Positions(Rows(("A", "B", "C"), block, 0), weights)
+    told = backtest(block @ weights, 0.95, "monte_carlo", window=80, positions=held)
+    made = forecast_positions(block, weights, (0.95,), window=70)[0.95]
+    assert (told["window"], told["days"]) == (70, 70)
+    assert told["exceptions"] == int((-(block[70:] @ weights) > made.var).sum())
 
 
 @pytest.mark.parametrize(("count", "every"), [(1, 20), (20, 20), (50, 50), (5_000, 5_000)])

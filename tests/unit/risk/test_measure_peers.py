@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 from apps.core.errors import Invalid
 from apps.risk.kernel import sampling_errors as errors
@@ -26,6 +26,7 @@ from apps.risk.kernel.liquidity import liquidity_adjusted
 from apps.risk.kernel.measures import measure_of
 from apps.risk.kernel.monte_carlo import factor_of, fit_copula, kendall, normal_book_returns
 from apps.risk.kernel.parametric import fit_student, student_tail
+from apps.risk.kernel.samples import moments
 from apps.risk.kernel.tails import Pareto, fit_pareto
 from tests.speed import peer_risk
 
@@ -292,3 +293,46 @@ def test_student_tail_equals_monte_carlo():
     found = measure_of(sample, "monte_carlo", Terms(level=0.975))
     assert found.var == pytest.approx(var, abs=5 * max(found.var_error, 1e-5))
     assert found.es == pytest.approx(es, abs=5 * max(found.es_error, 1e-5))
+
+
+# Of the first 100 months of EDHEC's convertible arbitrage index, as PerformanceAnalytics holds it
+# (the series is GPL and not kept): the seven lowest returns, mean, deviation, skewness, excess
+# kurtosis. They are all that its five figures depend on.
+EDHEC_LOWEST = (-0.0319, -0.0316, -0.0214, -0.0196, -0.0159, -0.0140, -0.0128)
+EDHEC_MOMENTS = (0.007547, 0.01196460158133149, -0.8925105886315036, 1.3048400638649635)
+
+
+def months_like_edhec():
+    """A hundred months with that tail and those moments: a cubic of 93 steps above it."""
+    points = np.linspace(-1.0, 1.0, 93)
+
+    def months(parts):
+        return np.concatenate([EDHEC_LOWEST, np.polyval(parts, points)])
+
+    def gaps(parts):
+        made = moments(months(parts))
+        seen = (made.mean, made.sd, made.skewness, made.excess_kurtosis)
+        return (np.array(seen) - EDHEC_MOMENTS) / (0.01, 0.01, 1.0, 1.0)
+
+    parts = optimize.fsolve(gaps, (0.0, 0.0, 0.008, 0.0095), xtol=1e-13)
+    made = months(parts)
+    assert np.abs(gaps(parts)).max() < 1e-9
+    assert made[7:].min() > EDHEC_LOWEST[-1]
+    return made
+
+
+# PerformanceAnalytics, tests/testthat/test-VaR_archive_baseline.R and test-ES_archive_baseline.R
+# (commit c079aea14727): VaR and ES of that column at p = 0.95, as its authors assert them.
+@pytest.mark.parametrize(
+    ("method", "var", "es"),
+    [
+        ("gaussian", 0.012133, 0.017133),
+        ("cornish_fisher", 0.014674, None),
+        ("historical", 0.014095, 0.02408),
+    ],
+)
+def test_figures_are_those_performanceanalytics_asserts(method, var, es):
+    found = measure_of(months_like_edhec(), method, Terms(level=0.95))
+    assert found.var == pytest.approx(var, abs=6e-7)
+    if es is not None:
+        assert found.es == pytest.approx(es, abs=6e-7)

@@ -6,7 +6,9 @@ import json
 import numpy as np
 import pytest
 from django.core.management import call_command
+from scipy import stats
 
+from apps.risk.kernel.measures import METHODS
 from apps.risk.kernel.value_at_risk import value_at_risk
 
 RETURNS = np.random.default_rng(3).normal(0.0005, 0.01, (300, 2))
@@ -65,7 +67,7 @@ def test_bad_input_exits_with_2(tmp_path, text, options, says):
     assert says in err.getvalue()
 
 
-@pytest.mark.parametrize("method", ["student", "ewma", "fhs", "garch", "monte_carlo", "evt"])
+@pytest.mark.parametrize("method", list(METHODS))
 def test_methods_answer_with_errors_and_what_they_rest_on(file, method):
     answer = run(file, "--method", method, "--draws", 2048)["A"]
     assert answer["es"] > answer["var"] > 0
@@ -90,3 +92,60 @@ def test_components_sum_and_drawdowns_come_along(file):
     assert sum(row["component_es"] for row in rows) == pytest.approx(answer["portfolio"]["es"])
     assert sum(row["component_var"] for row in rows) == pytest.approx(answer["portfolio"]["var"])
     assert answer["A"]["drawdowns"]["deepest"] >= answer["A"]["drawdowns"]["at_risk"]
+
+
+def test_backtest_tells_every_test_of_the_method(file):
+    answer = run(file, "--backtest", "--window", 100, "--weights", "A=0.7,B=-0.2")
+    for name, returns in (("A", RETURNS[:, 0]), ("portfolio", RETURNS @ np.array([0.7, -0.2]))):
+        told = answer[name]["backtest"]
+        # By hand: each day's VaR is the quantile of the hundred days before it.
+        var = [-np.quantile(returns[i - 100 : i], 0.05) for i in range(100, 300)]
+        count = int(np.sum(-returns[100:] > var))
+        assert (told["days"], told["exceptions"], told["expected"]) == (200, count, 10.0)
+        peer = stats.binom.sf(count - 1, 200, 0.05)
+        assert told["too_many"]["p_value"] == pytest.approx(peer, abs=1e-9)
+        assert set(told["christoffersen"]) == {"independence", "conditional_coverage"}
+        assert set(told["acerbi_szekely"]) == {"z1", "z2"}
+        assert told["basel_zone"] in {"green", "yellow", "red"}
+        for test in (told["kupiec"], *told["acerbi_szekely"].values(), told["es_regression"]):
+            assert 0.0 < test["p_value"] <= 1.0
+
+
+def test_liquidity_of_a_portfolio_by_hand(file):
+    options = ("--weights", "A=0.6,B=0.4", "--liquidity", "--spreads", "A=0.002")
+    options += ("--spread-deviations", "A=0.001", "--equity", 1_000, "--level", 0.99)
+    one = run(file, *options)["portfolio"]["liquidity"]
+    assert one["spread_cost"] == pytest.approx(0.5 * 0.6 * (0.002 + 3 * 0.001))
+    assert one["liquidation_var"] == pytest.approx(one["var"])
+    assert any("No volumes" in note for note in one["notes"])
+    assert any("No spread of B" in note for note in one["notes"])
+    slow = run(file, *options, "--volumes", "A=600,B=400", "--participation", 0.25)
+    told = slow["portfolio"]["liquidity"]
+    assert [row["periods"] for row in told["positions"]] == [4, 4]
+    # Drift is linear, the deviation grows by sqrt((n + 1)(2n + 1) / 6n) for n = 4 periods.
+    book = RETURNS @ np.array([0.6, 0.4])
+    drift = -book.mean() * (1 + 0.75 + 0.5 + 0.25)
+    wide = -stats.norm.ppf(0.01) * book.std() * np.sqrt(5 * 9 / 24)
+    assert told["liquidation_var"] == pytest.approx(drift + wide, rel=1e-9)
+    assert told["adjusted_var"] == pytest.approx(told["liquidation_var"] + one["spread_cost"])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--liquidity"], "risk.weights"),
+        (["--liquidity", "--weights", "A=1", "--spreads", "Z=0.1"], "is not held"),
+        (["--liquidity", "--weights", "A=1", "--spreads", "A=wide"], "--spreads 'A=wide'"),
+        (["--liquidity", "--weights", "A=1", "--volumes", "A=-5"], "risk.liquidity"),
+        (["--liquidity", "--weights", "A=1", "--volumes", "A=nan"], "risk.liquidity"),
+        (["--liquidity", "--weights", "A=1", "--spread-multiple", "inf"], "risk.liquidity"),
+        (["--backtest", "--method", "evt", "--level", "0.5"], "risk.evt_level"),
+        (["--backtest", "--horizon", "400"], "risk.horizon"),
+    ],
+)
+def test_what_makes_no_liquidity_or_grade_is_refused(file, options, says):
+    err = io.StringIO()
+    with pytest.raises(SystemExit) as caught:
+        call_command("risk", str(file), *options, stdout=io.StringIO(), stderr=err)
+    assert caught.value.code == 2
+    assert says in err.getvalue()
