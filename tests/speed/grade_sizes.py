@@ -6,23 +6,32 @@ import sys
 
 import numpy as np
 
-from apps.risk.kernel.exceptions import conditional_coverage, independence, kupiec
+from apps.risk.kernel.exceptions import (
+    conditional_coverage,
+    independence,
+    kupiec,
+    too_many,
+)
 from apps.risk.kernel.grades_power import CASES, rejections
 
 DRAWS = 20_000
+COUNTED = ("kupiec", "independence", "conditional_coverage", "too_many")
 GRID = ((125, 0.95), (250, 0.95), (250, 0.99), (500, 0.975), (500, 0.99), (1000, 0.99))
 
 
 def broken_ties(days, level, draws):
     """How often each exact test speaks at 5 % when ties are broken at random: 5 % to the digit."""
-    rng, spoke = np.random.default_rng(17), np.zeros(3)
+    rng, spoke = np.random.default_rng(17), np.zeros(len(COUNTED))
     for _ in range(draws):
         flags = rng.random(days) < 1 - level
-        found = (kupiec(flags, level), independence(flags), conditional_coverage(flags, level))
+        found = (
+            kupiec(flags, level),
+            independence(flags),
+            conditional_coverage(flags, level),
+            too_many(flags, level),
+        )
         spoke += [test.randomised(rng.random()) <= 0.05 for test in found]
-    return dict(
-        zip(("kupiec", "independence", "conditional_coverage"), spoke / draws, strict=True)
-    )
+    return dict(zip(COUNTED, spoke / draws, strict=True))
 
 
 def run(draws=DRAWS):

@@ -9,6 +9,7 @@ from apps.risk.kernel.exceptions import (
     exceptions,
     independence,
     kupiec,
+    too_many,
     traffic_light,
     transitions,
 )
@@ -111,10 +112,11 @@ def test_exact_p_values_count_every_arrangement():
 def test_size_is_five_percent(days, level):
     """With ties broken at random exactly 5 %; as reported, never more."""
     rng, draws = np.random.default_rng(6), 2000
-    spoke = np.zeros((3, 2))
+    spoke = np.zeros((4, 2))
     for _ in range(draws):
         series = rng.random(days) < 1 - level
-        found = (kupiec(series, level), independence(series), conditional_coverage(series, level))
+        found = [kupiec(series, level), independence(series), conditional_coverage(series, level)]
+        found.append(too_many(series, level))
         spoke[:, 0] += [test.randomised(rng.random()) <= 0.05 for test in found]
         spoke[:, 1] += [test.p_value <= 0.05 for test in found]
     error = np.sqrt(0.05 * 0.95 / draws)

@@ -1,6 +1,5 @@
 """Measures against other libraries, the literature and closed forms."""
 
-import importlib.util
 import json
 import math
 import warnings
@@ -46,9 +45,9 @@ def book(block):
 
 @pytest.mark.parametrize("peer", ["skfolio", "arch", "statsmodels"])
 def test_peers_still_give_the_figures_that_are_kept(peer):
-    figures, package = peer_risk.PEERS[peer]
-    if importlib.util.find_spec(package) is None:
-        pytest.skip(f"{package} is not installed here: its kept figures serve")
+    # These are installed with the lab or for its tests, so they are called in every run. The
+    # figures of Riskfolio-Lib and pyextremes are kept: ``python -m tests.speed.peer_risk``.
+    figures, _ = peer_risk.PEERS[peer]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         now = json.loads(json.dumps(figures(), default=float))
