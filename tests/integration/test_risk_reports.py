@@ -12,6 +12,7 @@ from apps.core import jobs
 from apps.core.actors import system
 from apps.core.errors import Denied, Invalid, NotFound
 from apps.core.models import Job
+from apps.ops.models import Alert
 from apps.risk.kernel.paper.words import percent
 from apps.risk.models import BookReport, ReportMail
 from apps.risk.selectors import book_reports as told
@@ -304,6 +305,8 @@ def test_a_busy_server_is_tried_again_and_a_refusal_is_told(account, team, now, 
     assert send(mail) == "failed"
     row.refresh_from_db()
     assert (row.status, "550" in row.reason) == ("failed", True)
+    alert = Alert.objects.get(team=team, kind=report_mails.UNDELIVERED)
+    assert "550" in alert.advice
 
 
 def test_a_server_that_is_away_is_tried_until_the_end(account, team, now, settings):

@@ -16,6 +16,7 @@ from apps.audit import services as audit
 from apps.core import jobs
 from apps.core.actors import Actor, system
 from apps.core.errors import Denied, LabError, Unavailable
+from apps.core.hooks import trouble_found, trouble_over
 from apps.core.models import FINAL_STATES, Job
 from apps.risk.models import BookReport, ReportMail, ReportWish
 from apps.risk.selectors.book_reports import file_name, list_receivers, summary_text
@@ -27,6 +28,7 @@ from apps.risk.services.grading import KIND as GRADING
 KIND, TASK = "risk_reports", "risk.write_night"
 MAIL_KIND, MAIL_TASK = "risk_report_mail", "risk.send_report"
 ATTEMPTS, RETRY_SECONDS = 8, 60.0
+UNDELIVERED = "risk.report_undelivered"
 # Answers of a mail server from here on are for good.
 FOR_GOOD = 500
 DAY = timedelta(days=1)
@@ -222,7 +224,28 @@ def _end(row: ReportMail, status: str, reason: str, progress: jobs.Progress) -> 
         row.sent_at = now if status == ReportMail.Status.SENT else None
         row.save(update_fields=["status", "reason", "attempts", "sent_at"])
         _record(system("reports", row.team_id), row, str(status), now)
+        _tell_alerts(row, now)
     return {"status": str(status)}
+
+
+def _tell_alerts(row: ReportMail, now: datetime) -> None:
+    """Have whoever keeps alerts know of a member whom the report does not reach, or reaches."""
+    about: dict[str, Any] = {
+        "team_id": row.team_id,
+        "kind": UNDELIVERED,
+        "subject": f"user:{row.user_id}",
+        "now": now,
+    }
+    if row.status != ReportMail.Status.FAILED:
+        trouble_over.send(None, **about)
+        return
+    trouble_found.send(
+        None,
+        severity="warning",
+        title=f"The risk report of {row.night} did not reach a member"[:250],
+        advice=f"{row.reason} Who it is stands under Risk, Reports."[:400],
+        **about,
+    )
 
 
 def _record(actor: Actor, row: ReportMail, what: str, now: datetime) -> None:
