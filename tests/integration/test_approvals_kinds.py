@@ -92,14 +92,58 @@ def test_a_value_that_cannot_be_is_not_proposed(key, value, actor, now):
         )
 
 
+GATE = {
+    "name": "g", "label": "Gate", "figure": "deflated_sharpe", "operator": ">=", "threshold": 0.95,
+    "stages": ["paper"], "mode": "on",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"threshold": 1.01}, "not from 0 to 1"),
+        ({"threshold": -0.1}, "not from 0 to 1"),
+        ({"figure": "trades", "threshold": 2e6}, "not from 0 to 1,000,000"),
+        ({"figure": "paper_days", "threshold": 4000}, "not from 0 to 3,650"),
+        ({"figure": "sharpe", "threshold": 1e10}, "not from"),
+        ({"figure": "deflated_sharp"}, "no figure of evidence"),
+        ({"figure": "probe_passed", "threshold": 1}, "held by is"),
+        ({"operator": "is", "threshold": True}, "held by >= or <="),
+        ({"stages": ["production"]}, "stages are some of"),
+        ({"stages": []}, "stages are some of"),
+        ({"threshold": True}, "threshold is a number"),
+        ({"mode": "never"}, "mode one of"),
+    ],
+)
+def test_rest_refuses_gates_that_could_never_hold(change, words, api_as):
+    for door, role, value in (
+        ("settings/approvals.gates/proposals", "admin", {"value": [{**GATE, **change}]}),
+        ("policies/dry-run", "viewer", {"gates": [{**GATE, **change}]}),
+    ):
+        body = {**value, "rationale": WHY} if "value" in value else value
+        answer = api_as(role).post(f"/api/v1/{door}", body, content_type="application/json")
+        assert answer.status_code == 422, answer.content
+        assert answer.json()["code"] == "setting.value"
+        assert words in answer.json()["detail"]
+
+
+def test_rest_takes_gates_on_any_figure_of_a_run(api_as):
+    gates = [GATE, {**GATE, "name": "h", "figure": "sharpe", "threshold": -0.5}]
+    body = {"value": gates, "rationale": WHY}
+    answer = api_as("admin").post(
+        "/api/v1/settings/approvals.gates/proposals", body, content_type="application/json"
+    )
+    assert answer.status_code == 201, answer.content
+
+
 def test_which_approvals_of_last_year_would_fail_today(actor, team, now, api_as, settings):
     settings.DECISION_EFFECTS = {}  # the subjects are only names
     made = {}
     for name, trades in (("version:1", 40), ("version:2", 400)):
         made[name] = services.propose(
             actor=actor("researcher"), kind=PROMOTION, subject=name, title=name,
-            digest="a" * 64, evidence={"trades": trades, "probe_passed": True}, rationale=WHY,
-            target_stage="researched", now=now,
+            digest="a" * 64, rationale=WHY, target_stage="researched", now=now,
+            evidence={"trades": trades, "probe_passed": True, "deflated_sharpe": 0.99},
         )  # fmt: skip
         signing.decide(actor("validator"), made[name], now)
     gate = {

@@ -63,6 +63,9 @@ class Measured:
 class EvidenceSource(Protocol):
     """Takes the evidence of a kind of proposal from something the lab computed."""
 
+    # Names of what it measures; gates may hold on these.
+    figures: frozenset[str]
+
     def take(
         self, *, team_id: int, subject: str, digest: str, run_id: str, asked: Asked, now: datetime
     ) -> Measured:

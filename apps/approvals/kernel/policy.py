@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from apps.approvals.kernel.states import STAGES
 
 OPERATORS = {">=": "at least", "<=": "at most", "is": "is"}
 # off: listed, never judged. on: must hold; without its figure it fails. if_available: judged when
@@ -23,6 +25,9 @@ FIGURES: dict[str, tuple[float, float, str]] = {
     "trades": (0, 1_000_000, "trades"),
     "paper_days": (0, 3650, "days"),
 }
+# Figures that are true or false.
+TRUTHS = frozenset({"probe_passed", "twin_gap_explained"})
+FURTHEST = 1e9  # what a figure without a range of its own is held against
 PASS, FAIL, NOT_AVAILABLE = "pass", "fail", "not_available"
 
 
@@ -104,6 +109,37 @@ def _read_gate(row: Mapping[str, Any]) -> Gate:
         message = f"gate {gate.name!r}: the threshold is a number, or true or false for 'is'"
         raise ValueError(message)
     return gate
+
+
+def check_gates(gates: Sequence[Gate], figures: Collection[str]) -> None:
+    """Raise ValueError naming the first gate that could never be held against evidence.
+
+    Parameters
+    ----------
+    figures
+        Names of further figures that evidence brings, beside ``FIGURES`` and ``TRUTHS``.
+    """
+    for gate in gates:
+        if said := _what_is_odd(gate, figures):
+            message = f"gate {gate.name!r}: {said}"
+            raise ValueError(message)
+
+
+def _what_is_odd(gate: Gate, figures: Collection[str]) -> str:
+    known = {*FIGURES, *TRUTHS, *figures}
+    if gate.figure not in known:
+        return f"{gate.figure!r} is no figure of evidence; there are {', '.join(sorted(known))}"
+    if (gate.figure in TRUTHS) != (gate.operator == "is"):
+        right = "is" if gate.figure in TRUTHS else ">= or <="
+        return f"{gate.figure} is held by {right}, not {gate.operator}"
+    if not gate.stages or not set(gate.stages) <= set(STAGES[1:]):
+        return f"its stages are some of {', '.join(STAGES[1:])}"
+    low, high, _ = FIGURES.get(gate.figure, (-FURTHEST, FURTHEST, ""))
+    if gate.operator != "is" and not low <= gate.threshold <= high:
+        return (
+            f"{gate.threshold!r} is not from {low:,.15g} to {high:,.15g}, where {gate.figure} lies"
+        )
+    return ""
 
 
 def gates_as_json(gates: Sequence[Gate]) -> list[dict[str, Any]]:

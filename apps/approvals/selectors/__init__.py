@@ -1,6 +1,7 @@
 """Questions about agreement: proposals, who waits for whom, approvals in force, settings."""
 
 from apps.approvals.selectors.policies import dry_run as dry_run
+from apps.approvals.selectors.policies import known_figures as known_figures
 from apps.approvals.selectors.policies import policies_page as policies_page
 from apps.approvals.selectors.proposals import Ability as Ability
 from apps.approvals.selectors.proposals import ApprovalView as ApprovalView
@@ -73,6 +74,7 @@ __all__ = [
     "get_setting",
     "get_setting_view",
     "get_spec",
+    "known_figures",
     "labels_of",
     "list_approvals",
     "list_changeable",

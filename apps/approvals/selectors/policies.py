@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from apps.approvals.kernel import policy, quorum
+from apps.approvals.kernel.evidence import EvidenceSource
 from apps.approvals.models import Proposal
 from apps.approvals.selectors.proposals import blocking_gates
 from apps.approvals.selectors.settings import get_setting, list_settings
 from apps.core.errors import Invalid
+from apps.core.plugs import list_plugs, load_plug
 
+SOURCES = "EVIDENCE_SOURCES"
 YEAR = timedelta(days=365)
 MAX_ROWS = 1000
 
@@ -33,6 +36,8 @@ def dry_run(
     chosen = get_setting(team_id, "approvals.gates") if gates is None else gates
     try:
         read = policy.read_gates(chosen)
+        if gates is not None:
+            policy.check_gates(read, known_figures())
     except ValueError as error:
         message = f"The gates can't be read: {error}."
         raise Invalid(message, code="setting.value", details={"field": "gates"}) from error
@@ -42,6 +47,12 @@ def dry_run(
     rows = [_judged(row, read) for row in found[:MAX_ROWS]]
     failing = sum(row["fails"] for row in rows)
     return {"since": began, "approvals": len(rows), "failing": failing, "rows": rows}
+
+
+def known_figures() -> frozenset[str]:
+    """Return the figures that the lab takes into evidence, of every kind of proposal."""
+    sources: list[EvidenceSource] = [load_plug(SOURCES, name) for name in list_plugs(SOURCES)]
+    return frozenset(figure for source in sources for figure in source.figures)
 
 
 def policies_page(team_id: int, *, now: datetime, **asked: Any) -> dict[str, Any]:

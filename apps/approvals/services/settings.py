@@ -10,6 +10,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from apps.approvals import selectors
+from apps.approvals.kernel import policy
 from apps.approvals.kernel.changes import changes_of
 from apps.approvals.models import Proposal, Setting
 from apps.approvals.services.confirmations import check_confirmation, confirmation_of
@@ -20,6 +21,7 @@ from apps.core.actors import Actor
 from apps.core.errors import Conflict, Denied, Invalid, NotFound
 from apps.core.kernel.hashing import digest_json
 
+GATES = "approvals.gates"
 CONFIGURATION = "configuration"
 SYSTEM = "system"
 
@@ -133,6 +135,8 @@ def check_value(key: str, value: Any) -> None:
     """Raise ``Invalid`` for an unknown key or a value that the setting can't have."""
     try:
         selectors.get_spec(key).check(value)
+        if key == GATES:
+            policy.check_gates(policy.read_gates(value), selectors.known_figures())
     except ValueError as error:
         message = f"{key}: {error}."
         raise Invalid(message, code="setting.value", details={"field": "value"}) from error

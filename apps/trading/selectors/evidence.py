@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from apps.approvals.kernel.evidence import Asked, Measured
+from apps.backtests.kernel.evidence import SIGNIFICANCE
+from apps.backtests.kernel.metrics import METRICS
 from apps.backtests.selectors.evidence import RunEvidence
 from apps.core.errors import Invalid
 from apps.strategies import selectors as strategies
@@ -24,6 +26,9 @@ RISK = "losses in the tail"
 
 class PromotionEvidence:
     """Takes what a promotion rests on from the lab itself; nothing of it is typed."""
+
+    # Those that gates may name, beside the ones that approvals know with their ranges.
+    figures = frozenset({*METRICS, *SIGNIFICANCE, "trials"})
 
     def take(
         self, *, team_id: int, subject: str, digest: str, run_id: str, asked: Asked, now: datetime
