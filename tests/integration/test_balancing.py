@@ -108,11 +108,10 @@ def lab(sample, live_db, team, now):
 # A proposal
 
 
-def test_a_proposal_is_agreed_to_filled_once_and_leads_to_the_target(lab):
+def test_a_proposal_is_agreed_to_filled_once_and_leads_to_the_target(lab, client_as):
     lab.set()
     row = lab.run()
     assert (row.status, len(row.trades)) == ("proposed", 4)
-    assert not lab.orders().exists()
     proposal = Proposal.objects.get(pk=row.proposal_id)
     assert (proposal.kind, proposal.author) == ("rebalance", "system:balancer")
     assert proposal.expires_at == lab.now + timedelta(minutes=15)
@@ -142,6 +141,8 @@ def test_a_proposal_is_agreed_to_filled_once_and_leads_to_the_target(lab):
     )
     assert told["rows"] == [{"name": "Filled", "value": "4"}]
     assert lab.events("balancer.proposed") == lab.events("balancer.ordered")
+    page = client_as("viewer").get(f"/live/{lab.account.pk}/balancer/?run={row.pk}").content
+    assert (page.count(b"filled") >= len(FOUR), b'id="weights"' in page) == (True, True)
     # A bar later next to nothing is worth trading.
     lab.set(cost=0.002)
     assert lab.run().status == "nothing_to_do"

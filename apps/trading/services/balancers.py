@@ -81,7 +81,12 @@ def change_balancer(
         subject=f"{BALANCER}:{account.pk}",
         title=f"The balancer of {account.name} sends orders by itself"[:200],
         digest=digest_json(terms),
-        evidence={"facts": facts, "changes": {"settings": changes}, "links": [link]},
+        evidence={
+            "facts": facts,
+            "changes": {"settings": changes},
+            "parameters": as_values(policy),
+            "links": [link],
+        },
         rationale=reason,
         terms=terms,
         now=now,
