@@ -51,6 +51,7 @@ ROWS = {
     "monte_carlo": "risk",
     "var_es_1m": "risk",
     "guard_order": "guard",
+    "null_worlds": "worlds",
     "live_risk": "live_risk",
     "pbo_1000": "integrity",
     "effective_trials": "integrity",
