@@ -63,6 +63,8 @@ def test_a_book_at_a_glance(page_as, run, complaints, shot):
     page = page_as("viewer")
     page.goto(f"/risk/?subject=backtest:{run}", timeout=LONG)
     expect(page.locator("[data-measures] tbody tr[data-method]")).to_have_count(11, timeout=LONG)
+    expect(page.locator("#book")).to_have_value(f"backtest:{run}")
+    expect(page.locator("#glance-head")).not_to_contain_text("backtest:")
     first = page.locator("[data-method=historical]")
     expect(first).to_contain_text("in force")
     assert first.locator("td.num").count() == 10
@@ -79,7 +81,12 @@ def test_a_book_at_a_glance(page_as, run, complaints, shot):
     page.set_viewport_size(PHONE)
     page.reload()
     expect(page.locator("[data-measures] tbody tr[data-method]")).to_have_count(11, timeout=LONG)
+    shot(page, "risk-run-390")
     sound(page)
+    # The run's own page has the same table.
+    page.goto(f"/research/{run}/", timeout=LONG)
+    expect(page.locator("[data-run-risk] tr[data-method]")).to_have_count(11, timeout=LONG)
+    shot(page, "run-risk-390")
     assert complaints == []
 
 

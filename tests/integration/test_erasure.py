@@ -1,5 +1,6 @@
 """Forgetting people and teams: addresses go, proofs stay; and what is written down of them."""
 
+import base64
 import io
 import json
 import re
@@ -153,6 +154,8 @@ def test_a_team_is_written_down_whole_and_without_what_opens_something(
     rows = {name: [json.loads(line) for line in text.splitlines()] for name, text in texts.items()}
     assert len(rows["trading.fill.jsonl"]) == counts["trading.fill"] == 1
     assert {row.get("team_id", team.pk) for found in rows.values() for row in found} == {team.pk}
+    report = rows["risk.bookreport.jsonl"][0]
+    assert base64.b64decode(report["pdf"]) == b"%PDF-"
     whole = "".join(texts.values())
     assert CANARY not in whole
     assert not [t for t in Token.objects.filter(team=team) if t.digest in whole]

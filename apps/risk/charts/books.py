@@ -28,7 +28,8 @@ def horizons(found: Mapping[str, Any]) -> dict[str, Any]:
     worst = lines[0]
     last, loss = found["horizons"][-1], worst["var"][-1]
     heading = f"{loss:.1%} may be lost in {last} bars, at {worst['level']:g}"
-    below = f"VaR ahead by {words}, fitted once; a bar is {found['timeframe']}"
+    bar = f"; a bar is {found['timeframe']}" if found["timeframe"] else ""
+    below = f"VaR ahead by {words}, fitted once{bar}"
     data = [
         {
             "type": "scatter",

@@ -60,7 +60,11 @@ def overview_page(*, team_id: int, subject: str = "") -> dict[str, Any]:
         "limits_told": summaries.limits_part(team_id=team_id, subject=chosen, live=live),
         "stops": summaries.stops_part(team_id=team_id, subject=chosen),
     }
-    return {**page, **_glance(team_id, chosen, model)}
+    page |= _glance(team_id, chosen, model)
+    if page["sample"] is not None and chosen not in dict(choices):
+        page["title"] = page["sample"].holding.title
+        page["choices"] = [*choices, (chosen, page["title"])]
+    return page
 
 
 def _first(choices: list[tuple[str, str]], lives: dict[str, RiskReport]) -> str:
@@ -187,8 +191,7 @@ def figure_of(*, team_id: int, subject: str, name: str, level: float = 0.99) -> 
         return {"why_not": error.message}
     model = grade.in_force if grade else FIRST
     if name == "fan":
-        timeframe = sample.timeframe or "bar"
-        return {**summaries.fan_part(sample, model), "timeframe": timeframe}
+        return {**summaries.fan_part(sample, model), "timeframe": sample.timeframe}
     held = positions_of(team_id=team_id, sample=sample)
     return summaries.components_part(held, model, level)
 

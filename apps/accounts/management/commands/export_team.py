@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 import zipfile
@@ -12,6 +13,16 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from apps.accounts import selectors
 from apps.core.errors import LabError
+
+
+class Encoder(DjangoJSONEncoder):
+    """Bytes, of artifacts and reports, are written in base64."""
+
+    def default(self, o: Any) -> Any:
+        """Return what JSON has for what it lacks."""
+        if isinstance(o, bytes | memoryview):
+            return base64.b64encode(o).decode()
+        return super().default(o)
 
 
 class Command(BaseCommand):
@@ -32,7 +43,7 @@ class Command(BaseCommand):
             sys.exit(2)
         with zipfile.ZipFile(options["file"], "w", zipfile.ZIP_DEFLATED) as file:
             for name, rows in selectors.export_team(team.id):
-                lines = (json.dumps(row, cls=DjangoJSONEncoder) for row in rows)
+                lines = (json.dumps(row, cls=Encoder) for row in rows)
                 file.writestr(f"{name}.jsonl", "\n".join(lines) + "\n")
                 counts[name] = len(rows)
         self.stdout.write(json.dumps(counts))
