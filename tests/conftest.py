@@ -6,6 +6,7 @@ connect as the ``app`` role, like the site and the workers.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -28,12 +29,24 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     # Kernels compiled by one test run serve the next.
     os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / "quantsite-numba"))
+    # Modules and tests are many small objects that stay: looking through them takes time.
+    gc.set_threshold(200_000, 50, 50)
     suites.configure(config)
+
+
+def pytest_ignore_collect(collection_path, config):
+    return suites.is_of_no_use(collection_path, config)
 
 
 def pytest_collection_modifyitems(config, items):
     suites.choose(config, items)
     items.sort(key=lambda item: shares.rank(item.nodeid))
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)  # as the site has it
 
 
 def pytest_xdist_make_scheduler(config, log):

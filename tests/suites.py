@@ -8,6 +8,7 @@ import pytest
 from tests.servers import timescale
 
 CHROMIUM = Path("/usr/bin/chromium")
+STORE = "mark.store"
 MISSING = {}
 
 
@@ -19,6 +20,13 @@ def configure(config):
     if MISSING and os.environ.get("CI") == "true":
         words = "; ".join(f"{suite}: {why}" for suite, why in MISSING.items())
         pytest.exit(f"With CI=true every suite must run. {words}", returncode=1)
+
+
+def is_of_no_use(path, config):
+    """The second pass doesn't load what has no test of the store; None: let others say."""
+    if path.suffix != ".py" or not config.getoption("--timescale"):
+        return None
+    return True if STORE not in path.read_text(encoding="utf-8") else None
 
 
 def choose(config, items):
