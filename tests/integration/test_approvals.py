@@ -20,6 +20,7 @@ EVIDENCE = {
     "metrics": {"sharpe": 1.4, "trades": 120, "volatility": float("nan")},
     "run": "r1",
     "probe_passed": True,
+    "deflated_sharpe": 0.99,
 }
 WHY = "It held out of sample and survives the costs."
 
@@ -266,7 +267,9 @@ def test_some_roles_do_not_propose(role, propose, actor):
 
 @pytest.mark.django_db
 def test_a_failed_gate_bars_approval_but_not_rejection(propose, actor, now):
-    proposal = propose(evidence={"metrics": {"trades": 12}, "probe_passed": True})
+    proposal = propose(
+        evidence={"metrics": {"trades": 12}, "probe_passed": True, "deflated_sharpe": 0.99}
+    )
     with pytest.raises(Conflict, match="Closed trades") as caught:
         decide(actor("validator"), proposal, now)
     assert caught.value.code == "proposal.gate"
@@ -280,8 +283,9 @@ def test_an_enforced_gate_without_its_figure_fails_closed(propose, actor, team, 
         row["mode"] = "on" if row["name"] == "deflated_sharpe" else "off"
     lab = system("tests", team.pk)
     services.set_setting(actor=lab, key="approvals.gates", value=gates, now=now)
+    evidence = {name: value for name, value in EVIDENCE.items() if name != "deflated_sharpe"}
     with pytest.raises(Conflict, match="Deflated Sharpe"):
-        decide(actor("validator"), propose(), now)
+        decide(actor("validator"), propose(evidence=evidence), now)
 
 
 @pytest.mark.django_db

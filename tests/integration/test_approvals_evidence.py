@@ -69,6 +69,7 @@ def proposal(live_db, actor, team, now, monkeypatch):
         evidence={
             "metrics": {"sharpe": 1.4, "trades": 120, "volume": 1e22},
             "probe_passed": True,
+            "deflated_sharpe": 0.99,
             "run": "r1",
             "study": {"sweep": "s1", "digest": sha256(STUDY).hexdigest()},
         },

@@ -150,7 +150,7 @@ def test_which_approvals_of_last_year_would_fail_today(actor, team, now, api_as,
         "name": "trades", "label": "Closed trades", "figure": "trades", "operator": ">=",
         "threshold": 100, "stages": ["researched"], "mode": "on",
     }  # fmt: skip
-    pbo = {**gate, "name": "pbo", "label": "PBO", "figure": "pbo"}
+    pbo = {**gate, "name": "pbo", "label": "PBO", "figure": "pbo", "threshold": 0.5}
     found = selectors.dry_run(team.pk, now=now + DAY, gates=[gate])
     assert (found["approvals"], found["failing"]) == (2, 1)
     assert {row["subject"]: row["failing"] for row in found["rows"]} == {

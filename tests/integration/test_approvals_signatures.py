@@ -36,7 +36,12 @@ def propose(actor, now):
             "subject": "version:1",
             "title": "Momentum to paper",
             "digest": DIGEST,
-            "evidence": {"trades": 120, "paper_days": 40, "probe_passed": True},
+            "evidence": {
+                "trades": 120,
+                "paper_days": 40,
+                "probe_passed": True,
+                "deflated_sharpe": 0.99,
+            },
             "rationale": WHY,
             "target_stage": "paper",
             "now": now,

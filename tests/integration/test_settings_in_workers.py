@@ -62,7 +62,7 @@ def test_a_running_worker_follows_a_changed_policy(worker, team, actor):
         subject="model:1",
         title="Reviewed too late",
         digest="a" * 64,
-        evidence={"trades": 100, "probe_passed": True},
+        evidence={"trades": 100, "probe_passed": True, "deflated_sharpe": 0.99},
         rationale="It held out of sample.",
         target_stage="paper",
         terms={"review_on": (now - timedelta(days=5)).date().isoformat()},

@@ -22,10 +22,12 @@ def test_default_gates_fail_closed_where_the_lab_computes_the_figure():
     results = judge(DEFAULT_GATES, "paper", {})
     assert [r.name for r in results] == ["probe", "deflated_sharpe", "pbo", "trades"]
     assert {r.status for r in results} == {"not_available"}
-    assert [r.name for r in results if r.blocks] == ["probe", "trades"]
+    assert [r.name for r in results if r.blocks] == ["probe", "deflated_sharpe", "trades"]
     live = judge(DEFAULT_GATES, "live", {})
     assert [r.name for r in live] == [*(r.name for r in results), "paper_days", "twin_gap"]
-    assert [r.name for r in live if r.blocks] == ["probe", "trades", "paper_days"]
+    assert [r.name for r in live if r.blocks] == [
+        "probe", "deflated_sharpe", "trades", "paper_days",
+    ]  # fmt: skip
 
 
 def test_default_thresholds_are_those_of_the_rules():

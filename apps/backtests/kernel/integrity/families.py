@@ -148,8 +148,13 @@ def evenly(rows: Sequence[Kept], most: int) -> Sequence[Kept]:
 
 
 def split_of(trials: Sequence[Kept]) -> dict[str, object]:
-    """Return the overfitting of trials of one calendar as JSON; nothing when it can't be told."""
-    chosen = [trial for trial in evenly(trials, MOST_SPLIT) if trial.blocks]
+    """Return the overfitting of trials of one calendar as JSON; nothing when it can't be told.
+
+    Of trials with the same returns one counts.
+    """
+    # A configuration run again is no other one to choose from.
+    alike = {trial.blocks: trial for trial in reversed(trials) if trial.blocks}
+    chosen = evenly(list(reversed(alike.values())), MOST_SPLIT)
     if len(chosen) < 2:
         return {}
     sums = streams.sums([trial.blocks for trial in chosen], chosen[0].observations)
