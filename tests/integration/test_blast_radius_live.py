@@ -24,7 +24,7 @@ from apps.strategies import services as strategies
 from apps.strategies.selectors import get_version
 from apps.trading import selectors as trading_selectors
 from apps.trading import services as trading_services
-from tests.factories import people, signing, trading
+from tests.factories import people, research, signing, trading
 
 pytestmark = [pytest.mark.django_db, pytest.mark.store]
 WHY = "It held out of sample and survives the costs."
@@ -48,6 +48,7 @@ def researched(team, feed, now):
     run, job = runs.create_backtest(actor=who, request=body, now=now)
     assert jobs.execute(str(job.pk), runs.run_backtest, worker="w", now=lambda: now) == "done"
     run = backtests.get_run(run.pk, team.pk)
+    research.make_probe(team, now, run.version)
     proposal = runs.propose_run(
         actor=who, run_id=run.pk, rationale=WHY, target_stage="paper", now=now
     )

@@ -151,9 +151,9 @@ def said_of(finding: dict[str, Any]) -> str:
         where += ", as far as the data go" if finding["to_end"] else ""
     line = f" Line {finding['line']} of the text lets it in." if finding["line"] else ""
     return (
-        f"At the close of {day} its {finding['output']} of {finding['symbol']} hangs on later "
-        f"{inputs}{where}: {_number(finding['whole'])} on the bars as they are, "
-        f"{_number(finding['other'])} when what follows bar {finding['cut']} is "
+        f"What it gives as {finding['output']} for {finding['symbol']} at the close of the bar of "
+        f"{day} hangs on later {inputs}{where}: {_number(finding['whole'])} on the bars as they "
+        f"are, {_number(finding['other'])} when what follows bar {finding['cut']} is "
         f"{'not known' if finding['copy'] == 'truncated' else 'otherwise'}.{line}"
     )
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from apps.audit.services import record
 from apps.core import events, jobs
 from apps.core.actors import Actor, system
-from apps.core.errors import LabError
+from apps.core.errors import Conflict, Unavailable
 from apps.core.models import Job
 from apps.strategies import selectors
 from apps.strategies.kernel.confined import trace_of
@@ -122,8 +122,8 @@ def run_probe(progress: jobs.Progress) -> dict[str, Any]:
         panel, words = panel_to_probe(version, strategy, progress.now(), seed)
         report = _done(version, strategy, Sheet(panel), seed, progress)
         row.data, row.data_digest = words[:400], panel.digest
-    except (Stopped, *ERRORS) as error:
-        if isinstance(error, LabError) and not isinstance(error, Stopped) and error.status >= 409:
+    except ERRORS as error:  # what stops a text is one of them
+        if isinstance(error, Conflict | Unavailable):
             raise
         report, row.reason = None, str(error)[:400]
     finally:

@@ -491,7 +491,7 @@ def is_in_order(judge: Judge, passed: int, apart: int) -> bool:
     A function that pandas calls with each window has no bar to be known by.
     """
     share = (judge.n_bars - judge.cut) / judge.n_bars
-    return passed >= judge.n_bars // 2 and apart <= 1.1 * share * passed + 1
+    return bool(passed >= judge.n_bars // 2 and apart <= 1.1 * share * passed + 1)
 
 
 def trace(
