@@ -24,6 +24,7 @@ FIGURES: dict[str, tuple[float, float, str]] = {
     "pbo": (0, 1, ""),
     "trades": (0, 1_000_000, "trades"),
     "paper_days": (0, 3650, "days"),
+    "holdout_alpha_left": (0, 1, ""),
 }
 # Figures that are true or false.
 TRUTHS = frozenset({"probe_passed", "twin_gap_explained"})
@@ -68,8 +69,17 @@ DEFAULT_GATES = (
         stages=("paper", "live"),
         mode="on",
     ),
-    Gate("deflated_sharpe", "Deflated Sharpe", "deflated_sharpe", ">=", 0.95, ("paper", "live")),
-    Gate("pbo", "Probability of overfitting", "pbo", "<=", 0.2, ("paper", "live")),
+    Gate(
+        "deflated_sharpe",
+        "Deflated Sharpe",
+        "deflated_sharpe",
+        ">=",
+        0.95,
+        ("paper", "live"),
+        "on",
+    ),
+    # One configuration alone has no overfitting to tell.
+    Gate("pbo", "Probability of overfitting", "pbo", "<=", 0.2, ("paper", "live"), "if_available"),
     Gate("trades", "Closed trades", "trades", ">=", 30, ("paper", "live"), "on"),
     Gate("paper_days", "Days on paper", "paper_days", ">=", 20, ("live",), "on"),
     Gate(
