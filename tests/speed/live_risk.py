@@ -101,7 +101,7 @@ def cookie_of(team):
 def live_risk():
     """p99 of sixty changes of twenty positions, over a real websocket."""
     with filled_database() as (environment, token):
-        os.environ.update(environment)
+        os.environ.update({**environment, "DJANGO_SETTINGS_MODULE": "quantsite.settings"})
         import django
 
         django.setup()
