@@ -30,7 +30,8 @@ def test_every_figure_can_be_read_back():
         "1.23 % 0.11 % 2.34 % \u2013 2.23 % 0.11 % 3.34 %", "1) A note.", "garch: Too few.",
         "No volumes of A.", "10 exceptions in 60 bars at 99 %",
         "The parts sum to the book's VaR 2.00 %", "ES 4.00 %", "Lehman and after",
-        "34.5 % 40.0 % 5.0 % 75 %", "1 without prices of those days.", "Oil falls, version 2 11.1 % 100 %",
+        "34.5 % 40.0 % 5.0 % 75 %", "1 without prices of those days.",
+        "Oil falls, version 2 11.1 % 100 %",
         "set of the lab's defaults", "Positions held 2 20", "Emergency stop of account:7: ok",
         "fhs (in force) yellow 9 2.5 yellow 9 2.5 yellow", "limit.rate 3", "Too fast.",
     )  # fmt: skip
