@@ -20,20 +20,21 @@ DRAWS, DAYS = 512, 210
 GOOD = (np.random.default_rng(14).standard_t(5, DAYS) * 0.01).round(6).tolist()
 HOLED = [None if i in (3, 50, 90) else value for i, value in enumerate(GOOD)]
 INF = [math.inf, *GOOD[1:]]
+FLAT = [0.0] * DAYS
 HALF = {"A": 0.5, "B": 0.5}
 # Name: columns, weights, and what every door answers: a code, or words that must be in the notes
 # and the figures expected (None: any that are finite).
 TABLE = {
-    "an empty book": ({"A": GOOD}, {"Z": 1.0}, "risk.weights"),
+    "an empty book": ({"A": FLAT}, {"Z": 1.0}, "risk.weights"),
     "nothing at all": ({"A": [], "B": []}, HALF, "risk.empty"),
     "one observation": ({"A": GOOD[:1], "B": GOOD[:1]}, HALF, "risk.too_few"),
     "nothing but gaps": ({"A": [None] * DAYS, "B": [None] * DAYS}, HALF, "risk.empty"),
-    "a position without a price": ({"A": GOOD, "B": [None] * DAYS}, HALF, "risk.empty"),
-    "an infinite return": ({"A": GOOD, "B": INF}, HALF, "risk.not_finite"),
-    "an absurd return": ({"A": GOOD, "B": [1e300, *GOOD[1:]]}, HALF, "risk.absurd"),
+    "a position without a price": ({"A": [None] * DAYS, "B": GOOD}, HALF, "risk.empty"),
+    "an infinite return": ({"A": INF, "B": GOOD}, HALF, "risk.not_finite"),
+    "an absurd return": ({"A": [1e300, *GOOD[1:]], "B": GOOD}, HALF, "risk.absurd"),
     "an absurd quantity": ({"A": GOOD, "B": GOOD}, {"A": 1e300, "B": 1.0}, "risk.absurd"),
-    "an infinite quantity": ({"A": GOOD}, {"A": math.inf}, "risk.weights"),
-    "constant prices": ({"A": [0.0] * DAYS, "B": [0.0] * DAYS}, HALF, ("Nothing varies", 0.0)),
+    "an infinite quantity": ({"A": FLAT}, {"A": math.inf}, "risk.weights"),
+    "constant prices": ({"A": FLAT, "B": FLAT}, HALF, ("Nothing varies", 0.0)),
     "a hedge of everything": ({"A": GOOD, "B": GOOD}, {"A": 1, "B": -1}, ("Nothing varies", 0.0)),
     "gaps": ({"A": HOLED, "B": GOOD}, HALF, ("left out", None)),
     "a singular covariance": ({"A": GOOD, "B": GOOD}, HALF, ("", None)),

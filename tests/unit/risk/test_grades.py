@@ -171,17 +171,17 @@ def test_monte_carlo_tells_the_book_from_its_positions():
 
 
 def test_monte_carlo_is_graded_on_the_positions_and_takes_over_from_none():
-    block = joint_days(6, 380)
+    block = joint_days(6, 200)
     held = positions(block, 0.5, 0.4, -0.2)
-    own = np.random.default_rng(1).standard_t(4, 200) / 100
+    own = np.random.default_rng(1).standard_t(4, 240) / 100
     found = grade_models(own, models=("monte_carlo",), levels=(0.95,), positions=held)
     told = found["models"]["monte_carlo"]
-    assert told["basis"].startswith("Today's shares of 3 position(s) over their own last 190")
-    assert (told["levels"][0]["days"], found["days"]) == (190, 100)
+    assert told["basis"].startswith("Today's shares of 3 position(s) over their own last 100")
+    assert (told["levels"][0]["days"], found["days"]) == (100, 120)
     # Its days are not those of the book, so they are not drawn beside them.
     assert found["forecasts"] == {}
-    losses = -(block[190:] @ np.array([0.5, 0.4, -0.2]))
-    made = forecast_positions(block, held.weights, (0.95,), window=190)[0.95]
+    losses = -(block[100:] @ np.array([0.5, 0.4, -0.2]))
+    made = forecast_positions(block, held.weights, (0.95,), window=100)[0.95]
     assert told["levels"][0]["exceptions"] == int((losses > made.var).sum())
     red = {"historical": {"colour": "red", "score": 1.0}, "monte_carlo": told}
     assert choose(red, "historical")[0] == "historical"

@@ -57,7 +57,7 @@ def days_of(kind, seed, columns=None):
 
 def rounds(method):
     return settings(
-        max_examples=2 if method in FITTED else 8, deadline=None, derandomize=True, database=None
+        max_examples=2 if method in FITTED else 5, deadline=None, derandomize=True, database=None
     )
 
 
