@@ -169,7 +169,8 @@ def writers():
 
 
 def test_nobody_else_writes_orders():
-    # Asked about and never stored (selectors); made under the guard; what the venue made of an order that passed; what passed, sent.
+    # Asked about and never stored (selectors); made under the guard; what the venue made of an
+    # order that passed; what passed, sent.
     assert set(writers()) == {
         "trading/selectors/trades.py: Order",
         "trading/selectors/what_if.py: Order",
