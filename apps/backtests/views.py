@@ -17,6 +17,7 @@ from apps.core.rest import page
 from apps.market.selectors import list_universes
 from apps.strategies.selectors import list_strategies
 from apps.strategies.selectors.own import get_runnable, list_own
+from apps.strategies.selectors.probes import find_probe
 
 
 @require_GET
@@ -87,6 +88,7 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
         "states": selectors.count_states(found),
         "symbols": selectors.symbols_traded(found),
         "version": found.version,
+        "probe": find_probe(found.version_id, found.team_id),
         "trials": selectors.count_trials(found),
     }
     return render(request, "backtests/run.html", context)

@@ -273,6 +273,18 @@ def test_the_forge_lists_candidates(walk):
 # --- Step 6: governance ---
 
 
+def test_the_author_has_the_version_probed(walk):
+    page = walk.person("researcher")
+    page.goto(walk.run_url)
+    expect(page.locator("[data-probed]")).to_contain_text("not run yet")
+    page.locator("[data-probed] a").click()
+    page.get_by_role("button", name="Run the probe").click()
+    expect(page.locator("#probe")).to_contain_text("Passed", timeout=LONG)
+    walk.look(page, "probe")
+    page.goto(walk.run_url)
+    expect(page.locator("[data-probed=passed]")).to_be_visible()
+
+
 def test_the_author_proposes_and_may_not_decide(walk):
     page = walk.person("researcher")
     page.goto(walk.run_url)

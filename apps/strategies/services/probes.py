@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.audit.services import record
-from apps.core import events, jobs
+from apps.core import jobs
 from apps.core.actors import Actor, system
 from apps.core.errors import Conflict, Unavailable
 from apps.core.models import Job
@@ -182,12 +182,6 @@ def _finish(row: Probe, version: VersionView, report: Report | None, now: dateti
         }
         actor, subject = system("probe", row.team_id), f"version:{version.id}"
         record(actor=actor, action="probe.finished", subject=subject, body=body, now=now)
-        events.emit(
-            team_id=row.team_id,
-            topic="jobs",
-            kind="strategies.probe.finished",
-            data={"probe_id": row.pk, "version_id": version.id, "verdict": row.verdict},
-        )
 
 
 def _told(row: Probe) -> dict[str, Any]:
