@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from apps.core.errors import NotFound
+from apps.trading.kernel.sleeves import Terms, terms_from
 from apps.trading.models import Account, Deployment
 
 OPEN = (Deployment.Status.RUNNING, Deployment.Status.HALTED)
@@ -86,3 +87,14 @@ def account_json(row: Account) -> dict[str, Any]:
         "last_bar_at": row.last_bar_at,
         "created_at": row.created_at,
     }
+
+
+def terms_of(account: Account) -> Terms:
+    """Return what trading costs on the account and how it executes."""
+    return terms_from(
+        fee_bps=account.fee_bps,
+        slippage_bps=account.slippage_bps,
+        units=account.units,
+        more_costs=account.more_costs,
+        execution=account.execution,
+    )

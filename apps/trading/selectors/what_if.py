@@ -20,9 +20,8 @@ from apps.risk.selectors.what_if import Asked, Proposed, Trade, Wanted
 from apps.strategies import selectors as strategies
 from apps.trading.brokers.base import Broker
 from apps.trading.kernel.money import to_money, to_quantity
-from apps.trading.kernel.sleeves import terms_from
 from apps.trading.models import Account, Order
-from apps.trading.selectors.accounts import get_account
+from apps.trading.selectors.accounts import get_account, terms_of
 from apps.trading.selectors.guarding import facts_of, guarded, price_age
 from apps.trading.selectors.pages import find_busiest_account
 from apps.trading.selectors.snapshots import find_feed, holdings_of
@@ -122,7 +121,7 @@ def _judged(
         return []
     shown = _shown(account, lines, strategy, now)
     ordered = sorted(lines, key=lambda line: line[1] > 0.0)
-    costs, broker = _costs(account), _broker(account)
+    costs, broker = terms_of(account).costs, _broker(account)
     single = len(lines) == 1 and not strategy
     return [_trade(shown, line, broker, costs, is_single=single) for line in ordered]
 
@@ -138,16 +137,6 @@ def _shown(
     ages = {symbol: price_age(account, seen.feed, symbol) for symbol, _, _ in lines}
     cash = float(account.cash)
     return _Shown(account, now, seen.book, limits, not strategy, cash, ages)
-
-
-def _costs(account: Account) -> Costs:
-    return terms_from(
-        fee_bps=account.fee_bps,
-        slippage_bps=account.slippage_bps,
-        units=account.units,
-        more_costs=account.more_costs,
-        execution=account.execution,
-    ).costs
 
 
 def _broker(account: Account) -> Broker:

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from apps.backtests.kernel.kept import KeptSession
 from apps.strategies.kernel.orders import Order as Asked
 from apps.trading.kernel import order_states
-from apps.trading.kernel.sleeves import Terms, terms_from
-from apps.trading.models import Account, Deployment, Fill, Order
+from apps.trading.models import Deployment, Fill, Order
 
 Floats = NDArray[np.float64]
 FILLABLE = (order_states.ACCEPTED, order_states.PART_FILLED)
@@ -64,14 +63,3 @@ class Sleeve:
         """Return the orders that may still add to what is held."""
         own = [order for order in self.tickets.values() if not order.terms.get("reduce_only")]
         return [*self.orders.values(), *own]
-
-
-def terms_of(account: Account) -> Terms:
-    """Return what trading costs on the account and how it executes."""
-    return terms_from(
-        fee_bps=account.fee_bps,
-        slippage_bps=account.slippage_bps,
-        units=account.units,
-        more_costs=account.more_costs,
-        execution=account.execution,
-    )

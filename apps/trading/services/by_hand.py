@@ -12,7 +12,8 @@ from apps.trading.kernel import order_states
 from apps.trading.kernel.averages import average_after
 from apps.trading.kernel.money import to_money, to_quantity
 from apps.trading.models import Account, Fill, Order, Position
-from apps.trading.services.bars import Bar, terms_of
+from apps.trading.selectors.accounts import terms_of
+from apps.trading.services.bars import Bar
 from apps.trading.services.changes import book_fill, change
 
 

@@ -26,8 +26,9 @@ from apps.trading.kernel import order_states
 from apps.trading.kernel.money import to_money, to_quantity
 from apps.trading.kernel.sleeves import Terms, bars_for, begin, part_of, plain_memory
 from apps.trading.models import Account, Deployment, Order
+from apps.trading.selectors.accounts import terms_of
 from apps.trading.services import working
-from apps.trading.services.bars import FILLABLE, Bar, Sleeve, terms_of
+from apps.trading.services.bars import FILLABLE, Bar, Sleeve
 from apps.trading.services.changes import change
 
 log = structlog.get_logger(__name__)

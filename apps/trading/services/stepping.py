@@ -28,8 +28,9 @@ from apps.strategies import selectors as strategies
 from apps.strategies.kernel.interface import inputs_of
 from apps.trading import selectors, store
 from apps.trading.models import Account
+from apps.trading.selectors.accounts import terms_of
 from apps.trading.selectors.windows import forget_windows, take_batch
-from apps.trading.services.bars import Bar, terms_of
+from apps.trading.services.bars import Bar
 from apps.trading.services.deciding import Decided, Stale, decide_all
 from apps.trading.services.deployments import check_claims
 from apps.trading.services.restarts import settle_epoch
