@@ -17,8 +17,8 @@ from apps.trading import selectors, services, store
 from apps.trading.kernel.sleeves import part_of
 from apps.trading.models import Account, Deployment, Fill, Order, Position
 from apps.trading.selectors import windows
+from apps.trading.selectors.accounts import terms_of
 from apps.trading.services import stepping
-from apps.trading.services.bars import terms_of
 from tests.factories import trading
 
 pytestmark = pytest.mark.django_db
