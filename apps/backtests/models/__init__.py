@@ -2,6 +2,7 @@
 
 from apps.backtests.models.runs import Artifact, Rerun, Run, Study, Sweep, SweepChunk, Trial
 from apps.backtests.models.trials import Family, Holdout, HoldoutLook, TrialEntry, TrialStream
+from apps.backtests.models.validations import Validation, ValidationFold
 
 __all__ = [
     "Artifact",
@@ -16,4 +17,6 @@ __all__ = [
     "Trial",
     "TrialEntry",
     "TrialStream",
+    "Validation",
+    "ValidationFold",
 ]
