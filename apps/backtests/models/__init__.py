@@ -1,5 +1,6 @@
 """Tables of backtests."""
 
+from apps.backtests.models.gauntlets import Gauntlet
 from apps.backtests.models.runs import Artifact, Rerun, Run, Study, Sweep, SweepChunk, Trial
 from apps.backtests.models.trials import Family, Holdout, HoldoutLook, TrialEntry, TrialStream
 from apps.backtests.models.validations import Validation, ValidationFold
@@ -7,6 +8,7 @@ from apps.backtests.models.validations import Validation, ValidationFold
 __all__ = [
     "Artifact",
     "Family",
+    "Gauntlet",
     "Holdout",
     "HoldoutLook",
     "Rerun",
