@@ -84,7 +84,7 @@ def test_a_book_at_a_glance(page_as, run, complaints, shot):
     shot(page, "risk-run-390")
     sound(page)
     # The run's own page has the same table.
-    page.goto(f"/research/{run}/", timeout=LONG)
+    page.goto(f"/research/{run}/?tab=risk", timeout=LONG)
     expect(page.locator("[data-run-risk] tr[data-method]")).to_have_count(11, timeout=LONG)
     shot(page, "run-risk-390")
     assert complaints == []

@@ -54,6 +54,8 @@ def see_the_run(page, shot):
     expect(said).to_contain_text("Spread: half of 4 bps (2 bps) on each trade.")
     expect(said).to_contain_text("2 bps of the value of limit orders that rested")
     expect(page.locator("[data-execution]")).to_contain_text("Stop loss 7 %")
+    page.locator("[data-tab=trades]").click()
+    expect(page.locator("#trades tbody tr").first).to_be_visible()
     for heading in ("MAE, %", "MFE, %", "Bars"):
         expect(page.locator("#trades thead")).to_contain_text(heading)
     assert page.locator("#trades tbody tr").count() > 3
@@ -90,13 +92,13 @@ def test_a_run_with_costs_a_stop_and_orders(page, page_as, complaints, shot):
     see_errors(page, send, shot)
     page.fill("[name=orders]", ROWS)
     send.click()
-    page.wait_for_selector("#trades", timeout=LONG)
+    page.wait_for_selector("[data-metric=sharpe]", timeout=LONG)
     address = page.url.split("?")[0]
     see_the_run(page, shot)
     see_orders(page, shot)
     begin_again(page)
     phone = page_as(viewport=PHONE)
-    for path in (f"{address}?table=orders", address, "/research/new/"):
+    for path in (f"{address}?table=orders", address, f"{address}?tab=risk", "/research/new/"):
         phone.goto(path)
         assert phone.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
     phone.goto(f"{address}?table=orders")
@@ -134,6 +136,7 @@ def test_what_only_the_bars_refuse_is_told_at_its_field_too(page, complaints):
     )
     page.select_option("[name=strategy]", "given")
     send.click()
-    page.wait_for_selector("#trades", timeout=LONG)
+    page.wait_for_selector("[data-metric=sharpe]", timeout=LONG)
+    page.locator("[data-tab=trades]").click()
     expect(page.locator("#trades tbody tr")).to_have_count(1, timeout=SOON)
     assert [one for one in complaints if "422" not in one] == []

@@ -184,10 +184,13 @@ def test_the_tear_sheet_shows_everything(walk):
     assert {row[1] for row in rows} == {"95", "99"}
     assert all(0 < float(row[-2]) <= float(row[-1]) for row in rows)
     assert page.locator("section[aria-labelledby=months-head] tbody tr").count() >= 10
+    walk.look(page, "tear_sheet")
+    page.get_by_role("link", name="Trades", exact=True).first.click()
+    page.wait_for_selector("#trades")
     assert page.locator("#trades tbody tr").count() > 10
     page.locator("#id_symbol").select_option(index=1)
     page.wait_for_function(ALL_DRAWN)
-    walk.look(page, "tear_sheet")
+    walk.look(page, "tear_sheet_trades")
 
 
 def test_runs_are_exported(walk):
@@ -275,19 +278,20 @@ def test_the_forge_lists_candidates(walk):
 
 def test_the_author_has_the_version_probed(walk):
     page = walk.person("researcher")
-    page.goto(walk.run_url)
+    page.goto(walk.run_url + "?tab=propose")
     expect(page.locator("[data-probed]")).to_contain_text("not run yet")
     page.locator("[data-probed] a").click()
     page.get_by_role("button", name="Run the probe").click()
     expect(page.locator("#probe")).to_contain_text("Passed", timeout=LONG)
     walk.look(page, "probe")
-    page.goto(walk.run_url)
+    page.goto(walk.run_url + "?tab=propose")
     expect(page.locator("[data-probed=passed]")).to_be_visible()
 
 
 def test_the_author_proposes_and_may_not_decide(walk):
     page = walk.person("researcher")
     page.goto(walk.run_url)
+    page.get_by_role("link", name="Propose…").click()
     page.fill("[data-propose] [name=rationale]", "Momentum held up after costs; small first step.")
     page.get_by_role("button", name="Propose for paper").click()
     page.wait_for_url(PROPOSAL)

@@ -12,6 +12,7 @@ from apps.backtests.forms.pages import (
     trial_cells,
     trial_columns,
 )
+from apps.backtests.forms.run_tabs import run_tabs
 from apps.backtests.forms.tables import run_table, table_cells
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "new_run",
     "own_entry",
     "run_table",
+    "run_tabs",
     "swept",
     "table_cells",
     "tail_rows",

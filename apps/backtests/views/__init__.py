@@ -1,0 +1,19 @@
+"""Pages of research: runs, one run, sweeps, families."""
+
+from apps.backtests.views.families import families, family
+from apps.backtests.views.run import run
+from apps.backtests.views.runs import compare, new, parameters, runs, studies
+from apps.backtests.views.sweeps import sweep, sweeps
+
+__all__ = [
+    "compare",
+    "families",
+    "family",
+    "new",
+    "parameters",
+    "run",
+    "runs",
+    "studies",
+    "sweep",
+    "sweeps",
+]
