@@ -22,6 +22,7 @@ UNGUARDED = {
     "market_storagestep": LAB,
     "market_rollup": LAB,
     "market_feedsession": LAB,
+    "backtests_content": LAB,
     "backtests_equity": BY_SERIES,
     "trading_equity": BY_SERIES,
     "ops_healthsample": LAB,
