@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from apps.core.errors import Invalid
 
 Floats = NDArray[np.float64]
+# Writes one world from its key.
+Make = Callable[[np.uint64, Floats], object]
 MIN_BARS = 20
 # Numbers one call may make: 2 GB.
 MOST_NUMBERS = 250_000_000
@@ -92,16 +94,19 @@ def bootstrapped(
     ----------
     Politis and Romano (1994), Journal of the American Statistical Association 89(428).
     """
+    source = _checked(returns, n_worlds)
+    return _each(source, n_worlds, seed, threads, blocks_maker(source, block))
+
+
+def blocks_maker(source: Floats, block: float | None = None) -> Make:
+    """Return what writes one bootstrapped world of checked returns."""
     from apps.backtests.kernel.integrity.world_loops import blocks_2d
 
-    source = _checked(returns, n_worlds)
     mean = block_length(source) if block is None else float(block)
     if not 1.0 <= mean <= len(source):
         message = f"Blocks of {mean} bars; give a mean length of 1 to {len(source)}."
         raise Invalid(message, code="worlds.block", details={"field": "block"})
-    return _each(
-        source, n_worlds, seed, threads, lambda key, out: blocks_2d(source, mean, key, out)
-    )
+    return lambda key, out: blocks_2d(source, mean, key, out)
 
 
 def phase_randomised(
@@ -116,9 +121,14 @@ def phase_randomised(
     ----------
     Theiler et al. (1992), Physica D 58; Prichard and Theiler (1994), Physical Review Letters 73.
     """
+    source = _checked(returns, n_worlds)
+    return _each(source, n_worlds, seed, threads, phases_maker(source))
+
+
+def phases_maker(source: Floats) -> Make:
+    """Return what writes one phase-randomised world of checked returns."""
     from apps.backtests.kernel.integrity.world_loops import uniforms_1d
 
-    source = _checked(returns, n_worlds)
     n = len(source)
     spectrum = np.fft.rfft(source, axis=0)
     turned = slice(1, (n + 1) // 2)
@@ -130,7 +140,7 @@ def phase_randomised(
         world[turned] *= np.exp(2j * np.pi * angles)[:, None]
         out[:] = np.fft.irfft(world, n, axis=0)
 
-    return _each(source, n_worlds, seed, threads, make)
+    return make
 
 
 def sign_flipped(returns: Floats, n_worlds: int, seed: int, *, threads: int = THREADS) -> Floats:
@@ -138,10 +148,15 @@ def sign_flipped(returns: Floats, n_worlds: int, seed: int, *, threads: int = TH
 
     Sizes, their clusters and the correlation of assets stay; drift and direction go.
     """
+    source = _checked(returns, n_worlds)
+    return _each(source, n_worlds, seed, threads, flips_maker(source))
+
+
+def flips_maker(source: Floats) -> Make:
+    """Return what writes one sign-flipped world of checked returns."""
     from apps.backtests.kernel.integrity.world_loops import flips_2d
 
-    source = _checked(returns, n_worlds)
-    return _each(source, n_worlds, seed, threads, lambda key, out: flips_2d(source, key, out))
+    return lambda key, out: flips_2d(source, key, out)
 
 
 def garch_worlds(returns: Floats, n_worlds: int, seed: int, *, threads: int = THREADS) -> Floats:
@@ -149,10 +164,15 @@ def garch_worlds(returns: Floats, n_worlds: int, seed: int, *, threads: int = TH
 
     Raises ``Invalid`` as ``risk.kernel.filtered.fit_garch``: 100 bars are the least.
     """
+    source = _checked(returns, n_worlds)
+    return _each(source, n_worlds, seed, threads, garch_maker(source))
+
+
+def garch_maker(source: Floats) -> Make:
+    """Return what writes one world of the GARCH(1,1) of checked returns; fitted once."""
     from apps.backtests.kernel.integrity.world_loops import garch_2d
     from apps.risk.kernel.filtered import fit_garch, garch_variances
 
-    source = _checked(returns, n_worlds)
     laws = [fit_garch(source[:, i]) for i in range(source.shape[1])]
     variances = np.stack(
         [garch_variances(source[:, i], law)[:-1] for i, law in enumerate(laws)], axis=1
@@ -162,13 +182,7 @@ def garch_worlds(returns: Floats, n_worlds: int, seed: int, *, threads: int = TH
     shocks = (shocks - shocks.mean(axis=0)) / shocks.std(axis=0)
     numbers = np.array([[law.mean, law.omega, law.alpha, law.beta] for law in laws])
     start = variances.mean(axis=0)
-    return _each(
-        source,
-        n_worlds,
-        seed,
-        threads,
-        lambda key, out: garch_2d(shocks, numbers, start, key, out),
-    )
+    return lambda key, out: garch_2d(shocks, numbers, start, key, out)
 
 
 def random_entries(
@@ -201,6 +215,15 @@ def _checked(values: Floats, n_worlds: int = 1) -> Floats:
     return block
 
 
+def keys_of(seed: int, n_worlds: int) -> NDArray[np.uint64]:
+    """Return the key of each world's stream of draws."""
+    first, second = np.random.SeedSequence(seed).generate_state(2, np.uint64) | np.uint64(1)
+    # Multiplication by odd numbers, modulo 2^64: no two worlds share a key.
+    numbers = np.arange(n_worlds, dtype=np.uint64)
+    keys: NDArray[np.uint64] = first ^ (second * (2 * numbers + np.uint64(1)))
+    return keys
+
+
 def _each(
     source: Floats,
     n_worlds: int,
@@ -210,9 +233,7 @@ def _each(
 ) -> Floats:
     """Return the worlds that ``make`` writes, one stream of draws for each."""
     out = np.empty((n_worlds, *source.shape))
-    first, second = np.random.SeedSequence(seed).generate_state(2, np.uint64) | np.uint64(1)
-    # Multiplication by odd numbers, modulo 2^64: no two worlds share a key.
-    keys = first ^ (second * (2 * np.arange(n_worlds, dtype=np.uint64) + np.uint64(1)))
+    keys = keys_of(seed, n_worlds)
 
     def some(start: int) -> None:
         for number in range(start, n_worlds, max(threads, 1)):
