@@ -3,21 +3,35 @@
 A pass that ends with at most ``FEW`` failed tests runs exactly those again in one process with
 nothing beside them. Those that pass are named at the end as unsteady, with the words of their
 first failure further up; the pass counts as green only when all of them do. See decision 0111.
+
+What every process would make for itself is made once before: the compiled loops of the engine, and
+migrated databases (``tests/servers/template.py``).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 FEW = 3
+ROOT = Path(__file__).resolve().parents[1]
+# Longest first; one that can't be made here is made, or missed, by each process as it needs it.
+PREPARED = (
+    ("manage.py", "warm"),
+    ("-m", "tests.servers.template", "Embedded", "{folder}"),
+    ("-m", "tests.servers.template", "Timescale", "{folder}"),
+)
+AT_A_TIME = 2
 # How pytest ends: all green, some red, nothing chosen. All else is no verdict on single tests.
 GREEN, RED, NOTHING = 0, 1, 5
 LAST_FAILED = Path("v", "cache", "lastfailed")
@@ -31,6 +45,26 @@ class Verdict:
 
     status: int
     unsteady: list[str] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def prepared() -> Iterator[None]:
+    """Make once what every process needs, and tell them where it is."""
+    loops = str(Path(tempfile.gettempdir()) / "quantsite-numba")
+    os.environ.setdefault("NUMBA_CACHE_DIR", loops)
+    with tempfile.TemporaryDirectory(prefix="quantsite-templates-") as folder:
+        commands = [[part.format(folder=folder) for part in words] for words in PREPARED]
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            list(pool.map(prepare, commands))
+        os.environ["TEST_TEMPLATES"] = folder
+        yield
+
+
+def prepare(words: list[str]) -> None:
+    """Run one command quietly; how it ends is seen by those that look for what it made."""
+    environment = {**os.environ, "QUANTSITE_ENV": "test"}
+    command = [sys.executable, *words]
+    subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
 
 
 def run_pass(options: list[str]) -> Verdict:
@@ -104,4 +138,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    with prepared():
+        sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.servers import timescale
+from tests.servers import template, timescale
 
 ROOT = Path(__file__).parents[2]
 # Shared reference rows: those of no team stay when a test's leftovers are removed.
@@ -53,10 +53,14 @@ class Embedded:
     def __init__(self, home):
         self.home = home
         self.stack = None
+        self.made = template.find(type(self).__name__)
 
     def start(self):
         from apps.core.lab.servers import embedded_servers
 
+        if self.made:
+            for name in ("postgres", "secrets"):
+                template.copy(self.made / name, self.home / name)
         self.stack = embedded_servers(self.home, fsync=False)
         self.servers = self.stack.__enter__()
 
@@ -71,7 +75,17 @@ class Embedded:
         if self.stack:
             self.stack.__exit__(None, None, None)
 
+    def rest(self):
+        """Stop the database, so that its files are whole."""
+        self.stop()
+        self.stack = None
+
+    def keep(self, folder):
+        """Leave in a folder what a copy needs; ours is there already."""
+
     def migrate(self):
+        if self.made:
+            return
         environment = {
             **os.environ,
             "QUANTSITE_ENV": "test",
@@ -120,7 +134,7 @@ class Timescale(Embedded):
         from apps.core.lab.roles import prepare_database
 
         self.server = timescale.TimescaleServer()
-        self.server.start()
+        self.server.start(self.made / "data" if self.made else None)
         self.redis = RedisServer(self.home)
         self.redis.prepare()
         self.redis.start()
@@ -135,6 +149,12 @@ class Timescale(Embedded):
     @property
     def redis_url(self):
         return self.redis.url
+
+    def rest(self):
+        self.server.rest()
+
+    def keep(self, folder):
+        template.copy(self.server.data, folder / "data")
 
     def stop(self):
         self.redis.stop()

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 
 from apps.core.lab.postgres import FAST_AND_UNSAFE, SETTINGS
+from tests.servers import template
 
 # As in the embedded server. Compiling a query over many chunks takes longer than the query.
 ALIKE = ("jit", "max_wal_size", "checkpoint_timeout")
@@ -35,10 +36,19 @@ class TimescaleServer:
         self.outside = ROOT / self.inside.lstrip("/")
         self.process = None
 
-    def start(self):
+    @property
+    def data(self):
+        return self.outside / "data"
+
+    def start(self, made=None):
+        """Start on a fresh data folder, or on a copy of one that was made."""
         self.outside.mkdir(mode=0o700)
         shutil.chown(self.outside, *self._owner())
-        self._run(f"{BIN}/initdb", "-D", f"{self.inside}/data", "-U", "admin", "-A", "trust", "-N")
+        folder = f"{self.inside}/data"
+        if made:
+            template.copy(made, self.data)
+        else:
+            self._run(f"{BIN}/initdb", "-D", folder, "-U", "admin", "-A", "trust", "-N")
         settings = {
             **FAST_AND_UNSAFE,
             **{name: SETTINGS[name] for name in ALIKE},
@@ -61,10 +71,15 @@ class TimescaleServer:
     def admin_dsn(self):
         return f"host={self.outside} user=admin dbname=postgres"
 
-    def stop(self):
+    def rest(self):
+        """Stop the server, so that its files are whole."""
         if self.process:
             self.process.terminate()
             self.process.wait(timeout=60)
+            self.process = None
+
+    def stop(self):
+        self.rest()
         shutil.rmtree(self.outside, ignore_errors=True)
 
     def _command(self):
