@@ -16,8 +16,12 @@ class Study(TeamOwned):
     name = models.SlugField(max_length=80)
     title = models.CharField(max_length=200)
     note = models.TextField(blank=True, default="")
+    # The figure its best run is the best by; a closed one takes no more runs.
+    objective = models.CharField(max_length=40, default="sharpe")
+    tags = models.JSONField(default=dict)
     created_by = models.CharField(max_length=80)
     created_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("team", "name"), name="study_name"),)
@@ -56,6 +60,13 @@ class Run(TeamOwned):
     sharpe = models.FloatField(null=True)
     max_drawdown = models.FloatField(null=True)
     trades = models.IntegerField(null=True)
+    # All figures of the result, where lists can search them without reading the result.
+    figures = models.JSONField(default=dict)
+    tags = models.JSONField(default=dict)
+    # Among how many trials of its family the deflated Sharpe ratio was last taken, and when.
+    deflated_sharpe = models.FloatField(null=True)
+    deflated_trials = models.PositiveIntegerField(null=True)
+    deflated_at = models.DateTimeField(null=True)
     created_by = models.CharField(max_length=80)
     created_by_label = models.CharField(max_length=200, blank=True, default="")
     created_at = models.DateTimeField()
