@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.backtests.kernel import engine, metrics
+from apps.backtests.kernel.costs import Costs
 from apps.backtests.kernel.execution import Execution
 from apps.backtests.kernel.feeding import fed, funding_words
 from apps.backtests.kernel.fills import get_fill_rule
@@ -113,19 +114,36 @@ def compute(
 
 def play(panel: Panel, targets: Decided, request: Request) -> engine.Result:
     """Return the engine's result on the request's terms, its orders beside the targets."""
-    lots = lots_of(panel, request.execution, request.units)
-    return engine.run(
-        fed(panel),
-        targets,
-        cash=request.cash,
-        costs=request.costs,
-        execution=Execution(**request.execution),
-        fill=request.fill,
-        units=request.units,
-        limits=limits_from(request.limits),
-        finalize=request.finalize,
-        orders=lay_orders(request.given.orders, panel, lots),
-    )
+    return player(request)(panel, targets)
+
+
+def player(
+    request: Request, *, cash: float | None = None, costs: Costs | None = None
+) -> Callable[[Panel, Decided], engine.Result]:
+    """Return what plays panels on the request's terms, which are read once.
+
+    ``cash`` and ``costs`` stand in for those of the request.
+    """
+    execution, limits = Execution(**request.execution), limits_from(request.limits)
+    costs = request.costs if costs is None else costs
+    start, given = request.cash if cash is None else cash, request.given.orders
+
+    def play(panel: Panel, targets: Decided) -> engine.Result:
+        lots = lots_of(panel, request.execution, request.units)
+        return engine.run(
+            fed(panel),
+            targets,
+            cash=start,
+            costs=costs,
+            execution=execution,
+            fill=request.fill,
+            units=request.units,
+            limits=limits,
+            finalize=request.finalize,
+            orders=lay_orders(given, panel, lots),
+        )
+
+    return play
 
 
 def equal_weight(panel: Panel, request: Request) -> Benchmark:

@@ -7,10 +7,11 @@ from typing import Any
 
 from apps.backtests.kernel.panels import between, read_panel_file
 from apps.backtests.kernel.reports import compute, summary
-from apps.backtests.kernel.requests import read_request
+from apps.backtests.kernel.requests import Request, read_request
 from apps.core.errors import Invalid
+from apps.market.kernel.bars import Panel
 from apps.market.kernel.periods import bounds
-from apps.strategies.kernel.interface import Strategy, check_params
+from apps.strategies.kernel.interface import Params, Strategy, check_params
 
 
 def simulate_file(
@@ -28,6 +29,14 @@ def simulate_file(
     Invalid
         For a request that can't be, or a file that can't be read.
     """
+    panel, strategy, params, asked = read_simulation(body, content, name, find)
+    return summary(compute(panel, strategy, params, asked), asked, params)
+
+
+def read_simulation(
+    body: Mapping[str, Any], content: bytes, name: str, find: Callable[[str], Strategy]
+) -> tuple[Panel, Strategy, Params, Request]:
+    """Return bars, strategy, its parameters and the request of a backtest on a file."""
     asked = read_request(body, panel_given=True)
     strategy = find(asked.strategy)
     params = check_params(strategy.spec, asked.params)
@@ -42,4 +51,4 @@ def simulate_file(
         content, name, timeframe=frame, price_mode=mode, currency=asked.currency
     )
     panel = between(panel, *bounds(asked.start, asked.end))
-    return summary(compute(panel, strategy, params, asked), asked, params)
+    return panel, strategy, params, asked
