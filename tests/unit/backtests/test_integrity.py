@@ -238,7 +238,7 @@ class TestWorlds:
 
     def test_skill_passes(self):
         rng = np.random.default_rng(12)
-        assert deflation.power(rng, worlds=20, trials=10, days=2520, sharpe=2.0) >= 0.9
+        assert deflation.power(rng, worlds=20, trials=10, days=2520, sharpes=(2.0,))[0] >= 0.9
 
 
 class TestKept:
