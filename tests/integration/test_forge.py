@@ -9,7 +9,9 @@ from apps.assistant import selectors, services
 from apps.assistant.llms.groq import Groq
 from apps.assistant.llms.openai import OpenAI
 from apps.assistant.models import Hypothesis, Search, Usage
+from apps.assistant.services import searches
 from apps.audit.selectors import list_events
+from apps.backtests.models import TrialEntry
 from apps.core import clock, jobs
 from apps.core.actors import system
 from apps.core.errors import Conflict, Denied, Invalid, NotFound
@@ -103,6 +105,42 @@ def test_a_finished_search_run_again_answers_the_same_and_looks_no_more(find):
     )
     assert again == first
     assert list(search.hypotheses.values()) == before
+
+
+def counted(search):
+    """What the ledger of trials holds of a search, part by part."""
+    rows = TrialEntry.objects.filter(subject__startswith=f"search:{search.pk}").order_by("id")
+    return [(row.subject.partition(":")[2], row.trials) for row in rows]
+
+
+def test_a_search_that_breaks_off_has_counted_what_it_tried(find, monkeypatch):
+    search, job = find()
+    monkeypatch.setattr(searches, "COUNTED_EVERY", 4)
+    tried, left_by_a_kill = [], []
+    honest = searches.Judge.score
+
+    def breaks(judge, node):
+        if len(tried) == 9:
+            left_by_a_kill.append(counted(search))
+            raise jobs.Superseded
+        tried.append(node)
+        return honest(judge, node)
+
+    monkeypatch.setattr(searches.Judge, "score", breaks)
+    jobs.execute(job.pk, services.run_search, worker="tests")
+    number = str(search.pk)
+    # At any moment the ledger lacks fewer than the step; an end that is noticed lacks none.
+    assert left_by_a_kill == [[(number, 4), (f"{number}/2", 4)]]
+    assert counted(search) == [(number, 4), (f"{number}/2", 4), (f"{number}/3", 1)]
+    assert Search.objects.get(pk=search.pk).finished_at is None
+    # Begun again it tries the same; only what goes beyond is added.
+    monkeypatch.setattr(searches.Judge, "score", honest)
+    Job.objects.filter(pk=job.pk).update(status="queued")
+    work(job)
+    search.refresh_from_db()
+    assert search.trials > 9
+    assert sum(trials for _, trials in counted(search)) == search.trials
+    assert counted(search)[:3] == [(number, 4), (f"{number}/2", 4), (f"{number}/3", 1)]
 
 
 def test_a_search_stops_when_asked_and_leaves_nothing(find, actor, now):

@@ -37,6 +37,35 @@ from apps.strategies.kernel.expressions import (
     render,
 )
 
+# A search is counted each time so many more expressions were tried.
+COUNTED_EVERY = 20
+
+
+@dataclass(slots=True)
+class _Counted:
+    """Puts what a search has tried so far into the ledger of trials."""
+
+    actor: Actor
+    search: Search
+    unread: int
+    progress: jobs.Progress
+    kept: int = 0
+
+    def tell(self, tried: int) -> None:
+        """Hear how many expressions were tried by now."""
+        if tried >= self.kept + COUNTED_EVERY:
+            self.keep(tried)
+
+    def keep(self, tried: int) -> None:
+        """Count so many expressions, and those that could not be read."""
+        count_search(
+            actor=self.actor,
+            search_id=self.search.pk,
+            trials=tried + self.unread,
+            now=self.progress.now(),
+        )
+        self.kept = tried
+
 
 @dataclass(frozen=True, slots=True)
 class _Read:
@@ -125,7 +154,9 @@ def run_search(progress: jobs.Progress) -> dict[str, Any]:
     cut = cut_of(panel.n_bars, plan.split)
     ideas = _ideas(actor, search, plan, panel, cut, progress)
     read, unread = _read(ideas, panel)
-    outcome = _search(plan, panel.rows(0, cut), [idea.node for idea in read.values()], progress)
+    counted = _Counted(actor, search, unread, progress)
+    seeds = [idea.node for idea in read.values()]
+    outcome = _search(plan, panel.rows(0, cut), seeds, counted, progress)
     chosen = pick(outcome, plan.candidates)
     rows = _rows(search, plan, panel, cut, outcome, chosen, read, progress)
     return _keep(actor, search, rows, _summary(panel, cut, outcome, unread), panel, progress.now())
@@ -181,13 +212,24 @@ def _read(ideas: list[dict[str, str]], panel: Panel) -> tuple[dict[Node, _Read],
     return read, len(failed)
 
 
-def _search(plan: Plan, early: Panel, seeds: list[Node], progress: jobs.Progress) -> Outcome:
+def _search(
+    plan: Plan, early: Panel, seeds: list[Node], counted: _Counted, progress: jobs.Progress
+) -> Outcome:
     """Search on the in-sample bars alone: nothing else is handed over."""
     judge = Judge(early, plan.portfolio, plan.objective)
     chance = np.random.default_rng(plan.seed)
     search = GeneticSearch(judge.score, chance, plan.settings, tuple(FIELDS))
     last = plan.candidates
-    return search.run(seeds, lambda done, total, note: progress.tell(done, total + last, note))
+
+    def tell(done: int, total: int, note: str) -> None:
+        counted.tell(len(search.known))
+        progress.tell(done, total + last, note)
+
+    try:
+        return search.run(seeds, tell)
+    finally:
+        # However it ends, what was tried was tried; of a killed worker the last few are not told.
+        counted.keep(len(search.known))
 
 
 def _rows(

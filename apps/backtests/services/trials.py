@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Q, Sum
 
 from apps.audit.services import record
 from apps.backtests.kernel.integrity.streams import Stream
@@ -47,23 +47,34 @@ def keep_streams(team_id: int, rows: Iterable[tuple[str, Stream | None, float]])
     TrialStream.objects.bulk_create(made, batch_size=1000, ignore_conflicts=True)
 
 
-def count_search(*, actor: Actor, search_id: int, trials: int, now: datetime) -> None:
-    """Count the trials of a search of the forge, as a family that its strategies will join."""
+def count_search(*, actor: Actor, search_id: int, trials: int, now: datetime) -> int:
+    """Count the trials of a search of the forge so far, as a family its strategies will join.
+
+    Entries never change: each adds what was tried since the one before. One that is told again, as
+    by a worker that begins the search anew, adds nothing. Return how many were added.
+    """
     family = _family_of_search(actor.team, search_id, now)
-    if not trials or TrialEntry.objects.filter(subject=f"search:{search_id}").exists():
-        return
     with transaction.atomic():
+        # Of two workers that do the same search one counts at a time.
+        Family.objects.select_for_update().get(pk=family.pk)
+        own = f"search:{search_id}"
+        entries = TrialEntry.objects.filter(Q(subject=own) | Q(subject__startswith=f"{own}/"))
+        found = entries.aggregate(parts=Count("pk"), trials=Sum("trials"))
+        more = trials - (found["trials"] or 0)
+        if more <= 0:
+            return 0
         entry = TrialEntry.objects.create(
             team_id=actor.team,
             family=family,
             door=FORGE,
-            subject=f"search:{search_id}",
-            trials=trials,
+            subject=f"{own}/{found['parts'] + 1}" if found["parts"] else own,
+            trials=more,
             created_at=now,
         )
-        body = {"trials": trials, "subject": entry.subject}
+        body = {"trials": more, "subject": entry.subject}
         subject = f"family:{family.pk}"
         record(actor=actor, action="trials.counted", subject=subject, body=body, now=now)
+    return more
 
 
 def _family_of_search(team_id: int, search_id: int, now: datetime) -> Family:
