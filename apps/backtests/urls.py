@@ -16,4 +16,5 @@ urlpatterns = [
     path("families/<int:family_id>/", views.family, name="family"),
     path("sweeps/<uuid:sweep_id>/", views.sweep, name="sweep"),
     path("<uuid:run_id>/", views.run, name="run"),
+    path("<uuid:run_id>/monte-carlo/", views.monte_carlo, name="monte_carlo"),
 ]

@@ -12,6 +12,7 @@ from apps.backtests.forms.pages import (
     trial_cells,
     trial_columns,
 )
+from apps.backtests.forms.reshuffles import reshuffled_part
 from apps.backtests.forms.run_tabs import run_tabs
 from apps.backtests.forms.tables import run_table, table_cells
 
@@ -23,6 +24,7 @@ __all__ = [
     "metric_rows",
     "new_run",
     "own_entry",
+    "reshuffled_part",
     "run_table",
     "run_tabs",
     "swept",

@@ -7,6 +7,7 @@ import numpy as np
 from apps.backtests.kernel import engine
 from apps.backtests.kernel.integrity.effective import effective_trials
 from apps.backtests.kernel.integrity.overfitting import block_sums, overfitting
+from apps.backtests.kernel.integrity.reshuffles import METHODS, reshuffle
 from apps.market.kernel.bars import Panel
 from apps.strategies.kernel.orders import Intents, Order
 
@@ -39,6 +40,8 @@ def warm() -> int:
             )
             found += len(by_bar.fills)
     waves = np.sin(np.outer(np.arange(1.0, 33.0), np.arange(1.0, 5.0)))
+    for method in METHODS:
+        reshuffle(waves[:, 0] * 0.01, method, None, 0)
     _ = overfitting(block_sums(waves)), effective_trials(waves)
     return found
 

@@ -2,6 +2,7 @@
 
 from apps.backtests.kernel.files import measure_file, significance_file
 from apps.backtests.kernel.indicator_files import indicator_file, read_params
+from apps.backtests.kernel.reshuffle_files import reshuffle_file
 from apps.backtests.selectors.comparisons import comparison, runs_to_compare
 from apps.backtests.selectors.evidence import (
     evidence_for,
@@ -117,6 +118,7 @@ __all__ = [
     "request_of",
     "request_to_begin",
     "reruns_of",
+    "reshuffle_file",
     "rows_of",
     "run_detail",
     "run_summary",

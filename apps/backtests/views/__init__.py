@@ -1,6 +1,7 @@
 """Pages of research: runs, one run, sweeps, families."""
 
 from apps.backtests.views.families import families, family
+from apps.backtests.views.reshuffles import monte_carlo
 from apps.backtests.views.run import run
 from apps.backtests.views.runs import compare, new, parameters, runs, studies
 from apps.backtests.views.sweeps import sweep, sweeps
@@ -9,6 +10,7 @@ __all__ = [
     "compare",
     "families",
     "family",
+    "monte_carlo",
     "new",
     "parameters",
     "run",
