@@ -14,6 +14,7 @@ PERIODIC = (
     ("keep storage", "market.keep_storage", 120.0, "io"),
     ("end scans and tell of signals", "strategies.finish_scans", 5.0, "io"),
     ("try to break out of the sandbox", "strategies.check_sandbox", 3600.0, "compute"),
+    ("probe versions that nobody has probed", "strategies.probe_due", 10.0, "io"),
     ("start scans that are due", "strategies.run_schedules", 30.0, "io"),
     ("grade risk models once a night", "risk.grade_nightly", 600.0, "io"),
     ("write and mail risk reports once a night", "risk.report_nightly", 300.0, "io"),

@@ -10,7 +10,7 @@ from django.conf import settings
 from apps.core import clock, jobs
 from apps.core.tasks import LimitedTask
 from apps.strategies import services
-from apps.strategies.services import alerts, isolation, schedules
+from apps.strategies.services import alerts, isolation, probes_due, schedules
 
 # A batch is told before the worker ends it, so that it can say what it was at.
 TOLD_BEFORE = min(4, settings.SCAN_BATCH_SECONDS // 4)
@@ -38,6 +38,12 @@ def scan_batch(self: Any, job_id: str) -> str:
 def probe(self: Any, job_id: str) -> str:
     """Do a look-ahead probe of a version."""
     return jobs.execute(job_id, services.run_probe, worker=self.request.hostname or "worker")
+
+
+@shared_task(name="strategies.probe_due")
+def probe_due() -> int:
+    """Queue probes of versions that nobody has probed yet."""
+    return probes_due.probe_due_versions(now=clock.now())
 
 
 @shared_task(name="strategies.finish_scans")

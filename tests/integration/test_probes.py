@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -13,6 +14,7 @@ from apps.core.errors import Conflict
 from apps.core.models import Job
 from apps.strategies import selectors, services
 from apps.strategies.models import Probe
+from apps.strategies.services import probes_due
 from tests.factories import leaks, research, signing
 
 pytestmark = pytest.mark.django_db
@@ -82,15 +84,77 @@ def test_a_new_version_is_probed_by_itself(db, actor, team, now, api_as, client_
     assert 'data-act="probe"' not in page  # a viewer asks for nothing
 
 
-def test_members_of_the_library_are_probed_on_demand(db, actor, team, now):
-    version = services.ensure_version(
-        actor=actor("researcher"), name="sma_crossover", params={"fast": 5, "slow": 20}, now=now
-    )
-    assert not Probe.objects.filter(version_id=version.id).exists()
-    row, job = services.create_probe(actor=actor("researcher"), version_id=version.id, now=now)
-    assert job.kind == "probe"
-    do(row, now)
+def member(actor, now, *, name="sma_crossover", **params):
+    return services.ensure_version(actor=actor("researcher"), name=name, params=params, now=now)
+
+
+def probes_of(version):
+    return list(Probe.objects.filter(version_id=version.id).order_by("id"))
+
+
+def due_of(*versions, now):
+    """Queue what is due; other teams' probes that wait take no room in these tests."""
+    probes_due.probe_due_versions(now=now)
+    return [len(probes_of(one)) for one in versions]
+
+
+@pytest.fixture
+def _nobody_waits(db):
+    """No probe of another team stands before those of the test."""
+    Job.objects.filter(kind="probe").update(status="cancelled")
+
+
+@pytest.mark.usefixtures("_nobody_waits")
+def test_members_of_the_library_with_new_parameters_are_probed_by_themselves(
+    actor, team, now, other_team
+):
+    version = member(actor, now, fast=5, slow=20)
+    assert probes_of(version) == []  # storing it costs a run nothing
+    assert due_of(version, now=now) == [1]
+    assert due_of(version, now=now) == [1], "it waits already"
+    (row,) = probes_of(version)
+    assert (row.created_by, row.job.team_id) == ("system:probe", team.pk)
+    assert do(row, now) == "done"
     assert row.verdict == "passed", (row.report, row.reason)
+    assert told_of(version, team)[:2] == ["probe.finished", "probe.created"]
+    assert due_of(version, now=now) == [1]
+    # The same again is the same version, one that somebody asked about is asked about once, and
+    # what only a request says can't be asked again.
+    assert member(actor, now, fast=5, slow=20).id == version.id
+    asked = member(actor, now, fast=6, slow=20)
+    services.create_probe(actor=actor("researcher"), version_id=asked.id, now=now)
+    given = member(actor, now, name="given")
+    assert due_of(asked, given, now=now) == [1, 0]
+
+
+@pytest.mark.usefixtures("_nobody_waits")
+def test_a_few_are_probed_at_a_time_the_newest_first(actor, now):
+    versions = [member(actor, now, fast=fast, slow=40) for fast in range(5, 10)]
+    assert due_of(*versions, now=now) == [0, 0, 1, 1, 1]
+    assert due_of(*versions, now=now) == [0, 0, 1, 1, 1], "so many wait at a time"
+    do(probes_of(versions[-1])[0], now)
+    assert due_of(*versions, now=now) == [0, 1, 1, 1, 1]
+
+
+@pytest.mark.usefixtures("_nobody_waits")
+def test_a_probe_whose_worker_is_killed_is_done_again(actor, now):
+    version = member(actor, now, fast=5, slow=20)
+    later, at = timedelta(minutes=1), now
+    for times in (1, 2, 3):
+        assert due_of(version, now=at) == [times]
+        job_id = probes_of(version)[-1].job_id
+        for attempt in (1, 2, 3):
+            # Claimed by a worker that is never heard of again.
+            assert jobs.claim(job_id, worker="w", now=at).attempt == attempt
+            at += later
+            jobs.sweep(now=at)
+        assert Job.objects.get(pk=job_id).status == "lost"
+    assert due_of(version, now=at) == [3], "not for ever"
+    Probe.objects.filter(pk=probes_of(version)[-1].pk).delete()
+    assert due_of(version, now=at) == [3]
+    assert do(probes_of(version)[-1], at) == "done"
+    assert probes_of(version)[-1].verdict == "passed"
+    assert due_of(version, now=at) == [3]
 
 
 def test_a_probe_that_is_over_never_changes(db, actor, now):

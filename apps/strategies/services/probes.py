@@ -54,13 +54,13 @@ def create_probe(*, actor: Actor, version_id: int, now: datetime) -> tuple[Probe
         open_row = find_open_probe(version.id, actor.team)
         if open_row is not None and open_row.job is not None:
             return open_row, open_row.job
-        return _queue(actor, version, now)
+        return queue_probe(actor, version, now)
 
 
 def probe_by_itself(version: VersionView, now: datetime) -> Probe | None:
     """Queue the probe of a version that was just made, in the caller's transaction.
 
-    Members of the library that merely got other parameters are probed when somebody asks; a text
+    Members of the library that merely got other parameters come by ``probe_due_versions``; a text
     that nobody approved is probed once people did.
     """
     if selectors.is_in_library(version.strategy):
@@ -69,7 +69,7 @@ def probe_by_itself(version: VersionView, now: datetime) -> Probe | None:
     is_text = name.startswith(CODE)
     if is_text and selectors.code_approval(version.team_id, name.partition(":")[2]) is None:
         return None
-    return _queue(system("probe", version.team_id), version, now)[0]
+    return queue_probe(system("probe", version.team_id), version, now)[0]
 
 
 def probe_approved_text(*, actor: Actor, digest: str, now: datetime) -> int:
@@ -79,12 +79,14 @@ def probe_approved_text(*, actor: Actor, digest: str, now: datetime) -> int:
         team_id=actor.team, source_digest=digest, strategy__kind="python", probes__isnull=True
     )
     made = [
-        _queue(actor, selectors.view_of(row), now) for row in rows.order_by("-id")[:MOST_AT_ONCE]
+        queue_probe(actor, selectors.view_of(row), now)
+        for row in rows.order_by("-id")[:MOST_AT_ONCE]
     ]
     return len(made)
 
 
-def _queue(actor: Actor, version: VersionView, now: datetime) -> tuple[Probe, Job]:
+def queue_probe(actor: Actor, version: VersionView, now: datetime) -> tuple[Probe, Job]:
+    """Store and queue a probe of a version, in the caller's transaction."""
     row = Probe.objects.create(
         team_id=version.team_id,
         version_id=version.id,
