@@ -226,6 +226,20 @@ class StudyRunsIn(Schema):
     runs: list[UUID] = Field(max_length=200)
 
 
+class ArtifactIn(Schema):
+    """A file to put beside a run: the name it gets, by default its own, and what it is."""
+
+    name: str = Field("", max_length=120)
+    note: str = Field("", max_length=400)
+
+
+class GauntletIn(Schema):
+    """Kinds of null worlds (all without any), and how many of each."""
+
+    kinds: list[str] = Field(default_factory=list, max_length=10)
+    worlds: int = 499
+
+
 class ExportAsk(Schema):
     """What to export, and as what."""
 

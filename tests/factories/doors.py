@@ -18,6 +18,8 @@ FIXED = {
     "subsystem": "database",
     "index": "sp500",
     "risk_figure": "fan",
+    "run_part": "windows",
+    "digest": "0" * 64,
 }
 # What no door may tell: in a key of a vendor and in an address that is told of signals.
 CANARY = "canary-e7c1d9-that-nobody-is-told"

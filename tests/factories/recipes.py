@@ -155,6 +155,7 @@ BODIES = {
     "POST /versions/{version_id}/compare": {"params": {}},
 }
 FORMS = {
+    "POST /backtests/{run_id}/artifacts": {"name": "model.onnx"},
     "POST /uploads": {"dataset": "@dataset"},
     "POST /uploads/preview": {"dataset": "@dataset"},
 }

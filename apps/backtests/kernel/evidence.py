@@ -57,6 +57,7 @@ def evidence_of(
             "data digest": run["data_digest"],
             "version digest": version_digest,
             "engine": run["engine_version"],
+            **_origin(run.get("origin") or {}),
             "instruments": request["universe"] or ", ".join(request["instruments"][:20]),
             "bars": run["bars"],
             "from": run["first"],
@@ -74,6 +75,12 @@ def evidence_of(
         "losses in the tail": _tail(run["tail_losses"]),
         "links": [{"label": "Tear sheet", "href": f"/research/{run['id']}/"}],
     }
+
+
+def _origin(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the digests of the code and of what was installed, of a run that tells them."""
+    names = {"code digest": "code", "environment digest": "environment"}
+    return {words: origin[name] for words, name in names.items() if name in origin}
 
 
 def _tail(losses: Mapping[str, Any]) -> dict[str, Any]:

@@ -99,9 +99,7 @@ class Attribution(TeamOwned):
     created_at = models.DateTimeField()
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=("base", "other"), name="attribution_once"),
-        )
+        constraints = (models.UniqueConstraint(fields=("base", "other"), name="attribution_once"),)
 
     def __str__(self) -> str:
         return f"{self.base_id} to {self.other_id}"

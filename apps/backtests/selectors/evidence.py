@@ -13,10 +13,12 @@ from apps.approvals.kernel.evidence import Asked, Measured
 from apps.backtests.kernel.evidence import evidence_of, study_content, study_of
 from apps.backtests.kernel.fills import get_fill_rule
 from apps.backtests.models import Run, Sweep, Trial
+from apps.backtests.selectors.artifacts import environment_bytes
 from apps.backtests.selectors.holdouts import spent_of
 from apps.backtests.selectors.runs import count_trials, find_run, get_run, run_detail
 from apps.backtests.selectors.sweeps import best_trial, get_sweep, sweep_detail, trial_row
 from apps.backtests.selectors.trials import find_family_of
+from apps.backtests.selectors.validations import walk_forward_evidence
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.kernel.hashing import canonical_json
 from apps.strategies.selectors import get_version
@@ -148,7 +150,8 @@ def evidence_for(run: Run, version_digest: str) -> dict[str, Any]:
     family = find_family_of(f"run:{run.pk}", run.team_id)
     spent = spent_of(family, run.team_id)
     measured = evidence_of(run_detail(run), version_digest, count_trials(run), spent)
-    return {**measured, **probe_evidence(run.version_id, run.team_id)}
+    probed = probe_evidence(run.version_id, run.team_id)
+    return {**measured, **probed, **walk_forward_evidence(run)}
 
 
 class RunFiles:
@@ -178,6 +181,8 @@ class RunFiles:
         files["artifacts/run.json"] = canonical_json(finite(manifest))
         for name, row in artifacts.items():
             files[f"artifacts/{name}.parquet"] = bytes(row.content)
+        if origin := run.result.get("origin"):
+            files["artifacts/environment.json"] = environment_bytes(origin["environment"])
         subjects = [subject, f"backtest:{run.pk}"]
         if study := evidence.get("study"):
             files["artifacts/study.jsonl"] = content_of(get_sweep(study["sweep"], team_id))

@@ -157,6 +157,7 @@ RESULT_DEFAULTS: dict[str, Any] = {
     "flows": {},
     "cash_final": None,
     "sandbox": None,
+    "origin": {},
 }
 
 

@@ -22,6 +22,7 @@ from apps.backtests.kernel.reports import Report, compute, summary
 from apps.backtests.kernel.requests import Request, read_request
 from apps.backtests.kernel.tables import to_parquet
 from apps.backtests.models import Artifact, Run, Study
+from apps.backtests.services.artifacts import keep_origin
 from apps.backtests.services.holdouts import CONFIRM, look
 from apps.backtests.services.studies import create_study
 from apps.backtests.services.trials import keep_streams
@@ -167,8 +168,10 @@ def run_backtest(progress: jobs.Progress) -> dict[str, Any]:
     progress.tell(5, STEPS, "storing curves, fills and trades")
     with transaction.atomic():
         before = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
-        _store(run, report, asked, held, progress.now())
+        origin = keep_origin(version.digest, progress.now())
+        _store(run, report, asked, {**held, "origin": origin}, progress.now())
         body = {"digest": run.digest, "data_digest": run.data_digest, **held}
+        body |= {"code": origin["code"], "environment": origin["environment"]}
         # A worker that died after this commit is followed by one that does it all again.
         if not (before.is_done and before.digest == run.digest):
             record(

@@ -31,8 +31,10 @@ export async function request(path, { method = "GET", body, headers = {}, signal
     sent["X-CSRFToken"] = csrfToken();
     if (key !== false) sent["Idempotency-Key"] = key ?? crypto.randomUUID();
   }
-  if (body !== undefined) sent["Content-Type"] = "application/json";
-  const payload = body === undefined ? undefined : JSON.stringify(body);
+  // A form with a file goes as it is; the browser names the boundary of its parts.
+  const isForm = body instanceof FormData;
+  if (body !== undefined && !isForm) sent["Content-Type"] = "application/json";
+  const payload = body === undefined || isForm ? body : JSON.stringify(body);
   let response;
   try {
     response = await fetch(url, { method, headers: sent, body: payload, signal, credentials: "same-origin" });
