@@ -35,6 +35,18 @@ def sweep(self: Any, job_id: str) -> str:
     return jobs.execute(job_id, services.run_sweep, worker=self.request.hostname or "worker")
 
 
+@shared_task(name="backtests.validate", bind=True)
+def validate(self: Any, job_id: str) -> str:
+    """Work a validation fold by fold."""
+    return jobs.execute(job_id, services.run_validation, worker=self.request.hostname or "worker")
+
+
+@shared_task(name="backtests.gauntlet", bind=True)
+def gauntlet(self: Any, job_id: str) -> str:
+    """Hold a run against luck."""
+    return jobs.execute(job_id, services.run_gauntlet, worker=self.request.hostname or "worker")
+
+
 @shared_task(name="backtests.warm")
 def warm() -> int:
     """Compile the engine's loops, which are kept on disk, before the first run asks for them."""

@@ -18,7 +18,18 @@ from apps.core.errors import NotFound
 # Figures of a state of a family never change; they are forgotten when nobody asks for so long.
 KEEP_SECONDS = 7 * 24 * 3600
 KEPT = ("calendar", "observations", "sharpe", "periods", "blocks", "path")
-DOORS = {"run": "Runs", "sweep": "Combinations of sweeps", "forge": "Expressions of the forge"}
+DOORS = {
+    "run": "Runs",
+    "sweep": "Combinations of sweeps",
+    "forge": "Expressions of the forge",
+    "walk_forward": "Fits of walk-forwards",
+    "purged": "Fits of purged cross-validations",
+}
+PAGES = {
+    "run": "/research/{}/",
+    "sweep": "/research/sweeps/{}/",
+    "validation": "/research/validations/{}/",
+}
 
 
 def list_entries(
@@ -49,7 +60,7 @@ def entry_row(entry: TrialEntry) -> dict[str, Any]:
 def link_of(subject: str) -> str:
     """Return the page of what an entry counts."""
     kind, _, rest = subject.partition(":")
-    place = {"run": "/research/{}/", "sweep": "/research/sweeps/{}/"}.get(kind)
+    place = PAGES.get(kind)
     number = rest.partition("/")[0]
     return place.format(number) if place else f"/assistant/searches/{number}/"
 

@@ -1,5 +1,7 @@
 """Every write of backtests: runs, sweeps, studies, proposals."""
 
+from apps.backtests.services.artifacts import attach_file, keep_plot
+from apps.backtests.services.gauntlets import create_gauntlet, run_gauntlet
 from apps.backtests.services.holdouts import mark_holdout
 from apps.backtests.services.lanes import run_sweep
 from apps.backtests.services.reruns import (
@@ -23,17 +25,29 @@ from apps.backtests.services.sweeps import (
     run_trial,
 )
 from apps.backtests.services.trials import count_search, follow_hypothesis, join_families
+from apps.backtests.services.validations import (
+    archive_validation,
+    cancel_validation,
+    create_validation,
+    run_validation,
+)
 
 __all__ = [
     "add_to_study",
     "archive_run",
+    "archive_validation",
+    "attach_file",
     "cancel_sweep",
+    "cancel_validation",
     "count_search",
     "create_backtest",
+    "create_gauntlet",
     "create_study",
     "create_sweep",
+    "create_validation",
     "follow_hypothesis",
     "join_families",
+    "keep_plot",
     "mark_holdout",
     "pause_sweep",
     "propose_run",
@@ -42,7 +56,9 @@ __all__ = [
     "rerun_readers",
     "resume_sweep",
     "run_backtest",
+    "run_gauntlet",
     "run_reruns",
     "run_sweep",
     "run_trial",
+    "run_validation",
 ]

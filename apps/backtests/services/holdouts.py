@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from apps.audit.services import record
 from apps.backtests.kernel.integrity.holdouts import ALPHA, price, touches
-from apps.backtests.models import Family, Holdout, HoldoutLook, Run, Sweep, TrialEntry
+from apps.backtests.models import Family, Holdout, HoldoutLook, Run, Sweep, TrialEntry, Validation
 from apps.backtests.selectors import holdouts as reads
 from apps.backtests.selectors import trials
 from apps.core.actors import Actor
@@ -74,11 +74,19 @@ def _look_back(holdout: Holdout, family: Family, now: datetime) -> list[int]:
     sweeps_before = Sweep.objects.filter(pk__in=sweeps).order_by("created_at", "pk")
     seen = [(f"run:{run.pk}", 1, run.request) for run in runs_before]
     seen += [(f"sweep:{sweep.pk}", sweep.trials, sweep.request) for sweep in sweeps_before]
+    seen += _validations_before(entries)
     return [
         _take(holdout, subject, looks, now).looks
         for subject, looks, request in seen
         if touches(*reads.days_of(request), holdout.start_on, holdout.end_on)
     ]
+
+
+def _validations_before(entries: QuerySet[TrialEntry]) -> list[tuple[str, int, dict[str, Any]]]:
+    subjects = entries.filter(subject__startswith="validation:").values_list("subject", flat=True)
+    numbers = {text.partition(":")[2].partition("/")[0] for text in subjects}
+    rows = Validation.objects.filter(pk__in=numbers).order_by("created_at", "pk")
+    return [(f"validation:{row.pk}", row.trials, row.request) for row in rows]
 
 
 def _subjects(entries: QuerySet[TrialEntry], door: str) -> list[str]:
