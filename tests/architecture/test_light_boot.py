@@ -19,6 +19,7 @@ HEAVY = {
     "exchange_calendars",
     "groq",
     "llvmlite",
+    "matplotlib",
     "numba",
     "openai",
     "pandas",
