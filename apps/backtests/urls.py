@@ -16,5 +16,6 @@ urlpatterns = [
     path("families/<int:family_id>/", views.family, name="family"),
     path("sweeps/<uuid:sweep_id>/", views.sweep, name="sweep"),
     path("<uuid:run_id>/", views.run, name="run"),
+    path("<uuid:run_id>/parts/<slug:name>/", views.part, name="part"),
     path("<uuid:run_id>/monte-carlo/", views.monte_carlo, name="monte_carlo"),
 ]

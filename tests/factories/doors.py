@@ -37,6 +37,7 @@ NAMES = (
     ("/data/providers/", "vendor"),
     ("/health/", "subsystem"),
     ("/risk/figures/", "risk_figure"),
+    ("/parts/", "run_part"),
 )
 GIVEN = re.compile(r"(?<!\w)@(\w+)")
 PLACE = re.compile(r"[{<](?:\w+:)?(\w+)[}>]")
@@ -160,6 +161,7 @@ class World:
             "study_id": Study.objects.get(**mine).pk,
             "study": Study.objects.get(**mine).name,
             "sweep_id": sweep.pk,
+            "validation_id": self.validation(sweep).pk,
             "family_id": family.pk,
             "holdout_id": holdout.pk,
             "hypothesis_id": Hypothesis.objects.get(**mine).pk,
@@ -168,6 +170,15 @@ class World:
             "proposal_digest": Proposal.objects.get(**mine).digest,
             "report_id": RiskReport.objects.get(**mine).pk,
         }
+
+    def validation(self, sweep):
+        from apps.backtests.models import Validation
+
+        return Validation.objects.create(
+            team=self.team, version=sweep.version, kind="walk_forward", title="Walk",
+            strategy=sweep.strategy, objective="sharpe", created_by="user:0",
+            created_at=self.now, space={"lookback": [1]}, request={"params": {}},
+        )  # fmt: skip
 
     def trading(self):
         from apps.risk.models import Stop

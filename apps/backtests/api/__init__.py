@@ -1,6 +1,6 @@
 """REST operations of backtests: each module puts its own on the router."""
 
-from apps.backtests.api import reshuffles, runs, trials
+from apps.backtests.api import reshuffles, runs, sheets, trials
 from apps.backtests.api.router import router
 
-__all__ = ["reshuffles", "router", "runs", "trials"]
+__all__ = ["reshuffles", "router", "runs", "sheets", "trials"]

@@ -13,13 +13,14 @@ from apps.backtests.forms.pages import (
     trial_columns,
 )
 from apps.backtests.forms.reshuffles import reshuffled_part
-from apps.backtests.forms.run_tabs import run_tabs
+from apps.backtests.forms.run_tabs import factor_rows, run_tabs
 from apps.backtests.forms.tables import run_table, table_cells
 
 __all__ = [
     "STATUSES",
     "columns",
     "comparison_rows",
+    "factor_rows",
     "headlines",
     "metric_rows",
     "new_run",

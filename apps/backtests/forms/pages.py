@@ -53,6 +53,9 @@ def metric_rows(detail: Mapping[str, Any]) -> list[dict[str, Any]]:
             **shown(metric, mine[name]),
             "benchmark": shown(metric, theirs.get(name))["value"],
             "formula": formula_of(metric, detail["periods_per_year"]),
+            "told": metric.formula,
+            "yearly": yearly_of(metric, detail["periods_per_year"]),
+            "factor": 100 if metric.unit == "fraction" else 1,
             "reason": detail["metrics_missing"].get(name, ""),
         }
         for name, metric in table.items()
@@ -81,10 +84,18 @@ def formula_of(metric: Metric, periods: float | None) -> str:
     return f"{metric.formula}{yearly}"
 
 
+def yearly_of(metric: Metric, periods: float | None) -> str:
+    """Return how a figure is brought to a year, in words."""
+    if not metric.annualised or not periods:
+        return "Not scaled to a year."
+    return f"Per year: P = {periods:g} bars a year, riskless rate 0."
+
+
 def tail_rows(detail: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return VaR and ES by method and level."""
     return [
         {
+            "name": name,
             "method": name.partition("_")[0],
             "level": f"{name.rpartition('_')[2]} %",
             **entry,

@@ -40,3 +40,18 @@ def run_tabs(asked: Mapping[str, Any], actor: Actor) -> dict[str, Any]:
     name = name if name in open_to else "sheet"
     listed = [{"name": one, "label": tab.label} for one, tab in open_to.items()]
     return {"name": name, "template": f"backtests/run/_{name}.html", "all": listed}
+
+
+def factor_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the exposures of a regression as rows; none when there is no regression."""
+    if found["why_not"]:
+        return []
+    return [
+        {
+            "name": name,
+            "words": found["words"].get(name, name),
+            "share": found["attribution"][name]["variance_share"],
+            **row,
+        }
+        for name, row in found["betas"].items()
+    ]

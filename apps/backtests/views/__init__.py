@@ -2,7 +2,7 @@
 
 from apps.backtests.views.families import families, family
 from apps.backtests.views.reshuffles import monte_carlo
-from apps.backtests.views.run import run
+from apps.backtests.views.run import part, run
 from apps.backtests.views.runs import compare, new, parameters, runs, studies
 from apps.backtests.views.sweeps import sweep, sweeps
 
@@ -13,6 +13,7 @@ __all__ = [
     "monte_carlo",
     "new",
     "parameters",
+    "part",
     "run",
     "runs",
     "studies",

@@ -11,7 +11,12 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from apps.backtests import charts, forms, selectors
+from apps.backtests.charts import plots
+from apps.backtests.charts import sheets as drawn
+from apps.backtests.kernel.naming import MEDIA
+from apps.backtests.selectors import artifacts, mirrors, sheets
 from apps.core.doors import permission, signed_in
+from apps.core.errors import NotFound
 from apps.core.rest import page
 from apps.strategies.selectors.probes import find_probe
 
@@ -29,6 +34,40 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     tabs = forms.run_tabs(request.GET, signed_in(request))
     more = SHOWN[tabs["name"]](found, detail, request)
     return render(request, "backtests/run.html", {"run": detail, "tabs": tabs, **more})
+
+
+@require_GET
+@permission("team.read")
+def part(request: HttpRequest, run_id: UUID, name: str) -> HttpResponse:
+    """Give a part of the page that is heavy to compute: ``holdings``, ``factors``, ``windows``."""
+    found = selectors.get_done_run(run_id, signed_in(request).team)
+    if name not in PARTS:
+        message = f"There is no part {name!r}; there are {', '.join(PARTS)}."
+        raise NotFound(message, code="run.part")
+    return render(request, f"backtests/run/_{name}.html", PARTS[name](found))
+
+
+def _holdings(found: Any) -> Context:
+    told, says = sheets.holdings_of(found), selectors.subtitle_of(found)
+    x = charts.times(told["ts"], found.result["timeframe"])
+    return {
+        "turnover": drawn.turnover_figure(told["months"], told["turnover"], says),
+        "held": drawn.holdings_figure(x, told["held"], says),
+        "largest": told["largest"],
+    }
+
+
+def _factors(found: Any) -> Context:
+    told = sheets.regression_of(found)
+    figure = drawn.factors_figure(told, selectors.subtitle_of(found))
+    return {"found": told, "figure": figure, "terms": forms.factor_rows(told)}
+
+
+PARTS: dict[str, Callable[[Any], Context]] = {
+    "holdings": _holdings,
+    "factors": _factors,
+    "windows": sheets.windows_of,
+}
 
 
 def _sheet(found: Any, detail: Mapping[str, Any], _: HttpRequest) -> Context:
@@ -59,6 +98,14 @@ def _nothing(_: Any, __: Mapping[str, Any], ___: HttpRequest) -> Context:
     return {}
 
 
+def _files(found: Any, _: Mapping[str, Any], __: HttpRequest) -> Context:
+    return {
+        "artifacts": artifacts.list_artifacts(found, plots.OFFERED),
+        "mirrors": mirrors.list_mirrors(found),
+        "endings": ", ".join(MEDIA),
+    }
+
+
 def _propose(found: Any, _: Mapping[str, Any], __: HttpRequest) -> Context:
     return {
         "version": found.version,
@@ -73,6 +120,6 @@ SHOWN: dict[str, Callable[[Any, Mapping[str, Any], HttpRequest], Context]] = {
     "risk": _nothing,
     "integrity": _nothing,
     "doctor": _nothing,
-    "files": _nothing,
+    "files": _files,
     "propose": _propose,
 }

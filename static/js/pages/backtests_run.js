@@ -3,6 +3,20 @@
 import { del, formData, post, run } from "../lib/api.js";
 import { reload } from "../lib/chart.js";
 import { $ } from "../lib/dom.js";
+import { adopt, fetchIntervals } from "../lib/told.js";
+
+adopt();
+const tiles = $("[data-intervals]");
+if (tiles) {
+  // After the first chart: nobody reads an interval before the figure.
+  let asked = false;
+  const ask = () => {
+    if (!asked) fetchIntervals(tiles.dataset.intervals);
+    asked = true;
+  };
+  $(".figure[data-figure]")?.addEventListener("figure:drawn", ask, { once: true });
+  setTimeout(ask, 3000);
+}
 
 const chooser = $("[data-price-of]");
 chooser?.addEventListener("change", () => {
