@@ -179,8 +179,20 @@ def reshuffle(
     edges = np.linspace(0, wanted, max(threads, 1) + 1).astype(int).tolist()
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         list(pool.map(lambda ends: some(*ends), pairwise(edges)))
-    columns = (np.ascontiguousarray(figures[:, place]) for place in range(loops.N_FIGURES))
-    return Paths(method, mean or None, len(source), *columns, marks, values)
+    columns = [np.ascontiguousarray(figures[:, place]) for place in range(loops.N_FIGURES)]
+    return _paths(method, mean or None, len(source), columns, marks, values)
+
+
+def _paths(
+    method: str,
+    block: float | None,
+    n_steps: int,
+    columns: Sequence[Floats],
+    marks: NDArray[np.int64],
+    values: Floats,
+) -> Paths:
+    deep, under, final, lowest, mean, spread = columns
+    return Paths(method, block, n_steps, deep, under, final, lowest, mean, spread, marks, values)
 
 
 def measured(steps: Floats) -> Floats:
@@ -252,7 +264,9 @@ def summary(
     """
     rows = _figures(paths, years, start)
     seen = measured(steps)
-    own = Paths(paths.method, None, len(steps), *seen[:, None], paths.marks[:0], paths.values[:0])
+    own = _paths(
+        paths.method, None, len(steps), list(seen[:, None]), paths.marks[:0], paths.values[:0]
+    )
     observed = {name: values[0] for name, values in _figures(own, years, start).items()}
     n = len(paths.final)
     return {

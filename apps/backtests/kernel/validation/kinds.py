@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from apps.backtests.kernel.spaces import Space, read_space
+from apps.backtests.kernel.validation.combinatorial import Purged
 from apps.backtests.kernel.validation.ground import MOST_FITS, PlanKind
 from apps.backtests.kernel.validation.walking import Naive, WalkForward
 from apps.core.errors import Invalid
 from apps.strategies.kernel.interface import Params, Spec
 
-KINDS: Mapping[str, PlanKind] = {kind.name: kind for kind in (WalkForward(), Naive())}
+KINDS: Mapping[str, PlanKind] = {kind.name: kind for kind in (WalkForward(), Purged(), Naive())}
 
 
 def kind_of(name: str) -> PlanKind:
