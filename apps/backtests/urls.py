@@ -17,5 +17,6 @@ urlpatterns = [
     path("sweeps/<uuid:sweep_id>/", views.sweep, name="sweep"),
     path("<uuid:run_id>/", views.run, name="run"),
     path("<uuid:run_id>/parts/<slug:name>/", views.part, name="part"),
+    path("<uuid:run_id>/gauntlet/", views.gauntlet, name="gauntlet"),
     path("<uuid:run_id>/monte-carlo/", views.monte_carlo, name="monte_carlo"),
 ]

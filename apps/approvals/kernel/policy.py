@@ -25,6 +25,11 @@ FIGURES: dict[str, tuple[float, float, str]] = {
     "trades": (0, 1_000_000, "trades"),
     "paper_days": (0, 3650, "days"),
     "holdout_alpha_left": (0, 1, ""),
+    "walk_forward_sharpe": (-100, 100, ""),
+    "walk_forward_degradation": (-100, 100, ""),
+    "null_p_value": (0, 1, ""),
+    "break_even_bps": (0, 1_000, "bps"),
+    "capacity_usd": (0, 1e12, "USD"),
 }
 # Figures that are true or false.
 TRUTHS = frozenset({"probe_passed", "twin_gap_explained"})

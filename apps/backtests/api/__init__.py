@@ -1,6 +1,6 @@
 """REST operations of backtests: each module puts its own on the router."""
 
-from apps.backtests.api import reshuffles, runs, sheets, trials
+from apps.backtests.api import gauntlets, reshuffles, runs, sheets, trials
 from apps.backtests.api.router import router
 
-__all__ = ["reshuffles", "router", "runs", "sheets", "trials"]
+__all__ = ["gauntlets", "reshuffles", "router", "runs", "sheets", "trials"]

@@ -1,6 +1,7 @@
 """Fields and rows of the pages of backtests."""
 
 from apps.backtests.forms.asking import new_run, own_entry
+from apps.backtests.forms.gauntlets import gauntlet_part
 from apps.backtests.forms.pages import (
     STATUSES,
     columns,
@@ -21,6 +22,7 @@ __all__ = [
     "columns",
     "comparison_rows",
     "factor_rows",
+    "gauntlet_part",
     "headlines",
     "metric_rows",
     "new_run",

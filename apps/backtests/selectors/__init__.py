@@ -11,6 +11,7 @@ from apps.backtests.selectors.evidence import (
     measured_of,
 )
 from apps.backtests.selectors.exports import export_of
+from apps.backtests.selectors.gauntlets import gauntlet
 from apps.backtests.selectors.inputs import (
     benchmark_of,
     check_assets,
@@ -86,6 +87,7 @@ __all__ = [
     "evidence_for",
     "export_of",
     "exposure_table",
+    "gauntlet",
     "get_curves",
     "get_done_run",
     "get_run",

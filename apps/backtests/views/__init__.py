@@ -1,6 +1,7 @@
 """Pages of research: runs, one run, sweeps, families."""
 
 from apps.backtests.views.families import families, family
+from apps.backtests.views.gauntlets import gauntlet
 from apps.backtests.views.reshuffles import monte_carlo
 from apps.backtests.views.run import part, run
 from apps.backtests.views.runs import compare, new, parameters, runs, studies
@@ -10,6 +11,7 @@ __all__ = [
     "compare",
     "families",
     "family",
+    "gauntlet",
     "monte_carlo",
     "new",
     "parameters",

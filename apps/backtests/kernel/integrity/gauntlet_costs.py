@@ -115,7 +115,7 @@ def _says(at: Crossing) -> str:
         "always": f"still earns at {MAX_BPS:g} bps a side",
         "found": f"earns nothing from {at.at or 0.0:.2f} bps a side on",
     }[at.state]
-    if at.is_falling:
+    if at.is_falling or at.state != "found":
         return words
     return words + "; it does not fall with every step of cost, so this is where it first does"
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from apps.backtests.kernel.costs import MAX_BPS
 from apps.backtests.kernel.integrity.gauntlet import (
     USUAL,
     Nulls,
@@ -19,7 +20,7 @@ from apps.backtests.kernel.integrity.gauntlet import (
     strictest,
 )
 from apps.backtests.kernel.integrity.gauntlet_bars import WORLDS, past_of
-from apps.backtests.kernel.integrity.gauntlet_costs import break_even, capacity
+from apps.backtests.kernel.integrity.gauntlet_costs import SIZES, break_even, capacity
 from apps.backtests.kernel.reports import compute
 from apps.backtests.kernel.simulations import read_simulation
 from apps.core.kernel.hashing import digest_json
@@ -90,6 +91,25 @@ def _kept(nulls: Nulls) -> dict[str, list[float | None]]:
         "sharpe": [value if math.isfinite(value) else None for value in nulls.sharpe],
         "total_return": list(nulls.total_return),
     }
+
+
+def cost_figure(body: Mapping[str, Any]) -> float:
+    """Return the break-even cost of the Sharpe ratio as a gate reads it, bps.
+
+    0 for a run that earns nothing anyhow, the largest cost played for one that always does.
+    """
+    return _bounded(body["break_even"]["sharpe"], "bps", MAX_BPS)
+
+
+def size_figure(body: Mapping[str, Any]) -> float | None:
+    """Return the money with which half of the Sharpe ratio is gone; None without volumes."""
+    found = body["capacity"]
+    return None if found["refused"] else _bounded(found["half"], "size", SIZES[-1])
+
+
+def _bounded(found: Mapping[str, Any], name: str, most: float) -> float:
+    ends = {"never": 0.0, "always": most}
+    return float(ends.get(found["state"], found[name]))
 
 
 def digest_of(body: Mapping[str, Any], nulls: Mapping[str, Any]) -> str:
