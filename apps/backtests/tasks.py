@@ -8,7 +8,8 @@ from celery import shared_task
 
 from apps.backtests import services
 from apps.backtests.kernel.warming import warm as warm_loops
-from apps.core import jobs
+from apps.backtests.services.mirrors import mirror_due
+from apps.core import clock, jobs
 
 
 @shared_task(name="backtests.run", bind=True)
@@ -48,6 +49,18 @@ def gauntlet(self: Any, job_id: str) -> str:
 
 
 @shared_task(name="backtests.warm")
+@shared_task(name="backtests.mirror")
+def mirror() -> dict[str, int]:
+    """Bring finished runs to the MLflow server, if one is configured."""
+    return mirror_due(draw=plots.drawn, now=clock.now)
+
+
 def warm() -> int:
     """Compile the engine's loops, which are kept on disk, before the first run asks for them."""
     return warm_loops()
+
+
+@shared_task(name="backtests.deflate")
+def deflate() -> int:
+    """Take deflated Sharpe ratios anew of families that have tried something since."""
+    return services.refresh_deflated(now=clock.now())

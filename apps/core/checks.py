@@ -16,7 +16,7 @@ LEAST_SECRET = 50
 VERIFIED = frozenset({"verify-full", "verify-ca"})
 HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 LEAST_KEPT_DAYS = 7
-PLUG_TABLES = ("MARKET_PROVIDERS", "BROKERS", "LLMS", "STRATEGY_LIBRARY")
+PLUG_TABLES = ("MARKET_PROVIDERS", "BROKERS", "LLMS", "STRATEGY_LIBRARY", "TRACKERS")
 
 
 @register(TAG)

@@ -16,8 +16,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Min, Q
 
 from apps.audit import selectors as audit
+from apps.backtests.selectors import mirrors as backtests
 from apps.core import alive, jobs, tenancy
-from apps.core.errors import NotFound
+from apps.core.errors import LabError, NotFound
 from apps.core.live import client as redis_client
 from apps.core.models import Job
 from apps.market import selectors as market
@@ -239,6 +240,22 @@ def check_sandbox() -> State:
     return State("sandbox", "ok", words, advice[:300], detail=detail)
 
 
+def check_mlflow() -> list[State]:
+    """Tell how far runs are mirrored; nothing where no server is configured."""
+    if not settings.MLFLOW_TRACKING_URI:
+        return []
+    advice = "Nothing of the lab waits for it. manage.py mlflow_mirror --all tries all again."
+    try:
+        backtests.mirror_address()
+    except LabError as error:
+        return [State("mlflow", "degraded", error.message[:300], advice)]
+    found = backtests.mirror_counts()
+    words = f"{found['done']} runs mirrored, {found['waiting']} wait, {found['refused']} refused"
+    if found["refused"] or (found["waiting"] and found["error"]):
+        return [State("mlflow", "degraded", f"{words}: {found['error']}"[:300], advice)]
+    return [State("mlflow", "ok", words)]
+
+
 def check_risk() -> State:
     """Tell whether anything is halted."""
     try:
@@ -297,6 +314,7 @@ CHECKS: dict[str, Callable[[datetime], list[State]]] = {
     "ai": lambda _now: [check_ai()],
     "sandbox": lambda _now: [check_sandbox()],
     "risk": check_risk_parts,
+    "mlflow": lambda _now: check_mlflow(),
 }
 READY = ("database", "schema", "redis", "processes")
 

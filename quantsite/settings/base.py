@@ -43,6 +43,12 @@ SCAN_BATCH_SECONDS = env.number("SCAN_BATCH_SECONDS", 30)
 TELEGRAM_API_URL = env.text("TELEGRAM_API_URL", "https://api.telegram.org")
 NOTICES_TO_PRIVATE_HOSTS = env.flag("NOTICES_TO_PRIVATE_HOSTS", default=True)
 NOTICES_IN_THE_CLEAR = True
+# Runs are mirrored there when it is set; the names are MLflow's own.
+MLFLOW_TRACKING_URI = env.text("MLFLOW_TRACKING_URI")
+MLFLOW_TRACKING_TOKEN = env.text("MLFLOW_TRACKING_TOKEN")
+MLFLOW_TRACKING_USERNAME = env.text("MLFLOW_TRACKING_USERNAME")
+MLFLOW_TRACKING_PASSWORD = env.text("MLFLOW_TRACKING_PASSWORD")
+MLFLOW_IN_THE_CLEAR = True
 EMAIL_SECURITY = "none"  # mail is written to files
 
 APPS = [

@@ -9,9 +9,9 @@ import structlog
 
 from quantsite import env
 
-# Who knows the end of these addresses may join a team, or take an account over.
+# Who knows the end of these addresses may join a team, take an account over, or read a sheet.
 SECRET_TAIL = re.compile(
-    r"((?:/|%2F)(?:join|reset(?:/|%2F)key|confirm-email)(?:/|%2F))[^/?&%\s\"']+", re.IGNORECASE
+    r"((?:/|%2F)(?:join|shared|reset(?:/|%2F)key|confirm-email)(?:/|%2F))[^/?&%\s\"']+", re.IGNORECASE
 )
 
 # Vendors take keys in addresses and bodies; libraries may log those.

@@ -140,6 +140,10 @@ STRATEGY_LIBRARY: dict[str, dict[str, object]] = {
     "scalping": {"CLASS": "apps.strategies.library.scalping.Scalping"},
     "given": {"CLASS": "apps.strategies.library.given.Given"},
 }
+# Servers that runs are mirrored to.
+TRACKERS: dict[str, dict[str, object]] = {
+    "mlflow": {"CLASS": "apps.backtests.providers.mlflow.Mlflow"},
+}
 # Where the Python of users runs; there is no way to run it outside.
 SANDBOXES: dict[str, dict[str, object]] = {
     "default": {

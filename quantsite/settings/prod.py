@@ -9,6 +9,7 @@ from quantsite.settings.base import *
 ENVIRONMENT = "prod"
 NOTICES_TO_PRIVATE_HOSTS = env.flag("NOTICES_TO_PRIVATE_HOSTS", default=False)
 NOTICES_IN_THE_CLEAR = env.flag("NOTICES_IN_THE_CLEAR", default=False)
+MLFLOW_IN_THE_CLEAR = env.flag("MLFLOW_IN_THE_CLEAR", default=False)
 STATIC_ROOT = Path(env.text("STATIC_ROOT") or STATIC_ROOT)
 SECOND_FACTOR_REQUIRED = env.flag("SECOND_FACTOR_REQUIRED", default=True)
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=True)

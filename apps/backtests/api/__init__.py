@@ -1,6 +1,29 @@
 """REST operations of backtests: each module puts its own on the router."""
 
-from apps.backtests.api import gauntlets, reshuffles, runs, sheets, trials
+from apps.backtests.api import (
+    artifacts,
+    doctor,
+    gauntlets,
+    listing,
+    marks,
+    reshuffles,
+    runs,
+    sheets,
+    trials,
+    validations,
+)
 from apps.backtests.api.router import router
 
-__all__ = ["gauntlets", "reshuffles", "router", "runs", "sheets", "trials"]
+__all__ = [
+    "artifacts",
+    "doctor",
+    "gauntlets",
+    "listing",
+    "marks",
+    "reshuffles",
+    "router",
+    "runs",
+    "sheets",
+    "trials",
+    "validations",
+]

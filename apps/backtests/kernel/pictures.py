@@ -37,7 +37,7 @@ COLOURS = {
 }
 DASHES = {"dot": ":", "dash": "--"}
 MARKS = {"triangle-up": "^", "triangle-down": "v", "circle": "o"}
-STYLE = {"font.family": "DejaVu Sans", "font.size": 9, "text.parse_math": False}
+STYLE: Any = {"font.family": "DejaVu Sans", "font.size": 9, "text.parse_math": False}
 TAG = re.compile(r"<[^>]*>")
 # What matplotlib draws by is the process's, not the thread's.
 _drawing = threading.Lock()

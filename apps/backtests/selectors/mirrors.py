@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count
 
+from apps.backtests.kernel.tracking import Address, read_address
 from apps.backtests.models import Mirror, Run
+
+
+def mirror_address() -> Address | None:
+    """Return the server that is configured, or None. Raises ``Invalid`` for no good address."""
+    if not settings.MLFLOW_TRACKING_URI:
+        return None
+    return read_address(
+        settings.MLFLOW_TRACKING_URI,
+        token=settings.MLFLOW_TRACKING_TOKEN,
+        user=settings.MLFLOW_TRACKING_USERNAME,
+        password=settings.MLFLOW_TRACKING_PASSWORD,
+        in_the_clear=settings.MLFLOW_IN_THE_CLEAR,
+    )
 
 
 def list_mirrors(run: Run) -> list[dict[str, Any]]:

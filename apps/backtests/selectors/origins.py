@@ -74,9 +74,8 @@ def source_digest() -> str:
 def machine() -> dict[str, Any]:
     """Return threads asked for and the instructions of the processor, as far as they matter."""
     text = CPUINFO.read_text(encoding="utf-8", errors="replace") if CPUINFO.is_file() else ""
-    lines = dict(
-        (part.strip() for part in line.split(":", 1)) for line in text.splitlines() if ":" in line
-    )
+    pairs = (line.partition(":") for line in text.splitlines())
+    lines = {name.strip(): value.strip() for name, _, value in pairs}
     flags = set((lines.get("flags") or lines.get("Features") or "").split())
     return {
         "threads": {name: os.environ[name] for name in THREADS if name in os.environ},

@@ -25,6 +25,7 @@ from apps.backtests.models import Artifact, Run, Study
 from apps.backtests.services.artifacts import keep_origin
 from apps.backtests.services.holdouts import CONFIRM, look
 from apps.backtests.services.studies import create_study
+from apps.backtests.services.mirrors import ask_mirror
 from apps.backtests.services.trials import keep_streams
 from apps.core import jobs
 from apps.core.actors import Actor, system
@@ -185,6 +186,8 @@ def run_backtest(progress: jobs.Progress) -> dict[str, Any]:
 
 
 def _held(trace: dict[str, Any] | None) -> dict[str, Any]:
+    deflate_run(run, progress.now())
+    ask_mirror(run, progress.now())
     """Return within which fences a text ran, for run, job and trail; nothing for own code."""
     return {"sandbox": trace} if trace else {}
 

@@ -14,7 +14,8 @@ from apps.backtests import charts, forms, selectors
 from apps.backtests.charts import plots
 from apps.backtests.charts import sheets as drawn
 from apps.backtests.kernel.naming import MEDIA
-from apps.backtests.selectors import artifacts, mirrors, sheets
+from apps.backtests.selectors import artifacts, mirrors, shares, sheets
+from apps.core import clock
 from apps.core.doors import permission, signed_in
 from apps.core.errors import NotFound
 from apps.core.rest import page
