@@ -168,6 +168,7 @@ class Listed:
         return {"n": n, **found}
 
 
+ROWS_ABOVE = 3
 TABLES = ("orders", "fills", "trades", "positions")
 
 
@@ -201,6 +202,14 @@ def page_rows(run: Run, name: str, *, state: str = "") -> Listed:
         return Listed({}, [])
     found = list_rows(run, name, state=state)
     return found if name == "orders" else Listed(found.table, found.index[::-1])
+
+
+def near_row(listed: Listed, row: str) -> Listed:
+    """Return a table from a few rows above the one asked for by its number; else all of it."""
+    places = [at for at, item in enumerate(listed.index) if str(item["n"]) == row]
+    if not places:
+        return listed
+    return Listed(listed.table, listed.index[max(places[0] - ROWS_ABOVE, 0) :])
 
 
 def _json(name: str, value: Any) -> Any:

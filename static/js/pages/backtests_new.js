@@ -2,6 +2,7 @@
 
 import { post, Problem, run, showProblem } from "../lib/api.js";
 import { $, $$, el } from "../lib/dom.js";
+import { showField } from "../lib/places.js";
 
 const form = $("[data-new-run]");
 const field = (name) => form.elements[name];
@@ -243,3 +244,4 @@ shown = showParameters();
 showSymbols();
 showRows();
 tellRefused();
+shown.then(() => showField(form));
