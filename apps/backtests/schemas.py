@@ -130,6 +130,11 @@ class RunOut(Schema):
     sharpe: float | None
     max_drawdown: float | None
     trades: int | None
+    deflated_sharpe: float | None = Field(description="as last taken, see deflated_at")
+    deflated_trials: int | None = Field(description="among how many trials of its family")
+    deflated_at: datetime | None
+    tags: dict[str, str]
+    locked: bool = Field(description="evidence of a proposal that stands")
     digest: str
     data_digest: str
     created_by: str
@@ -139,8 +144,9 @@ class RunOut(Schema):
 
 
 class RunFilter(Schema):
-    """Which runs to list."""
+    """Which runs to list; ``q`` is a search: ``sharpe > 1 and tag:candidate``."""
 
+    q: str = ""
     strategy: str = ""
     status: str = ""
     text: str = ""
@@ -216,8 +222,68 @@ class StudyOut(Schema):
     name: str
     title: str
     note: str
+    objective: str
+    tags: dict[str, str]
     runs: int
     created_at: datetime
+    closed_at: datetime | None
+
+
+class StudyChange(Schema):
+    """What to change of a study; what is left out stays."""
+
+    name: str | None = Field(None, max_length=80)
+    title: str | None = Field(None, max_length=200)
+    note: str | None = Field(None, max_length=4000)
+    objective: str | None = Field(None, max_length=40, description="a figure, such as sharpe")
+    closed: bool | None = None
+
+
+class TagsIn(Schema):
+    """Tags to give, as ``key`` or ``key=value``, and keys to take."""
+
+    tag: list[str] = Field(default_factory=list, max_length=40)
+    untag: list[str] = Field(default_factory=list, max_length=40)
+
+
+class MarkIn(TagsIn):
+    """What to do with several runs; ``study`` empty takes them out of theirs."""
+
+    runs: list[UUID] = Field(max_length=200)
+    study: str | None = None
+    archive: bool = False
+
+
+class NoteIn(Schema):
+    """Words on a run or a study."""
+
+    text: str = Field(max_length=8000)
+
+
+class NoteEdit(NoteIn):
+    """New words for a note; ``version`` is the one that was read."""
+
+    version: int
+
+
+class ViewIn(Schema):
+    """A search with its order and columns under a name, one's own or the team's."""
+
+    name: str = Field(max_length=80)
+    query: str = Field("", max_length=2000)
+    sort: str = Field("-created_at", max_length=120)
+    columns: list[str] = Field(default_factory=list, max_length=24)
+    is_shared: bool = False
+    is_default: bool = Field(default=False, description="opens with the list")
+
+
+class ViewOut(ViewIn):
+    """A saved view."""
+
+    id: int
+    by: str
+    created_at: datetime
+    updated_at: datetime
 
 
 class StudyRunsIn(Schema):
@@ -366,3 +432,97 @@ class HoldoutOut(Schema):
     note: str
     created_by: str
     created_at: datetime
+
+
+class ValidationIn(BacktestIn):
+    """A validation: a backtest whose ``space`` names what each fold chooses from."""
+
+    # Not taken over from the class above: unknown fields reach the service.
+    model_config = ConfigDict(extra="allow")
+
+    space: dict[str, Any] = Field(
+        description='per parameter a list of values or {"low", "high", "step"}'
+    )
+    plan: dict[str, Any] = Field(
+        description="walk_forward and naive: train and test in bars or as durations (2y, 6mo, 4w, "
+        "90d), mode (rolling, anchored), step, purge, embargo and warmup in bars, demonstrate; "
+        "purged: groups, test_groups, and purge, embargo and warmup in bars"
+    )
+    kind: str = Field("walk_forward", description="walk_forward, purged, or naive to demonstrate")
+    objective: str = "sharpe"
+
+
+class ValidationOut(Schema):
+    """A validation as lists show it; ``sharpe`` is out of sample and per year."""
+
+    id: str
+    kind: str
+    kind_title: str
+    is_evidence: bool
+    title: str
+    strategy: str
+    version_id: int
+    objective: str
+    status: str
+    folds: int
+    trials: int
+    sharpe: float | None
+    efficiency: float | None
+    created_by: str
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class ValidationFilter(Schema):
+    """Which validations to list."""
+
+    strategy: str = ""
+    kind: str = ""
+    status: str = ""
+    archived: bool = False
+
+
+VALIDATION_FIELDS = ("space", "plan", "kind", "objective")
+
+
+def validation_terms(body: ValidationIn) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the request that every fold shares, and what is the validation's own."""
+    given = body.dict(exclude_unset=True)
+    own = {name: given.pop(name) for name in VALIDATION_FIELDS if name in given}
+    return given, own
+
+
+class ShareIn(Schema):
+    """How long people outside may read a run's sheet, and whether it names the strategy."""
+
+    hours: int = Field(168, description="from now; 1 to 2,160")
+    shows_strategy: bool = False
+    note: str = Field("", max_length=120, description="for whom; it heads the shared sheet")
+
+
+class ShareOut(Schema):
+    """A link to a run's sheet. What opens it is told once, when it is made."""
+
+    id: str
+    run_id: str
+    state: str
+    note: str
+    shows_strategy: bool
+    views: int
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+
+
+class ShareMade(ShareOut):
+    """A new link with its address, which is not told again."""
+
+    path: str
+
+
+class LookOut(Schema):
+    """A look at a shared sheet."""
+
+    at: datetime
+    network: str

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from datetime import time
+from datetime import time, timedelta
 
 from tests.factories import people
 from tests.factories.crowd import Crowd
@@ -19,6 +19,7 @@ FIXED = {
     "index": "sp500",
     "risk_figure": "fan",
     "run_part": "windows",
+    "token": "no-such-token",
     "digest": "0" * 64,
 }
 # What no door may tell: in a key of a vendor and in an address that is told of signals.
@@ -116,7 +117,7 @@ class World:
     def research(self):
         from apps.approvals.models import Proposal
         from apps.assistant.models import Hypothesis, Search
-        from apps.backtests.models import Family, Holdout, Run, Study, Sweep
+        from apps.backtests.models import Family, Gauntlet, Holdout, Run, ShareLink, Study, Sweep
         from apps.risk.models import BookReport, GradeRun, RiskReport, Scenario
         from apps.strategies.models import Strategy, StrategyVersion
 
@@ -150,7 +151,17 @@ class World:
             digest=f"{self.number:064}", pdf=b"%PDF-", pdf_digest="0" * 64, pages=1,
             created_by="user:0", created_at=self.now,
         )  # fmt: skip
+        share = ShareLink.objects.create(
+            **mine, run=run, digest=f"{self.number:064}", created_by="user:0",
+            created_at=self.now, expires_at=self.now + timedelta(days=1),
+        )  # fmt: skip
+        gauntlet = Gauntlet.objects.create(
+            **mine, run=run, kinds=["garch"], worlds=19, run_digest="", created_by="user:0",
+            created_at=self.now,
+        )  # fmt: skip
         return {
+            "gauntlet_id": gauntlet.pk,
+            "share_id": share.pk,
             "book_report_id": report.pk,
             "grade_id": grade.pk,
             "scenario_id": scenario.pk,

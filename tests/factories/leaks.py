@@ -18,6 +18,8 @@ CORPUS = Path(__file__).parents[1] / "data" / "leaks"
 APPS = Path(__file__).parents[2] / "apps"
 N_BARS, SYMBOLS = 320, ("A", "B", "C", "D", "E", "F")
 LATE, QUARTER = 25, 63
+# Who wrote what is told in SOURCE.md.
+LEAKY, CLEAN = ("leaky", "others", "fresh"), ("clean", "suspects")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,10 @@ class Case:
         return next(line for line in self.text.splitlines() if line and line[0] != "#")
 
 
-def cases(folder: str) -> list[Case]:
-    """Return the strategies of a folder by name."""
-    paths = (CORPUS / folder).glob("[0-9]*")
-    return [read_case(path) for path in sorted(paths) if path.suffix in {".py", ".txt"}]
+def cases(*folders: str) -> list[Case]:
+    """Return the strategies of some folders by name."""
+    paths = [path for folder in folders for path in sorted((CORPUS / folder).glob("[0-9]*"))]
+    return [read_case(path) for path in paths if path.suffix in {".py", ".txt"}]
 
 
 def read_case(path: Path) -> Case:

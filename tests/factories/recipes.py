@@ -29,7 +29,9 @@ BODIES = {
     "POST /assistant/code/drafts": {"name": "mine", "task": WHY},
     "POST /audit/reconcile": {"reason": "the loss is known"},
     "POST /backtests": {"strategy": "momentum_12_1", "universe": "@universe"},
+    "POST /backtests/{run_id}/gauntlets": {"worlds": 19},
     "POST /backtests/{run_id}/propose": {"rationale": WHY},
+    "POST /backtests/{run_id}/shares": {"hours": 24},
     "POST /code": {"name": "mine", "text": "x = 1"},
     "POST /code/check": {"text": "x = 1"},
     "POST /deployments": {
@@ -138,6 +140,12 @@ BODIES = {
         "strategy": "momentum_12_1",
         "universe": "@universe",
         "space": {"lookback": [100, 200]},
+    },
+    "POST /validations": {
+        "strategy": "momentum_12_1",
+        "universe": "@universe",
+        "space": {"lookback": [100, 200]},
+        "plan": {"train": 300, "test": 100},
     },
     "POST /tokens": {"name": "t", "scopes": ["team.read"]},
     "POST /trials/families/{family_id}/join": {

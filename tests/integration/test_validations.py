@@ -1,5 +1,9 @@
 """Walk-forwards from the first door to the last: worked, counted, cancelled, shown, proposed."""
 
+import os
+import shutil
+from datetime import date
+
 import pytest
 from django.db import DatabaseError, transaction
 
@@ -11,6 +15,10 @@ from apps.backtests.services import validations as work
 from apps.core import jobs
 from apps.core.errors import Conflict, Invalid
 from apps.core.models import Job
+from apps.strategies import selectors as strategies
+from apps.strategies import services as own
+from tests.factories import signing
+from tests.integration.test_own_strategies import TEXT, WHY
 
 REQUEST = {
     "strategy": "sma_crossover",
@@ -186,3 +194,124 @@ class TestBadInput:
             asked(compute=False, **changes)
         assert (refused.value.code, refused.value.details["field"]) == (code, field)
         assert not Validation.objects.filter(team_id=team.pk).exists()
+
+
+@pytest.mark.usefixtures("sample")
+class TestDoors:
+    def test_over_rest_from_a_space_to_curves_and_folds(self, api_as, now):
+        client = api_as("researcher")
+        body = {**REQUEST, "space": SPACE, "plan": PLAN}
+        made = client.post("/api/v1/validations", body, content_type="application/json")
+        assert made.status_code == 202, made.content
+        place = f"/api/v1/validations/{made.json()['id']}"
+        for part in ("/curve", "/figures/curve", "/folds/export"):
+            early = client.get(place + part)
+            assert (early.status_code, early.json()["code"]) == (409, "validation.not_done")
+        assert client.get("/api/v1/validations?status=running").json()["items"]
+        done(Job.objects.get(pk=made.json()["job"]["id"]), now)
+        (row,) = client.get("/api/v1/validations?kind=walk_forward").json()["items"]
+        found = client.get(place).json()
+        assert (row["status"], found["status"]) == ("done", "done")
+        assert row["sharpe"] == found["result"]["sharpe"]
+        curve = client.get(f"{place}/curve").json()
+        assert len(curve["honest"]["ts"]) == found["result"]["bars"] == len(curve["naive"]["ts"])
+        assert sorted(set(curve["honest"]["fold"])) == [1, 2, 3, 4]
+        gained = found["result"]["metrics"]["total_return"]
+        assert curve["honest"]["value"][-1] == pytest.approx(1 + gained)
+        for name in ("curve", "folds", "degradation", "stability"):
+            assert client.get(f"{place}/figures/{name}").json()["data"], name
+        assert client.get(f"{place}/figures/luck").status_code == 404
+        lines = client.get(f"{place}/folds/export").content.decode().splitlines()
+        assert found["digest"] in lines[0]
+        assert lines[1].startswith("fold,train_from,train_to,left_out,test_from,test_to,fast,slow")
+        assert len(lines) == 6
+        over = client.post(f"{place}/cancel")
+        assert (over.status_code, over.json()["code"]) == (409, "validation.over")
+        assert client.delete(place).status_code == 204
+        assert client.get("/api/v1/validations").json()["items"] == []
+        assert client.get("/api/v1/validations?archived=true").json()["items"]
+
+    @pytest.mark.parametrize(
+        ("changes", "status", "field"),
+        [
+            ({"plan": None}, 422, "plan"),
+            ({"plan": {"train": "forever", "test": "6mo"}}, 422, "plan.train"),
+            ({"space": {"fast": "many"}}, 422, "space.fast"),
+            ({"instruments": ["NOSUCH"]}, 404, ""),
+            ({"strategy": "nosuch"}, 404, ""),
+            ({"orders": [{"ts": "2020-01-02", "symbol": "SPY", "size": 1}]}, 422, "orders"),
+            ({"folds": 3}, 422, "folds"),
+        ],
+    )
+    def test_bad_requests_name_their_field(self, changes, status, field, api_as):
+        body = {**REQUEST, "space": SPACE, "plan": PLAN, **changes}
+        answer = api_as().post("/api/v1/validations", body, content_type="application/json")
+        assert answer.status_code == status, answer.content
+        assert field in str(answer.json())
+
+    def test_a_holdouts_price_is_paid_for_every_fit(self, asked, api_as, actor, team, now):
+        row = asked()
+        (family,) = trials.list_family_rows(team_id=team.pk)
+        held = services.mark_holdout(
+            actor=actor(), family_id=family["id"], start=date(2020, 7, 1), now=now
+        )
+        looked = held.looks.values_list("subject", "looks")
+        (before,) = list(looked)
+        assert before == (f"validation:{row.pk}", 20)
+        client, body = api_as("researcher"), {**REQUEST, "space": SPACE, "plan": PLAN}
+        post = {"path": "/api/v1/validations", "content_type": "application/json"}
+        priced = client.post(data=body, **post)
+        assert (priced.status_code, priced.json()["code"]) == (409, "holdout.confirm")
+        taken = client.post(data={**body, "confirm_look": True}, **post)
+        assert taken.status_code == 202, taken.content
+        earlier = {**body, "end": "2020-06-30", "plan": {"train": 250, "test": 120}}
+        assert client.post(data=earlier, **post).status_code == 202  # reads no day of it
+        assert set(looked.all()) == {before, (f"validation:{taken.json()['id']}", 20)}
+
+    def test_pages_show_progress_then_folds_and_label_the_demonstration(
+        self, asked, client_as, now
+    ):
+        client = client_as("researcher")
+        row, naive = asked(compute=False), asked(kind="naive")
+        place = f"/research/validations/{row.pk}/"
+        assert "Progress" in client.get(place).content.decode()
+        done(row.job, now)
+        page = client.get(place).content.decode()
+        assert 'id="folds"' in page
+        assert "Naive slicing, a demonstration." in page
+        shown = client.get(f"/research/validations/{naive.pk}/").content.decode()
+        assert "data-warning" in shown
+        assert "no evidence" in shown
+        listed = client.get("/research/validations/").content.decode()
+        assert str(row.pk) in listed
+        assert "no evidence" in listed
+        assert client_as("viewer").get(place).status_code == 200
+
+
+@pytest.mark.usefixtures("db")
+class TestOwnText:
+    @pytest.fixture(autouse=True)
+    def _held(self):
+        if not (shutil.which("bwrap") and strategies.sandbox_status().holds):
+            assert not os.environ.get("CI"), "the sandbox does not hold"
+            pytest.skip("the sandbox does not hold here")
+
+    def test_a_text_runs_in_the_sandbox_and_gives_the_librarys_folds(self, asked, actor, now):
+        author = actor()
+        version = own.save_code(actor=author, name="own_crossover", text=TEXT, now=now)
+        few = {
+            "plan": {"train": 300, "test": 400, "demonstrate": False},
+            "space": {"fast": [5, 10]},
+        }
+        with pytest.raises(Conflict, match="approved"):
+            asked(request={"strategy": str(version.id), "params": {}}, **few)
+        made = own.propose_code(actor=author, version_id=version.id, rationale=WHY, now=now)
+        signing.decide(actor("validator"), made, now)
+        request = {"strategy": str(version.id), "params": {"fast": 10, "slow": 30}}
+        mine, theirs = asked(request=request, **few), asked(**few)
+        assert mine.status == "done", mine.error
+        assert mine.sandbox["tier"] in {"A", "B"}
+        assert mine.result["sandbox"]
+        assert mine.sharpe == pytest.approx(theirs.sharpe, rel=1e-9)
+        chosen = [[fold["chosen"] for fold in row.result["folds"]] for row in (mine, theirs)]
+        assert chosen[0] == chosen[1]

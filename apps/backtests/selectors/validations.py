@@ -17,6 +17,8 @@ from apps.backtests.kernel.integrity.sharpe import Moments
 from apps.backtests.kernel.metrics import drawdowns
 from apps.backtests.kernel.validation.kinds import KINDS
 from apps.backtests.models import Run, Validation, ValidationFold
+from apps.backtests.selectors.runs import get_run
+from apps.backtests.selectors.splits import export_splits
 from apps.backtests.selectors.sweeps import get_sweep
 from apps.backtests.selectors.trials import count_of, find_family_of_strategy, whole_of
 from apps.core.errors import Conflict, NotFound
@@ -158,6 +160,8 @@ def curve_of(row: Validation) -> dict[str, dict[str, Any]]:
     Each has ``ts`` (the open of each bar), ``returns``, and ``folds``, the number of the window.
     """
     found: dict[str, dict[str, Any]] = {}
+    if "curves" in row.result:
+        return found  # they are many, and in the result; its arrays are combinations by bar
     kept: list[tuple[int, dict[str, Any]]] = [
         (fold.number, read_arrays(bytes(fold.arrays)))
         for fold in row.rows.filter(is_done=True).order_by("number")
@@ -185,6 +189,8 @@ def read_arrays(content: bytes) -> dict[str, Any]:
 
 def curve_json(row: Validation) -> dict[str, Any]:
     """Return the stitched curve by bar, as columns: value of 1, drawdown, fold; and the naive."""
+    if "curves" in row.result:
+        return dict(row.result["curves"])
     found = curve_of(row)
     out: dict[str, Any] = {}
     for name, one in found.items():
@@ -210,6 +216,8 @@ EXPORTED = ("sharpe", "total_return", "max_drawdown", "volatility")
 
 def export_folds(row: Validation) -> tuple[bytes, str]:
     """Return the folds as CSV, and a name for the file."""
+    if "splits" in row.result:
+        return export_splits(row)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     names = list(row.space)
@@ -233,19 +241,19 @@ def _cell(value: float | None) -> str:
 
 def begin_from(*, team_id: int, sweep_id: str = "", run_id: str = "") -> dict[str, Any]:
     """Return what a new validation may begin from: a sweep's request, space and objective."""
+    found: dict[str, Any] = {}
     if sweep_id:
         sweep = get_sweep(sweep_id, team_id)
-        return {
-            "request": sweep.request,
-            "space": sweep.space,
-            "objective": sweep.objective,
-            "from": {"sweep": str(sweep.pk), "title": sweep.title},
-        }
-    if run_id:
-        run = Run.objects.filter(team_id=team_id, pk=run_id).first()
-        if run is not None:
-            return {"request": run.request, "space": {}, "objective": "sharpe"}
-    return {}
+        found = {"request": sweep.request, "space": sweep.space, "objective": sweep.objective}
+        found |= {"title": sweep.title, "sweep": str(sweep.pk)}
+    elif run_id:
+        run = get_run(run_id, team_id)
+        found = {"request": run.request, "space": {}, "objective": "sharpe", "title": run.title}
+    if not found:
+        return {}
+    asked = found["request"]
+    assets = asked.get("universe") or ", ".join(asked.get("instruments", ()))
+    return {**found, "assets": assets}
 
 
 def walk_forward_of(run: Run) -> Validation | None:

@@ -53,12 +53,16 @@ WARNING = (
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What all combinations scored on some bars; NaN where there is no score."""
+    """What all combinations scored on some bars; NaN where there is no score.
+
+    ``returns`` are those of the best, all 0 (in cash) without one.
+    """
 
     scores: Floats
     best: int | None
     outcome: dict[str, int]
     streams: tuple[Any, ...]
+    returns: Floats
 
 
 def fit(ground: Ground, start: int, stop: int, warmup: int, tell: Tell) -> Fitted:
@@ -69,7 +73,7 @@ def fit(ground: Ground, start: int, stop: int, warmup: int, tell: Tell) -> Fitte
     count = len(ground.combinations)
     scores, streams = np.full(count, np.nan), []
     told = {"refused": 0, "failed": 0}
-    ts = ground.panel.ts[start:stop]
+    ts, best, kept = ground.panel.ts[start:stop], None, np.zeros(stop - start)
     for number, params in enumerate(ground.combinations):
         played = play_window(ground, params, start, stop, warmup=warmup)
         if played.error is not None:
@@ -77,24 +81,21 @@ def fit(ground: Ground, start: int, stop: int, warmup: int, tell: Tell) -> Fitte
         if played.returns is not None:
             found = score(played.returns, ts, ground.objective, ground.periods)
             scores[number] = np.nan if found is None else found
+            if found is not None and (best is None or found > scores[best]):
+                best, kept = number, played.returns
         streams.append(stream_of(ground, played.returns, start, stop))
         tell((number + 1) / count)
-    best = int(np.nanargmax(scores)) if np.isfinite(scores).any() else None
-    return Fitted(scores, best, told, tuple(streams))
+    return Fitted(scores, best, told, tuple(streams), kept)
 
 
-def _judged(
-    ground: Ground, number: int | None, start: int, stop: int, warmup: int
-) -> tuple[Floats, dict[str, Any]]:
-    """Return returns and figures of a combination over bars; all in cash without one."""
+def tested(ground: Ground, number: int | None, start: int, stop: int, warmup: int) -> Floats:
+    """Return what a combination earned by bar over a test; nothing, in cash, without one."""
     if number is None:
-        returns = np.zeros(stop - start)
-    else:
-        params = ground.combinations[number]
-        played = play_window(ground, params, start, stop, warmup=warmup, strict=True)
-        assert played.returns is not None  # noqa: S101 strict raises instead
-        returns = played.returns
-    return returns, measured(returns, ground.panel.ts[start:stop], ground.periods)
+        return np.zeros(stop - start)
+    params = ground.combinations[number]
+    played = play_window(ground, params, start, stop, warmup=warmup, strict=True)
+    assert played.returns is not None  # noqa: S101 strict raises instead
+    return played.returns
 
 
 def _chosen(ground: Ground, number: int | None) -> dict[str, Any]:
@@ -133,10 +134,11 @@ class WalkForward:
             return sliced(ground, tell)
         fold = folds_of(ground)[step.number - 1]
         fitted = fit(ground, fold.train_start, fold.train_stop, fold.warmup, tell)
-        inside, train = _judged(
-            ground, fitted.best, fold.train_start, fold.train_stop, fold.warmup
-        )
-        outside, test = _judged(ground, fitted.best, fold.test_start, fold.test_stop, fold.warmup)
+        inside, span = fitted.returns, slice(fold.train_start, fold.train_stop)
+        train = measured(inside, ground.panel.ts[span], ground.periods)
+        ts = ground.panel.ts[fold.test_start : fold.test_stop]
+        outside = tested(ground, fitted.best, fold.test_start, fold.test_stop, fold.warmup)
+        test = measured(outside, ts, ground.periods)
         figures = {
             "chosen": _chosen(ground, fitted.best),
             "score": None if fitted.best is None else float(fitted.scores[fitted.best]),
@@ -146,7 +148,6 @@ class WalkForward:
             "test": {**test, "mean": float(outside.mean())},
             **fitted.outcome,
         }
-        ts = ground.panel.ts[fold.test_start : fold.test_stop]
         arrays = {"returns": outside, "ts": ts, "scores": fitted.scores}
         return Outcome(figures, arrays, fitted.streams)
 
@@ -251,9 +252,8 @@ def sliced(ground: Ground, tell: Tell) -> Outcome:
     cuts = folds_of(ground)
     first, last, warmup = cuts[0].warmup + 1, ground.panel.n_bars, cuts[0].warmup
     fitted = fit(ground, first, last, warmup, tell)
-    whole, _ = _judged(ground, fitted.best, first, last, warmup)
     inside = [slice(fold.test_start - first, fold.test_stop - first) for fold in cuts]
-    returns = np.concatenate([whole[part] for part in inside])
+    returns = np.concatenate([fitted.returns[part] for part in inside])
     ts = np.concatenate([ground.panel.ts[fold.test_start : fold.test_stop] for fold in cuts])
     figures = {
         "chosen": _chosen(ground, fitted.best),
