@@ -17,6 +17,7 @@ from apps.core import alive, clock, telemetry
 TELL_SECONDS = 5.0
 COLD_STOP_SECONDS = 5.0
 WARM_AFTER_SECONDS = 20
+WARM_EXPRESSIONS_AFTER_SECONDS = 80
 WARM_WITHIN_SECONDS = 600
 _stop = threading.Event()
 
@@ -39,6 +40,9 @@ def tell_worker(sender: Any, **_: Any) -> None:
         sender.app.send_task(
             "strategies.check_sandbox", queue="compute", ignore_result=True, **late
         )
+        # One after the other: a worker of two processes has one for people meanwhile.
+        last = late | {"countdown": WARM_EXPRESSIONS_AFTER_SECONDS}
+        sender.app.send_task("strategies.warm", queue="compute", ignore_result=True, **last)
 
 
 @signals.beat_init.connect

@@ -27,7 +27,8 @@ FEW = 3
 ROOT = Path(__file__).resolve().parents[1]
 # Longest first; one that can't be made here is made, or missed, by each process as it needs it.
 PREPARED = (
-    ("manage.py", "warm"),
+    ("manage.py", "warm", "--only", "engine"),
+    ("manage.py", "warm", "--only", "expressions"),
     ("-m", "tests.servers.template", "Embedded", "{folder}"),
     ("-m", "tests.servers.template", "Timescale", "{folder}"),
 )

@@ -10,6 +10,7 @@ from django.conf import settings
 from apps.core import clock, jobs
 from apps.core.tasks import LimitedTask
 from apps.strategies import services
+from apps.strategies.kernel.warming import warm as warm_loops
 from apps.strategies.services import alerts, isolation, probes_due, schedules
 
 # A batch is told before the worker ends it, so that it can say what it was at.
@@ -68,3 +69,9 @@ def run_schedules() -> int:
 def check_sandbox() -> str:
     """Try whether the sandbox holds, and put what was found into the trail."""
     return str(isolation.check_isolation(now=clock.now())["tier"])
+
+
+@shared_task(name="strategies.warm")
+def warm() -> int:
+    """Compile the loops of expressions, kept on disk, before the first formula asks for them."""
+    return warm_loops()

@@ -26,6 +26,7 @@ SILENT = {
     "strategies.check_expression": "reads a text; nothing is stored",
     "strategies.compare_unsaved": "compares texts; nothing is stored",
     "strategies.preview_expression": "computes; nothing is stored",
+    "strategies.warm": "compiles; nothing is stored",
 }
 
 
