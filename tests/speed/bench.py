@@ -52,6 +52,7 @@ ROWS = {
     "var_es_1m": "risk",
     "guard_order": "guard",
     "null_worlds": "worlds",
+    "null_world_runs": "worlds",
     "live_risk": "live_risk",
     "pbo_1000": "integrity",
     "effective_trials": "integrity",

@@ -1,4 +1,4 @@
-"""Null worlds: a thousand of a year and a half of ten assets, against plain numpy."""
+"""Null worlds: drawn alone, and with a strategy run in each, against plain numpy and pandas."""
 
 import numpy as np
 
@@ -61,5 +61,110 @@ def null_worlds():
         "ratio": theirs / ours,
         "goal": 10.0,
         "ratio_by_columns": columns / ours,
+        "checked": checked,
+    }
+
+
+# --- A world drawn, a strategy run in it with costs, its Sharpe ratio ----------------------------
+
+RUN_BARS, RUN_WORLDS, MEAN, FAST, SLOW, FEE = 2_500, 400, 10.0, 10, 50, 5e-4
+PERIODS = 252.0
+
+
+def resampled(panel, rows):
+    """The bars of one world by numpy: closes by the returns drawn, the rest by their shapes."""
+    close, n = panel.close[:, 0], panel.n_bars
+    returns = np.diff(np.log(close))
+    drawn = returns[rows]
+    drawn += returns.mean() - drawn.mean()
+    path = close[0] * np.exp(np.concatenate(([0.0], drawn.cumsum())))
+    shapes = {name: getattr(panel, name)[1:, 0] / close[1:] for name in ("open", "high", "low")}
+    bars = {name: np.empty(n) for name in shapes}
+    for name, shape in shapes.items():
+        bars[name][0] = getattr(panel, name)[0, 0]
+        bars[name][1:] = path[1:] * shape[rows]
+    volume = np.concatenate((panel.volume[:1, 0], panel.volume[1:, 0][rows]))
+    return bars | {"close": path, "volume": volume}
+
+
+def blocks(n, rng):
+    """Rows of a stationary bootstrap, in numpy without a loop over bars."""
+    starts = rng.random(n) < 1.0 / MEAN
+    starts[0] = True
+    at = np.flatnonzero(starts)
+    places = rng.integers(n, size=len(at))
+    number = np.cumsum(starts) - 1
+    return (places[number] + np.arange(n) - at[number]) % n
+
+
+def in_pandas(bars):
+    """The crossover with costs at the next open, as it is written in pandas."""
+    import pandas as pd
+
+    frame = pd.DataFrame(bars)
+    fast = frame["close"].rolling(FAST).mean()
+    slow = frame["close"].rolling(SLOW).mean()
+    held = (fast > slow).astype(float).shift(1).fillna(0.0)
+    before = held.shift(1).fillna(0.0)
+    overnight = frame["open"] / frame["close"].shift(1)
+    within = frame["close"] / frame["open"]
+    cost = (1.0 - FEE) ** ((before > held).astype(float))
+    cost /= (1.0 + FEE) ** ((held > before).astype(float))
+    growth = (1.0 + before * (overnight - 1.0)) * cost * (1.0 + held * (within - 1.0))
+    returns = growth.iloc[1:] - 1.0
+    return float(returns.mean() / returns.std() * np.sqrt(PERIODS))
+
+
+def null_world_runs():
+    """Worlds of ten years of days: drawn, a crossover run with costs in each, its Sharpe ratio.
+
+    Results are compared first: the lab's worlds are given to the peer's backtest, and every
+    Sharpe ratio must agree to 1e-9. The rate counts all kinds of work on one processor.
+    """
+    from apps.backtests.kernel.integrity import gauntlet
+    from apps.backtests.kernel.integrity.gauntlet_bars import BOOTSTRAPPED, Bars, past_of
+    from apps.backtests.kernel.integrity.worlds import keys_of
+    from apps.backtests.kernel.requests import read_request
+    from apps.strategies.kernel.interface import check_params
+    from apps.strategies.library.sma_crossover import SmaCrossover
+    from tests.speed.nulls import noise_panel
+
+    panel = noise_panel("drift", RUN_BARS, 1, 0)
+    strategy = SmaCrossover()
+    body = {"strategy": "sma_crossover", "costs": {"fee_bps": FEE * 1e4}}
+    params = check_params(strategy.spec, {"fast": FAST, "slow": SLOW})
+    setting = gauntlet.Setting(panel, strategy, params, read_request(body, panel_given=True))
+    _, result = gauntlet.run_of(setting)
+    past = past_of(panel)
+
+    def lab():
+        return gauntlet.nulls_of(setting, result, BOOTSTRAPPED, RUN_WORLDS, "bench", past=past)
+
+    def pandas(count=RUN_WORLDS // 8):
+        rng = np.random.default_rng(1)
+        n = RUN_BARS - 1
+        return [in_pandas(resampled(panel, blocks(n, rng))) for _ in range(count)]
+
+    maker = Bars(past, BOOTSTRAPPED)
+    keys = keys_of(gauntlet.seed_of("bench", BOOTSTRAPPED), 20)
+    worlds = (maker.panel(key) for key in keys)
+    theirs = [
+        in_pandas({name: getattr(w, name)[:, 0] for name in ("open", "high", "low", "close")})
+        for w in worlds
+    ]
+    checked = float(np.max(np.abs(np.array(lab().sharpe[:20]) - theirs)))
+    if checked > 1e-9:
+        message = f"The Sharpe ratios differ by {checked:.2e}"
+        raise ValueError(message)
+    ours, plain_seconds = timed_both(lab, pandas, 5)
+    rate, peer = RUN_WORLDS / ours, RUN_WORLDS // 8 / plain_seconds
+    return {
+        "name": "null_world_runs",
+        "value": rate,
+        "unit": "worlds/s",
+        "peer": "numpy and pandas",
+        "peer_value": peer,
+        "ratio": rate / peer,
+        "goal": 10.0,
         "checked": checked,
     }
