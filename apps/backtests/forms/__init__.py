@@ -15,6 +15,7 @@ from apps.backtests.forms.pages import (
 )
 from apps.backtests.forms.reshuffles import reshuffled_part
 from apps.backtests.forms.run_tabs import factor_rows, run_tabs
+from apps.backtests.forms.shares import share_choices, shared_rows
 from apps.backtests.forms.tables import run_table, table_cells
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "reshuffled_part",
     "run_table",
     "run_tabs",
+    "share_choices",
+    "shared_rows",
     "swept",
     "table_cells",
     "tail_rows",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 import numpy as np
+from django.core.cache import cache
 from numpy.typing import NDArray
 
 from apps.backtests import store
@@ -21,7 +20,10 @@ from apps.market import selectors as market
 Floats = NDArray[np.float64]
 FACTORS_DATASET = "fama-french"
 AROUND_THE_CLOCK = 365.0
-KEPT = 256
+# Intervals follow from the run's digest; they are forgotten when nobody asks for so long.
+KEEP_SECONDS = 7 * 24 * 3600
+# Counted up when the way they are computed changes.
+RULES = 1
 
 
 def intervals_of(run: Run) -> dict[str, Any]:
@@ -34,14 +36,12 @@ def intervals_of(run: Run) -> dict[str, Any]:
         ``trades`` by the names of trade figures; each row with ``low``, ``high``, ``level``,
         ``method``, ``n``, or a ``reason``. ``seed`` comes from the run's digest.
     """
-    return _kept(run.pk, run.digest)
-
-
-@lru_cache(maxsize=KEPT)
-def _kept(run_id: UUID, digest: str) -> dict[str, Any]:  # noqa: ARG001 the digest is the key
-    """Compute them once per run and process: a tenth of a second for ten years of days."""
-    run = Run.objects.get(pk=run_id)
-    return _computed(run, intervals.seed_of(run.digest))
+    key = f"backtests.intervals:{RULES}:{run.pk}:{run.digest}"
+    found: dict[str, Any] | None = cache.get(key)
+    if found is None:
+        found = _computed(run, intervals.seed_of(run.digest))
+        cache.set(key, found, KEEP_SECONDS)
+    return found
 
 
 def _computed(run: Run, seed: int) -> dict[str, Any]:

@@ -104,6 +104,8 @@ def _files(found: Any, _: Mapping[str, Any], __: HttpRequest) -> Context:
         "artifacts": artifacts.list_artifacts(found, plots.OFFERED),
         "mirrors": mirrors.list_mirrors(found),
         "endings": ", ".join(MEDIA),
+        "choices": forms.share_choices(),
+        **shares.shares_panel(found, clock.now()),
     }
 
 

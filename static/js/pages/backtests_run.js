@@ -3,6 +3,7 @@
 import { del, formData, post, run } from "../lib/api.js";
 import { reload } from "../lib/chart.js";
 import { $ } from "../lib/dom.js";
+import { showBar, showRow, showStretch } from "../lib/places.js";
 import { adopt, fetchIntervals } from "../lib/told.js";
 
 adopt();
@@ -23,6 +24,10 @@ chooser?.addEventListener("change", () => {
   reload($("#price-figure"), `${chooser.dataset.priceOf}?symbol=${encodeURIComponent(chooser.value)}`);
 });
 
+showBar();
+showStretch();
+showRow();
+
 const form = $("[data-propose]");
 form?.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -32,6 +37,29 @@ form?.addEventListener("submit", (event) => {
     location.assign(`/approvals/${made.proposal_id}/`);
   }, $("[data-error]", form));
 });
+
+const share = $("[data-share]");
+share?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  run(event.submitter, async () => {
+    const { hours, note = "", shows_strategy } = formData(share);
+    const body = { hours: Number(hours), note, shows_strategy: Boolean(shows_strategy) };
+    const made = await post(`/backtests/${share.dataset.share}/shares`, body);
+    $("[data-made]", share).hidden = false;
+    const shown = $("#id_made");
+    shown.value = new URL(made.path, location.origin).href;
+    shown.select();
+  }, $("[data-error]", share));
+});
+
+for (const button of document.querySelectorAll("[data-revoke]")) {
+  button.addEventListener("click", () =>
+    run(button, async () => {
+      await del(`/shares/${button.dataset.revoke}`);
+      location.reload();
+    }),
+  );
+}
 
 const archive = $("[data-archive]");
 archive?.addEventListener("click", () =>
