@@ -4,7 +4,8 @@
 out of the sandbox is made. The lab is one of its own, in a temporary folder on a free port. Then
 an ingestion and a ledger under load are killed (12 times the sequencer, 6 times the database),
 each app's newest migration is taken back and run again, 10,000 races are run at proposals, and
-the corpus of leaks is probed with other seeds. The exit code is 1 when something did not come
+the corpus of leaks is probed with other seeds, and p-values of null worlds are held against
+the uniform law. The exit code is 1 when something did not come
 back, or came through.
 """
 
@@ -28,6 +29,7 @@ from tests.speed import (
     leak_corpus,
     ledger_kills,
     migrations,
+    nulls,
 )
 
 SERVERS = ("redis", "postgres")
@@ -114,7 +116,7 @@ def main():
         lab.stop()
         shutil.rmtree(folder, ignore_errors=True)
     kills = (ingest_kills.main(), ledger_kills.main(), migrations.main())
-    statistics = (deflation.main(), grade_sizes.main(), leak_corpus.main())
+    statistics = (deflation.main(), grade_sizes.main(), leak_corpus.main(), nulls.main())
     others = (approval_races.main(), doors.main(), *statistics)
     return max(*kills, *others, 1 if failed else 0)
 
