@@ -30,6 +30,7 @@ from tests.speed import (
     ledger_kills,
     migrations,
     nulls,
+    walk_forward,
 )
 
 SERVERS = ("redis", "postgres")
@@ -117,8 +118,9 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
     kills = (ingest_kills.main(), ledger_kills.main(), migrations.main())
     statistics = (deflation.main(), grade_sizes.main(), leak_corpus.main(), nulls.main())
+    walks = walk_forward.main()
     others = (approval_races.main(), doors.main(), *statistics)
-    return max(*kills, *others, 1 if failed else 0)
+    return max(*kills, *others, walks, 1 if failed else 0)
 
 
 if __name__ == "__main__":
