@@ -1,5 +1,5 @@
 # leak: close
-# line: 15
+# line: 15, 10
 # about: A scaler with fit and transform learns from the whole history.
 
 import numpy as np

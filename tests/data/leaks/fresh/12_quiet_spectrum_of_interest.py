@@ -1,5 +1,5 @@
 # leak: open_interest
-# line: 12
+# line: 12, 10
 # about: Open interest without its fast waves.
 
 import numpy as np

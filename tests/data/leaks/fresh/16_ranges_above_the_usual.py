@@ -1,5 +1,5 @@
 # leak: high, low
-# line: 11
+# line: 11, 10
 # about: The threshold of a large range is the 80th percentile of all ranges.
 
 import numpy as np

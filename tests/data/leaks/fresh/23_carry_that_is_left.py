@@ -1,5 +1,5 @@
 # leak: funding
-# line: 11
+# line: 11, 10
 # about: What is still to be paid of the sum of all rates.
 
 import numpy as np

@@ -1,5 +1,5 @@
 # leak: universe, length
-# line: 11
+# line: 11, 10
 # about: Keeps instruments with many bars, counted over the whole history.
 
 import numpy as np

@@ -1,5 +1,5 @@
 # leak: long_short_ratio
-# line: 11
+# line: 11, 10
 # about: Scales the ratio by its least and its largest of all.
 
 import numpy as np

@@ -1,5 +1,5 @@
 # leak: close
-# line: 13
+# line: 13, 12
 # about: The last price of a week stands at the week's first day.
 
 import numpy as np

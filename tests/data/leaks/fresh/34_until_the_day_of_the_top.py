@@ -1,5 +1,5 @@
 # leak: close
-# line: 11
+# line: 11, 9
 # about: Holds until the day of the highest close of all.
 
 import numpy as np

@@ -1,5 +1,5 @@
 # leak: close
-# line: 14
+# line: 14, 11
 # about: Weights of least variance from the covariance of the whole history.
 
 import numpy as np

@@ -1,5 +1,5 @@
 # leak: close
-# line: 13
+# line: 13, 12
 # about: Positions are scaled to the volatility of the whole history.
 
 import numpy as np

@@ -1,5 +1,5 @@
 # leak: close
-# line: 17
+# line: 17, 16
 # about: Distance from a cubic laid through all prices.
 
 import numpy as np

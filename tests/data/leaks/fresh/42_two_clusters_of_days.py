@@ -1,5 +1,5 @@
 # leak: close
-# line: 13
+# line: 13, 11
 # about: Days are put into two clusters whose centres come from all days.
 
 import numpy as np
