@@ -6,8 +6,17 @@ import numpy as np
 
 from apps.backtests.kernel import engine
 from apps.backtests.kernel.integrity.effective import effective_trials
+from apps.backtests.kernel.integrity.gauntlet import score_of
+from apps.backtests.kernel.integrity.gauntlet_bars import (
+    BOOTSTRAPPED,
+    FLIPPED,
+    PHASES,
+    Bars,
+    past_of,
+)
 from apps.backtests.kernel.integrity.overfitting import block_sums, overfitting
 from apps.backtests.kernel.integrity.reshuffles import METHODS, reshuffle
+from apps.backtests.kernel.integrity.worlds import keys_of
 from apps.market.kernel.bars import Panel
 from apps.strategies.kernel.orders import Intents, Order
 
@@ -27,6 +36,7 @@ def warm() -> int:
         for full in (False, True):
             result = engine.run(panel, targets, cash=1e4, fee_bps=5.0, full=full)
             found += len(result.fills) + len(result.trades)
+            score_of(result, 252.0)
             _ = result.curve, result.positions
         guard = Order(0, -np.inf, "stop", price=1.0, reduce_only=True)
         intents = Intents(targets[0], (guard,))
@@ -43,12 +53,15 @@ def warm() -> int:
     for method in METHODS:
         reshuffle(waves[:, 0] * 0.01, method, None, 0)
     _ = overfitting(block_sums(waves)), effective_trials(waves)
+    past = past_of(_bars(2, 32))
+    for kind in (BOOTSTRAPPED, FLIPPED, PHASES):
+        Bars(past, kind).panel(keys_of(0, 1)[0])
     return found
 
 
-def _bars(n_assets: int) -> Panel:
-    prices = np.tile(np.linspace(10.0, 12.0, 8)[:, None], (1, n_assets))
-    ts = np.arange(8, dtype=np.int64) * DAY
+def _bars(n_assets: int, n_bars: int = 8) -> Panel:
+    prices = np.tile(np.linspace(10.0, 12.0, n_bars)[:, None], (1, n_assets))
+    ts = np.arange(n_bars, dtype=np.int64) * DAY
     names = tuple(f"A{k}" for k in range(n_assets))
     return Panel(
         names, ts, prices, prices + 0.1, prices - 0.1, prices.copy(), np.ones_like(prices), "1d"
