@@ -21,6 +21,20 @@ from apps.backtests.selectors.inputs import (
     simulate,
     title_of,
 )
+from apps.backtests.selectors.listing import (
+    columns_for,
+    export_runs,
+    list_runs,
+    names_for,
+    open_table,
+    read_columns,
+    sorted_runs,
+    table_row,
+    with_columns,
+    with_locks,
+)
+from apps.backtests.selectors.locks import check_unlocked, locks_on
+from apps.backtests.selectors.marks import list_views, notes_of, view_row
 from apps.backtests.selectors.reruns import reruns_of, state_of_rerun
 from apps.backtests.selectors.results import (
     artifact_of,
@@ -48,16 +62,13 @@ from apps.backtests.selectors.runs import (
     count_trials,
     get_done_run,
     get_run,
-    list_runs,
     list_strategy_names,
-    list_studies,
     run_detail,
     run_summary,
-    sorted_runs,
     status_of,
-    study_row,
     trials_of_strategy,
 )
+from apps.backtests.selectors.studies import get_study, list_studies, study_detail, study_row
 from apps.backtests.selectors.sweeps import (
     best_trial,
     get_sweep,
@@ -72,6 +83,7 @@ from apps.backtests.selectors.sweeps import (
     sweep_row,
     trial_row,
 )
+from apps.backtests.selectors.validations import validate
 
 __all__ = [
     "artifact_of",
@@ -79,6 +91,8 @@ __all__ = [
     "best_trial",
     "check_assets",
     "check_given",
+    "check_unlocked",
+    "columns_for",
     "comparison",
     "count_states",
     "count_trials",
@@ -86,11 +100,13 @@ __all__ = [
     "equity_json",
     "evidence_for",
     "export_of",
+    "export_runs",
     "exposure_table",
     "gauntlet",
     "get_curves",
     "get_done_run",
     "get_run",
+    "get_study",
     "get_sweep",
     "get_trial",
     "has_table",
@@ -107,15 +123,21 @@ __all__ = [
     "list_studies_of",
     "list_sweeps",
     "list_trials",
+    "list_views",
+    "locks_on",
     "measure_file",
     "measured_of",
     "monthly_rows",
+    "names_for",
+    "notes_of",
     "open_lanes",
     "open_positions",
+    "open_table",
     "page_rows",
     "panel_of",
     "positions_of",
     "price_panel",
+    "read_columns",
     "read_params",
     "request_of",
     "request_to_begin",
@@ -131,13 +153,19 @@ __all__ = [
     "sorted_trials",
     "state_of_rerun",
     "status_of",
+    "study_detail",
     "study_row",
     "subtitle_of",
     "sweep_detail",
     "sweep_row",
     "symbols_traded",
     "table_of",
+    "table_row",
     "title_of",
     "trial_row",
     "trials_of_strategy",
+    "validate",
+    "view_row",
+    "with_columns",
+    "with_locks",
 ]

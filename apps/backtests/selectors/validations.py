@@ -12,17 +12,20 @@ import numpy as np
 from django.db.models import Q, QuerySet
 from numpy.typing import NDArray
 
+from apps.approvals.kernel.digest import finite
 from apps.backtests.kernel.integrity import families
 from apps.backtests.kernel.integrity.sharpe import Moments
 from apps.backtests.kernel.metrics import drawdowns
+from apps.backtests.kernel.validation.files import validate_file
 from apps.backtests.kernel.validation.kinds import KINDS
-from apps.backtests.models import Run, Validation, ValidationFold
+from apps.backtests.models import Run, Validation
 from apps.backtests.selectors.runs import get_run
 from apps.backtests.selectors.splits import export_splits
 from apps.backtests.selectors.sweeps import get_sweep
 from apps.backtests.selectors.trials import count_of, find_family_of_strategy, whole_of
 from apps.core.errors import Conflict, NotFound
 from apps.core.models import FINAL_STATES, Job
+from apps.strategies.selectors import get_strategy
 
 Floats = NDArray[np.float64]
 MOST_READ = 50
@@ -303,6 +306,7 @@ def walk_forward_evidence(run: Run) -> dict[str, Any]:
     return {"walk_forward_sharpe": found.sharpe, **degraded, "walk_forward": facts}
 
 
-def folds_begun(row: Validation) -> QuerySet[ValidationFold]:
-    """Return the folds that work was begun on, in order."""
-    return row.rows.defer("arrays").order_by("number")
+def validate(body: Mapping[str, Any], *, content: bytes, name: str) -> dict[str, Any]:
+    """Return the result of a validation on a file of bars, stored nowhere. Raises ``Invalid``."""
+    found: dict[str, Any] = finite(validate_file(body, content, name, get_strategy))
+    return found

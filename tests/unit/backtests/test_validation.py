@@ -1,10 +1,13 @@
 """Walk-forward: equal to a plain loop, folds that never overlap, and what luck brings."""
 
+import json
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -360,3 +363,23 @@ def test_a_strategy_that_raises_fails_its_combination_and_no_other(spy):
     found, _ = walk(ground_of(spy, {"train": 300, "test": 200}, strategy=Brittle()))
     assert {row["failed"] for row in found["folds"]} == {2}
     assert {row["chosen"]["params"]["fast"] for row in found["folds"]} <= {3, 20}
+
+
+def test_the_command_walks_a_file_and_ends_with_2_on_bad_input(spy, tmp_path):
+    spec = tmp_path / "walk.json"
+    body = {"strategy": "sma_crossover", "panel": str(SPY), "timeframe": "1h", "costs": COSTS}
+    spec.write_text(json.dumps({**body, "space": SPACE, "plan": {"train": 200, "test": 75}}))
+    out = StringIO()
+    call_command("walkforward", str(spec), stdout=out)
+    told = json.loads(out.getvalue())
+    found, _ = walk(ground_of(spy, {"train": 200, "test": 75}, fixed={"short": False}))
+    assert told["sharpe"] == pytest.approx(found["sharpe"])
+    assert told["naive"]["warning"] == WARNING
+    assert told["trials"] == 6 * (len(told["folds"]) + 1)
+    for more, words in (("--train=9000", "806 bars"), ("--test=soon", r"plan\.test")):
+        with pytest.raises(CommandError, match=words) as refused:
+            call_command("walkforward", str(spec), more)
+        assert refused.value.returncode == 2
+    spec.write_text(json.dumps({**body, "panel": ""}))
+    with pytest.raises(CommandError, match="no file of bars"):
+        call_command("walkforward", str(spec))
