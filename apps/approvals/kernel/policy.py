@@ -30,6 +30,7 @@ FIGURES: dict[str, tuple[float, float, str]] = {
     "null_p_value": (0, 1, ""),
     "break_even_bps": (0, 1_000, "bps"),
     "capacity_usd": (0, 1e12, "USD"),
+    "doctor_critical": (0, 1_000, "diagnoses"),
 }
 # Figures that are true or false.
 TRUTHS = frozenset({"probe_passed", "twin_gap_explained"})

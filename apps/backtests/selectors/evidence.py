@@ -14,6 +14,7 @@ from apps.backtests.kernel.evidence import evidence_of, study_content, study_of
 from apps.backtests.kernel.fills import get_fill_rule
 from apps.backtests.models import Run, Sweep, Trial
 from apps.backtests.selectors.artifacts import environment_bytes
+from apps.backtests.selectors.doctor import critical_of
 from apps.backtests.selectors.gauntlets import luck_of
 from apps.backtests.selectors.holdouts import spent_of
 from apps.backtests.selectors.runs import count_trials, find_run, get_run, run_detail
@@ -152,7 +153,8 @@ def evidence_for(run: Run, version_digest: str) -> dict[str, Any]:
     spent = spent_of(family, run.team_id)
     measured = evidence_of(run_detail(run), version_digest, count_trials(run), spent)
     probed = probe_evidence(run.version_id, run.team_id)
-    return {**measured, **probed, **walk_forward_evidence(run), **luck_of(run)}
+    diagnosed = {"doctor_critical": critical_of(run)}
+    return {**measured, **probed, **walk_forward_evidence(run), **luck_of(run), **diagnosed}
 
 
 class RunFiles:

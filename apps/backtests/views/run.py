@@ -15,6 +15,7 @@ from apps.backtests.charts import plots
 from apps.backtests.charts import sheets as drawn
 from apps.backtests.kernel.naming import MEDIA
 from apps.backtests.selectors import artifacts, mirrors, shares, sheets
+from apps.backtests.selectors.results import near_row
 from apps.core import clock
 from apps.core.doors import permission, signed_in
 from apps.core.errors import NotFound
@@ -84,7 +85,8 @@ def _sheet(found: Any, detail: Mapping[str, Any], _: HttpRequest) -> Context:
 def _trades(found: Any, _: Mapping[str, Any], request: HttpRequest) -> Context:
     table = forms.run_table(request.GET)
     listed = selectors.page_rows(found, table["name"], state=table["state"])
-    rows = page(listed.index, request, limit=50, order=table["order"], row=listed.row)
+    near = near_row(listed, request.GET.get("row", ""))
+    rows = page(near.index, request, limit=50, order=table["order"], row=near.row)
     return {
         "table": table,
         "rows": [forms.table_cells(table, row) for row in rows["items"]],

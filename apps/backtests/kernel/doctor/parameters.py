@@ -48,8 +48,11 @@ def _mine(case: Case) -> tuple[Swept, int] | None:
     return None
 
 
-def _written(params: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in params.items())
+def _written(swept: Swept, at: int) -> str:
+    """Return a trial as the page of its sweep is asked for it: what the sweep varied."""
+    mine = swept.params[at]
+    varied = [n for n in mine if any(other.get(n) != mine[n] for other in swept.params)]
+    return ", ".join(f"{name}={mine[name]}" for name in varied)
 
 
 @diagnosis(
@@ -104,10 +107,8 @@ def isolated_peak(case: Case) -> Reading | str:
         f"{float(np.median(swept.sharpe[near])):.2f}, this one {own:.2f}."
     )
     worst = sorted(near, key=lambda one: swept.sharpe[one])[:3]
-    where = tuple(
-        links.sweep(swept.id, _written(swept.params[one]), _written(swept.params[one]))
-        for one in worst
-    )
+    named = [_written(swept, one) for one in worst]
+    where = tuple(links.sweep(swept.id, words, words) for words in named)
     return Reading(ratio, says, 1.0 - ratio, (*where, links.sweep(swept.id, swept.title)))
 
 
