@@ -48,9 +48,9 @@ def row(name, seed, subject, errors):
     from tests.factories import leaks
 
     sheet = Sheet(leaks.bars(), leaks.known_at())
-    caught = named = leaky = 0
+    caught = named = leaky = clean = 0
     alarms, missed, wrong = [], [], []
-    for case in [*leaks.cases("leaky"), *leaks.cases("others"), *leaks.cases("clean")]:
+    for case in leaks.cases(*leaks.LEAKY, *leaks.CLEAN):
         if case.is_expression:
             continue
         asked = subject(case.text)
@@ -59,6 +59,7 @@ def row(name, seed, subject, errors):
         asked.afresh()
         found = report.finding
         if not case.leaks:
+            clean += 1
             alarms += [] if report.passed else [case.name]
             continue
         leaky += 1
@@ -71,7 +72,7 @@ def row(name, seed, subject, errors):
     passed = not alarms and caught >= RECALL * leaky and named >= RIGHT_LINE * caught
     told = {
         "row": "leak_corpus", "of": name, "leaky": leaky, "caught": caught, "line_right": named,
-        "alarms": alarms, "missed": missed, "wrong": wrong, "passed": passed,
+        "clean": clean, "alarms": alarms, "missed": missed, "wrong": wrong, "passed": passed,
     }  # fmt: skip
     sys.stdout.write(json.dumps(told) + "\n")
     sys.stdout.flush()

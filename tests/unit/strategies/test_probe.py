@@ -96,6 +96,67 @@ class Subject:
         return None
 
 
+def every_input():
+    """The corpus's bars with what happens to shares and money beside: all inputs there are."""
+    panel = SHEET.panel
+    there, chance = np.isfinite(panel.close), np.random.default_rng(8)
+    paid = np.where(chance.random(there.shape) < 0.05, chance.uniform(0.1, 0.9, there.shape), 0.0)
+    rate = np.exp(np.cumsum(chance.normal(0.0, 0.01, there.shape), axis=0))
+    none = np.zeros(there.shape)
+    more = {"dividend": paid, "split": none, "fx": rate}
+    more = {name: np.where(there, values, np.nan) for name, values in more.items()}
+    return Sheet(replace(panel, extras={**panel.extras, **more}), SHEET.known_at)
+
+
+EVERY = every_input()
+VALUES = [name for name in EVERY.names if name not in {"sector", "universe", "ts"}]
+
+
+def weights_of(values):
+    values = np.nan_to_num(values)
+    return np.sign(values) * np.log1p(np.abs(values) * 1e3)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_each_input_is_probed_by_itself_and_named(name):
+    """Prices, volume, funding, open interest, fundamentals, members, regimes, splits, fx …"""
+
+    def read(panel, ahead):
+        values = weights_of(Sheet(panel).values(name))
+        late = np.zeros(values.shape)
+        late[: len(values) - ahead] = values[ahead:]
+        return late
+
+    plan = Plan(0, 2, cuts=6, with_warmup=False)
+    found = probe(Subject(lambda panel: read(panel, 2)), EVERY, plan)
+    assert (found.verdict, found.finding.inputs) == ("leaks", (name,))
+    if name in SHEET.known_at:
+        # What is stamped before it is known leaks by being read in time.
+        assert found.finding.ahead > 2
+        assert probe(Subject(lambda panel: read(panel, 0)), EVERY, plan).verdict == "leaks"
+        return
+    assert found.finding.ahead == 2
+    assert probe(Subject(lambda panel: read(panel, 0)), EVERY, plan).passed
+
+
+def test_who_has_bars_and_when_are_probed_by_themselves_and_named():
+    def stays(panel, ahead):
+        there = np.isfinite(panel.close).astype(float)
+        there[: len(there) - ahead] = there[ahead:]
+        return there
+
+    def gap(panel, ahead):
+        days = np.diff(panel.ts, prepend=panel.ts[0]) / 8.64e10
+        days[: panel.n_bars - ahead] = days[ahead:]
+        return np.repeat(days[:, None], panel.n_assets, axis=1)
+
+    for name, peek in (("universe", stays), ("ts", gap)):
+        plan = Plan(0, 2, cuts=6, with_warmup=False)
+        found = probe(Subject(lambda panel, peek=peek: peek(panel, 1)), EVERY, plan)
+        assert (found.verdict, found.finding.inputs) == ("leaks", (name,))
+        assert probe(Subject(lambda panel, peek=peek: peek(panel, 0)), EVERY, plan).passed
+
+
 def test_noise_of_sums_is_no_leak_and_a_small_real_one_is():
     def nearly(panel, share):
         whole = np.nansum(panel.close, axis=0)

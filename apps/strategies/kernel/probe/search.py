@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from apps.strategies.kernel.probe.reports import (
 )
 from apps.strategies.kernel.probe.sheets import (
     KINDS,
+    PRICES,
     TIMES,
     UNIVERSE,
     Sheet,
@@ -58,7 +60,7 @@ class Plan:
     with_warmup: bool = True
 
 
-@dataclass(slots=True)
+@dataclass
 class _Work:
     """A probe on its way."""
 
@@ -71,13 +73,13 @@ class _Work:
     refused: int = 0
     tell: Callable[[int], None] = lambda _: None
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The inputs that are scrambled."""
         reads = self.plan.reads or self.sheet.names
         return tuple(name for name in self.sheet.names if name in {*reads, UNIVERSE, TIMES})
 
-    @property
+    @cached_property
     def values(self) -> tuple[str, ...]:
         """Those of them that are values of bars."""
         return tuple(name for name in self.names if name not in {UNIVERSE, TIMES})
@@ -168,8 +170,8 @@ def _by_other(work: _Work, cuts: tuple[int, ...]) -> _Caught | None:
 def _explained(work: _Work, caught: _Caught) -> Finding:
     """Name the input that leaks, how far ahead it is read, and the line of the text."""
     single = _inputs(work, caught)
-    if single and single[0].names[0] in {UNIVERSE, TIMES}:
-        single = _by_values(work) or single
+    if not single or single[0].names[0] in {UNIVERSE, TIMES}:
+        single = _by_values(work) or single or _by_shape(work)
     seen, cut = caught.seen, caught.cut
     if single:
         shown = single[0]
@@ -212,16 +214,30 @@ def _place(work: _Work, other: Panel, cut: int) -> Place:
 
 def _inputs(work: _Work, caught: _Caught) -> list[_Caught]:
     """Return a copy for each input that changes the outputs by itself, the strongest first."""
-    found: list[_Caught] = []
-    for name in work.names:
-        for kind in (KINDS[0],) if name == TIMES else KINDS:
-            seen = work.compare(work.other(caught.cut, (name,), kind), caught.cut)
-            if seen is not None:
-                found.append(_Caught(seen, caught.cut, (name,), kind))
-                break
+    # Prices move together in a copy of all: what is relative among them shows only one by one.
+    alone = [name for name in work.names if name in {*PRICES, UNIVERSE, TIMES}]
+    others = tuple(name for name in work.values if name not in PRICES)
+    found = [one for name in alone for one in _among(work, caught.cut, (name,))]
+    found += _among(work, caught.cut, others)
     # Who has bars shows in every field too: it is named where no later value is read.
     values = [one for one in found if one.names[0] not in {UNIVERSE, TIMES}]
     return sorted(values or found, key=lambda one: -one.seen.cells)
+
+
+def _among(work: _Work, cut: int, names: tuple[str, ...]) -> list[_Caught]:
+    """Return the same for some inputs: those that change nothing together do not one by one."""
+    if not names:
+        return []
+    for kind in (KINDS[0],) if names == (TIMES,) else KINDS:
+        seen = work.compare(work.other(cut, names, kind), cut)
+        if seen is not None:
+            break
+    else:
+        return []
+    if len(names) == 1:
+        return [_Caught(seen, cut, names, kind)]
+    half = len(names) // 2
+    return _among(work, cut, names[:half]) + _among(work, cut, names[half:])
 
 
 def _by_values(work: _Work) -> list[_Caught]:
@@ -234,6 +250,16 @@ def _by_values(work: _Work) -> list[_Caught]:
             seen = work.compare(work.other(cut, work.values, kind), cut)
             if seen is not None:
                 return _inputs(work, _Caught(seen, cut, work.values, kind))
+    return []
+
+
+def _by_shape(work: _Work) -> list[_Caught]:
+    """Return who has bars, or when, if another cut shows that it is this and not the length."""
+    for cut in choose_cuts(work.sheet.panel.n_bars, work.plan.warmup, work.plan.cuts, work.rng):
+        for names, kind in ((UNIVERSE, KINDS[0]), (UNIVERSE, KINDS[1]), (TIMES, KINDS[0])):
+            seen = work.compare(work.other(cut, (names,), kind), cut)
+            if seen is not None:
+                return [_Caught(seen, cut, (names,), kind)]
     return []
 
 

@@ -21,6 +21,37 @@ AFAR, JITTER, SHIFT_BARS = 0.9, 0.15, 45
 
 
 @dataclass(frozen=True, slots=True)
+class _Nature:
+    """What kind of figures an input holds: it tells which other values are plausible."""
+
+    is_fixed: bool
+    is_positive: bool
+    labels: Floats | None
+    mean: float
+    spread: float
+
+
+def _nature(values: Floats) -> _Nature:
+    finite = values[np.isfinite(values)]
+    if len(finite) and not finite.any():
+        # Nothing happened so far, as of splits: something may in another future.
+        both = np.array([0.0, 1.0])
+        return _Nature(is_fixed=False, is_positive=False, labels=both, mean=0.0, spread=1.0)
+    if not len(finite) or _is_constant(values):
+        return _Nature(is_fixed=True, is_positive=False, labels=None, mean=0.0, spread=1.0)
+    # A few whole numbers are labels; most inputs are seen to be none without sorting them.
+    labels: Floats | None = None
+    if np.all(finite == np.floor(finite)):
+        found = np.unique(finite)
+        labels = found if len(found) <= LABELS else None
+    mean, spread = float(finite.mean()), float(finite.std()) or 1.0
+    is_positive = bool(finite.min() > 0.0)
+    return _Nature(
+        is_fixed=False, is_positive=is_positive, labels=labels, mean=mean, spread=spread
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
     """A panel, and when what stands in it was known.
 
@@ -34,6 +65,7 @@ class Sheet:
 
     panel: Panel
     known_at: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    _natures: dict[str, _Nature] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -44,6 +76,12 @@ class Sheet:
         """Return a field or an extra."""
         found: Floats = getattr(self.panel, name) if name in FIELDS else self.panel.extras[name]
         return found
+
+    def nature(self, name: str) -> _Nature:
+        """Return of what kind the values of an input are; looked at once for all copies."""
+        if name not in self._natures:
+            self._natures[name] = _nature(self.values(name))
+        return self._natures[name]
 
     def later(self, name: str, cut: int) -> Bools:
         """Tell which values of an input were not known when bar ``cut`` had closed."""
@@ -82,7 +120,7 @@ def scrambled(
         if name in (UNIVERSE, TIMES):
             continue
         values, later = sheet.values(name), sheet.later(name, cut)
-        other = np.where(later, _other(name, values, walk, kind, rng), values)
+        other = np.where(later, _other(sheet, name, walk, kind, rng), values)
         if name in FIELDS:
             fields[name] = other
         else:
@@ -103,19 +141,19 @@ def _walk(shape: tuple[int, ...], kind: str, rng: np.random.Generator) -> Floats
     return np.asarray(np.exp(noise + (AFAR if kind == "up" else -AFAR)))
 
 
-def _other(name: str, values: Floats, walk: Floats, kind: str, rng: np.random.Generator) -> Floats:
+def _other(sheet: Sheet, name: str, walk: Floats, kind: str, rng: np.random.Generator) -> Floats:
     """Return plausible other values in place of all."""
+    values = sheet.values(name)
     if name in PRICES:
         return values * walk
-    finite = values[np.isfinite(values)]
-    if not len(finite) or _is_constant(values):
+    nature = sheet.nature(name)
+    if nature.is_fixed:
         return values
-    labels = np.unique(finite)
-    if len(labels) <= LABELS and np.all(labels == np.floor(labels)):
-        return _other_labels(values, labels, kind, rng)
-    if finite.min() > 0.0:
+    if nature.labels is not None:
+        return _other_labels(values, nature.labels, kind, rng)
+    if nature.is_positive:
         return np.asarray(values * _walk(values.shape, kind, rng))
-    return _other_figures(values, finite, kind, rng)
+    return _other_figures(values, nature, kind, rng)
 
 
 def _is_constant(values: Floats) -> bool:
@@ -133,13 +171,12 @@ def _other_labels(values: Floats, labels: Floats, kind: str, rng: np.random.Gene
     return np.where(np.isfinite(values), found, np.nan)
 
 
-def _other_figures(values: Floats, finite: Floats, kind: str, rng: np.random.Generator) -> Floats:
-    spread = float(finite.std()) or 1.0
+def _other_figures(values: Floats, nature: _Nature, kind: str, rng: np.random.Generator) -> Floats:
     if kind == "mixed":
-        turned = finite.mean() - 1.5 * (values - finite.mean())
-        return np.asarray(turned + spread * rng.normal(0.0, 1.0, (1, values.shape[1])))
+        turned = nature.mean - 1.5 * (values - nature.mean)
+        return np.asarray(turned + nature.spread * rng.normal(0.0, 1.0, (1, values.shape[1])))
     away = 4.0 if kind == "up" else -4.0
-    return np.asarray(values + spread * (away + rng.normal(0.0, 1.0, values.shape)))
+    return np.asarray(values + nature.spread * (away + rng.normal(0.0, 1.0, values.shape)))
 
 
 def _other_universe(panel: Panel, cut: int, kind: str) -> Panel:

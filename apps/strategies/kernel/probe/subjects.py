@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from zlib import crc32
 
@@ -25,6 +26,7 @@ class LibrarySubject:
 
     def __init__(self, strategy: Strategy, params: Params) -> None:
         self.strategy, self.params = strategy, params
+        self.has_orders = places_orders(strategy, params) and hasattr(strategy, "orders")
 
     def outputs(self, panel: Panel) -> Outputs:
         """Return features and decisions by name."""
@@ -35,10 +37,12 @@ class LibrarySubject:
             for name, values in features.items()
             if np.shape(values) == shape
         }
-        made = getattr(self.strategy, "orders", None)
-        if places_orders(self.strategy, self.params) and made is not None:
-            found |= _orders(made(panel, self.params), shape)
-        return {**found, "targets": self.strategy.targets(panel, self.params)}
+        # Its decisions read the features that were just computed.
+        asked = copy.copy(self.strategy)
+        vars(asked)["prepare"] = lambda _panel, _params: dict(features)
+        if self.has_orders:
+            found |= _orders(asked.orders(panel, self.params), shape)  # type: ignore[attr-defined]
+        return {**found, "targets": asked.targets(panel, self.params)}
 
     def afresh(self) -> None:
         """Members hold no state."""

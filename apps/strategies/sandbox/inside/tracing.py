@@ -197,6 +197,7 @@ class Tape:
         self.size = 0
         # Places at which another run's values are put in, and the judge of what is to be.
         self.mend: Callable[[Any, Any], Any] | None = None
+        self.mended: set[int] | None = None
 
     def names(self) -> dict[str, Any]:
         """Return the functions that the changed text calls."""
@@ -211,6 +212,8 @@ class Tape:
 
     def note(self, number: int, value: Any) -> Any:
         """Keep a value, or put another in its place; hand it on."""
+        if self.mended is not None and number not in self.mended:
+            return value
         key = self.key(number)
         if isinstance(value, tuple) and any(isinstance(one, np.ndarray) for one in value):
             parts = [self.hand_on((*key, k), one) for k, one in enumerate(value)]
@@ -226,6 +229,8 @@ class Tape:
 
     def see(self, number: int, value: Any) -> None:
         """Keep what a value has become, or change it in place."""
+        if self.mended is not None and number not in self.mended:
+            return
         key = self.key(number)
         if self.mend is None:
             self.keep(key, value)
@@ -268,6 +273,9 @@ def plain(value: Any) -> Any:
     """Return a value as an array of numbers, None for what is none."""
     if isinstance(value, np.ndarray | float | int | bool | np.generic):
         found = np.asarray(value)
+    elif hasattr(value, "select_dtypes"):
+        # Of a table with words or times beside its figures, the figures.
+        found = np.asarray(figures_of(value).to_numpy())
     elif hasattr(value, "to_numpy") and hasattr(value, "shape"):
         found = np.asarray(value.to_numpy())
     elif isinstance(value, list | tuple) and value and isinstance(value[0], HELD):
@@ -278,6 +286,12 @@ def plain(value: Any) -> Any:
     else:
         return None
     return found if found.dtype.kind in "fiubMc" else None
+
+
+def figures_of(table: Any) -> Any:
+    """Return the columns of a table that hold numbers, all where there are no others."""
+    kinds = [kind.kind for kind in table.dtypes]
+    return table if {*kinds} <= {*"fiub"} else table.select_dtypes(("number", "bool"))
 
 
 def labels_of(value: Any, n_bars: int) -> Any:
@@ -378,7 +392,10 @@ def like(value: Any, out: Any) -> Any:
         return out
     if hasattr(value, "iloc"):
         made = value.copy()
-        made.iloc[:] = out
+        if hasattr(value, "select_dtypes") and out.shape != value.shape:
+            made[figures_of(value).columns] = out
+        else:
+            made.iloc[:] = out
         return made
     if isinstance(value, list | tuple):
         return type(value)(out.tolist())
@@ -389,11 +406,22 @@ def differing(one: Any, two: Any) -> Any:
     """Tell where two arrays differ by more than the order of a sum can explain."""
     if one.dtype.kind == "M" or two.dtype.kind == "M":
         return one != two
+    if one.ndim == two.ndim == 0 and one.dtype.kind == two.dtype.kind == "f":
+        return np.asarray(not same(float(one), float(two)))
+    if one.shape == two.shape and (one == two).all():
+        return np.zeros(one.shape, bool)
     if "c" not in (one.dtype.kind, two.dtype.kind):
         one, two = one.astype(float), two.astype(float)
     with np.errstate(all="ignore"):
         near = np.abs(one - two) <= TOLERANCE * np.maximum(np.abs(one), np.abs(two)) + 1e-15
     return ~((one == two) | near | (np.isnan(one) & np.isnan(two)))
+
+
+def same(one: float, two: float) -> bool:
+    """Tell the same of two numbers: loops over bars have thousands of them."""
+    if one == two or (one != one and two != two):
+        return True
+    return abs(one - two) <= TOLERANCE * max(abs(one), abs(two)) + 1e-15
 
 
 Run = Callable[..., Any]
@@ -451,7 +479,7 @@ class Search:
         tape = Tape(self.judge.n_others)
 
         def mend(key: Any, value: Any) -> Any:
-            if key[0] not in chosen or key not in self.whole.values:
+            if key not in self.whole.values:
                 return value
             now = plain(value)
             whole = self.whole.values[key]
@@ -459,7 +487,7 @@ class Search:
                 return value
             return self.judge.mended(value, whole)
 
-        tape.mend = mend
+        tape.mend, tape.mended = mend, {*chosen}
         try:
             got = self.run(tape, is_other=True)
         except Exception:
