@@ -306,6 +306,31 @@ class GauntletIn(Schema):
     worlds: int = 499
 
 
+class CompareAsk(Schema):
+    """Which runs to put beside each other, and from which of them changes are told."""
+
+    ids: str = Field("", description="between commas, 2 to 50")
+    study: str = Field("", description="in place of ids: its newest runs")
+    parents: str = Field("", description="a run: the newest of each version up to its own")
+    base: str = Field("", description="the run that changes are from; the first by default")
+
+
+class OverlayAsk(Schema):
+    """What to draw of runs over each other."""
+
+    drawdown: bool = False
+    log: bool = False
+    common: bool = Field(default=False, description="over the days that all runs have")
+
+
+class AttributeIn(Schema):
+    """Two runs, the first one the base; ``confirm_look`` pays for looks at holdouts."""
+
+    base_id: UUID
+    other_id: UUID
+    confirm_look: bool = False
+
+
 class ExportAsk(Schema):
     """What to export, and as what."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import numpy as np
@@ -29,6 +29,16 @@ COPY (
 """  # noqa: S608 the names are constants of this module
 
 
+COPY_MANY = """
+COPY (
+    SELECT uuid_send(run_id), string_agg(timestamptz_send(ts), '' ORDER BY ts),
+        string_agg(float8send(equity), '' ORDER BY ts)
+    FROM backtests_equity
+    WHERE run_id IN (SELECT id FROM backtests_run WHERE id = ANY(%s)) GROUP BY run_id
+) TO STDOUT (FORMAT BINARY)
+"""
+
+
 def write_curves(run_id: UUID, ts: NDArray[np.int64], curves: Mapping[str, Floats]) -> None:
     """Store a run's curves by bar in place of what was there; inside a transaction."""
     key = np.full(len(ts), run_id.bytes, dtype="S16")
@@ -38,6 +48,17 @@ def write_curves(run_id: UUID, ts: NDArray[np.int64], curves: Mapping[str, Float
         cursor.execute("DELETE FROM backtests_equity WHERE run_id = %s", [run_id])
         with cursor.copy(COPY_IN) as copy:
             copy.write(stream)
+
+
+def read_equity(run_ids: Sequence[UUID]) -> dict[UUID, tuple[NDArray[np.int64], Floats]]:
+    """Return times and equity of several runs in one question; those without any left out."""
+    with connection.cursor() as cursor, cursor.copy(COPY_MANY, [list(run_ids)]) as copy:
+        rows = list(copy_format.unpack(b"".join(copy)))
+    found = {}
+    for key, ts, equity in rows:
+        times = copy_format.from_server(copy_format.integers(ts))
+        found[UUID(bytes=bytes(key))] = times, copy_format.floats(equity)
+    return found
 
 
 def read_curves(run_id: UUID) -> tuple[NDArray[np.int64], dict[str, Floats]]:

@@ -7,6 +7,7 @@ from typing import Any
 from celery import shared_task
 
 from apps.backtests import services
+from apps.backtests.charts import plots
 from apps.backtests.kernel.warming import warm as warm_loops
 from apps.backtests.services.mirrors import mirror_due
 from apps.core import clock, jobs
@@ -48,13 +49,13 @@ def gauntlet(self: Any, job_id: str) -> str:
     return jobs.execute(job_id, services.run_gauntlet, worker=self.request.hostname or "worker")
 
 
-@shared_task(name="backtests.warm")
 @shared_task(name="backtests.mirror")
 def mirror() -> dict[str, int]:
     """Bring finished runs to the MLflow server, if one is configured."""
     return mirror_due(draw=plots.drawn, now=clock.now)
 
 
+@shared_task(name="backtests.warm")
 def warm() -> int:
     """Compile the engine's loops, which are kept on disk, before the first run asks for them."""
     return warm_loops()

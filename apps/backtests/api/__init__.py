@@ -2,6 +2,7 @@
 
 from apps.backtests.api import (
     artifacts,
+    comparisons,
     doctor,
     gauntlets,
     listing,
@@ -16,6 +17,7 @@ from apps.backtests.api.router import router
 
 __all__ = [
     "artifacts",
+    "comparisons",
     "doctor",
     "gauntlets",
     "listing",

@@ -191,29 +191,6 @@ def price_figure(
     return {"data": data, "layout": _layout(title, subtitle, f"price ({panel.price_mode})")}
 
 
-def compare_figure(runs: Sequence[Curves]) -> Figure:
-    """Growth of 1 in several runs, each from its own first bar."""
-    data = []
-    for i, c in enumerate(runs):
-        at = kept(c.equity)
-        data.append(
-            _line(
-                times(c.ts[at], c.timeframe),
-                c.equity[at] / c.start_cash,
-                f"{chr(65 + i)} {c.title}"[:60],
-                SERIES[i % len(SERIES)],
-                hovertemplate="%{y:.3f}",
-            )
-        )
-    best = max(runs, key=lambda c: c.equity[-1] / c.start_cash)
-    layout = _layout(
-        f"{best.title} grew most: {percent(best.equity[-1] / best.start_cash - 1.0)}",
-        "growth of 1 from each run's first bar, in sample",
-        "growth of 1",
-    )
-    return {"data": data, "layout": layout}
-
-
 MOST_DOTS = 5000
 
 

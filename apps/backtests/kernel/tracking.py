@@ -40,8 +40,8 @@ def read_address(
         raise Invalid(message, code="mlflow.address")
     if parts.scheme == "http" and parts.hostname not in HERE and not in_the_clear:
         message = (
-            f"MLFLOW_TRACKING_URI names {parts.hostname} by http://: runs would leave this machine "
-            "unencrypted. Use https://, or set MLFLOW_IN_THE_CLEAR=1 in a trusted network."
+            f"MLFLOW_TRACKING_URI names {parts.hostname} by http://, in the clear. Use https, "
+            "or set MLFLOW_IN_THE_CLEAR=1 in a trusted network."
         )
         raise Invalid(message, code="mlflow.clear")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

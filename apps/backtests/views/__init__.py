@@ -1,11 +1,12 @@
 """Pages of research: runs, one run, sweeps, families."""
 
+from apps.backtests.views.comparisons import compare
 from apps.backtests.views.doctor import doctor
 from apps.backtests.views.families import families, family
 from apps.backtests.views.gauntlets import gauntlet
 from apps.backtests.views.reshuffles import monte_carlo
 from apps.backtests.views.run import part, run
-from apps.backtests.views.runs import compare, new, parameters, runs, studies, study
+from apps.backtests.views.runs import new, parameters, runs, studies, study
 from apps.backtests.views.shares import shared
 from apps.backtests.views.sweeps import sweep, sweeps
 from apps.backtests.views.validations import validation, validations
