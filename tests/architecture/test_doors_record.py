@@ -16,6 +16,7 @@ WRITES = {"post", "put", "patch", "delete"}
 SILENT = {
     "accounts.switch_team": "a matter of view: which of one's teams the pages show",
     "approvals.dry_run": "computes; nothing is stored",
+    "backtests.deflate": "ratios that follow from what was tried, as of now",
     "backtests.warm": "compiles; nothing is stored",
     "core.end_late_job": "the queue; the service that asked for the job recorded it",
     "core.forget_old": "kept answers and sessions that have run out",

@@ -117,7 +117,17 @@ class World:
     def research(self):
         from apps.approvals.models import Proposal
         from apps.assistant.models import Hypothesis, Search
-        from apps.backtests.models import Family, Gauntlet, Holdout, Run, ShareLink, Study, Sweep
+        from apps.backtests.models import (
+            Family,
+            Gauntlet,
+            Holdout,
+            Note,
+            Run,
+            SavedView,
+            ShareLink,
+            Study,
+            Sweep,
+        )
         from apps.risk.models import BookReport, GradeRun, RiskReport, Scenario
         from apps.strategies.models import Strategy, StrategyVersion
 

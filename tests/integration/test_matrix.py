@@ -36,6 +36,8 @@ DEEPER = {
     "POST /jobs/{job_id}/cancel": {"ops.manage"},  # of others; one's own everybody may stop
     "POST /proposals/{proposal_id}/decisions": {"proposals.decide"},
     "POST /alerts/{alert_id}/acknowledge": {"ops.manage", "data.write"},
+    "PUT /backtests/views/{view_id}": {"research.write"},  # of the team's; one's own everybody
+    "DELETE /backtests/views/{view_id}": {"research.write"},
     "POST /risk/scenarios": {"research.write", "limits.write"},
     "DELETE /risk/scenarios/{scenario_id}": {"research.write", "limits.write"},
     "/risk/stress/archive/<int:scenario_id>/": {"research.write", "limits.write"},

@@ -57,6 +57,7 @@ EXCUSED = {
     "apps/market/store/cards.py": "figures about an instrument, computed from its bars",
     "apps/market/store/actions.py": "parts of an ingestion or an upload, recorded as a whole",
     "apps/backtests/services/lanes.py": "parts of a sweep; its begin and end are recorded",
+    "apps/backtests/services/deflation.py": "ratios that follow from what was tried, as of now",
     "apps/backtests/services/runs.py:_store": "computed again to the same digest",
     "apps/backtests/services/trials.py:keep_streams": "what those, or parts of a sweep, returned",
     "apps/backtests/store.py:write_curves": "the curves of such a run",

@@ -56,6 +56,8 @@ ROWS = {
     "live_risk": "live_risk",
     "pbo_1000": "integrity",
     "effective_trials": "integrity",
+    "purged_cv": "purged",
+    "runs_table_50k": "runs_table",
 }
 LIMIT_SECONDS = 900
 

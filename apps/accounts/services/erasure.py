@@ -144,14 +144,30 @@ def _empty_tables(team_id: int) -> tuple[list[str], list[str]]:
         if (path := selectors.team_path(model)) and model is not Team and model._meta.managed
     }
     _drop_series(team_id)
+    _keep_what_is_locked()
     emptied: list[str] = []
     while True:
-        gone = [model for model, path in left.items() if _is_emptied(model, path, team_id)]
+        removed = {model: _removed(model, path, team_id) for model, path in left.items()}
+        gone = [
+            model
+            for model, path in left.items()
+            if removed[model] is not None and not _rows(model, path, team_id).exists()
+        ]
         emptied += [model._meta.label_lower for model in gone]
         for model in gone:
             del left[model]
-        if not gone:
+        if not any(removed.values()) and not gone:
             return sorted(emptied), sorted(model._meta.label_lower for model in left)
+
+
+def _keep_what_is_locked() -> None:
+    """Let the database pass over locked rows until the transaction ends, not refuse the rest."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('quantsite.erasing', 'on', true)")
+
+
+def _rows(model: type[models.Model], path: str, team_id: int) -> models.QuerySet[models.Model]:
+    return model._base_manager.filter(**{path: team_id})
 
 
 def _drop_series(team_id: int) -> None:
@@ -163,13 +179,14 @@ def _drop_series(team_id: int) -> None:
             cursor.execute(f"DELETE FROM {table} WHERE {column} = ANY(%s)", [ids])  # noqa: S608 ours
 
 
-def _is_emptied(model: type[models.Model], path: str, team_id: int) -> bool:
-    rows = model._base_manager.filter(**{path: team_id})
+def _removed(model: type[models.Model], path: str, team_id: int) -> int | None:
+    """Return how many rows went; None when the database refuses."""
+    rows = _rows(model, path, team_id)
     try:
         with transaction.atomic():
             # One statement, as the database sees it: the ORM would load what hangs below.
-            rows._raw_delete(rows.db)
+            count = rows._raw_delete(rows.db)
             connection.check_constraints()
     except DatabaseError:
-        return False
-    return True
+        return None
+    return int(count)

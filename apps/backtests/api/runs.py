@@ -1,4 +1,4 @@
-"""REST operations of backtests: runs, their curves and tables, comparison, sweeps, studies."""
+"""REST operations of backtests: runs, their curves and tables, comparison, sweeps."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from ninja import Query, Status
 
 from apps.backtests import charts, schemas, selectors, services
 from apps.backtests.api.router import router
+from apps.backtests.charts.places import place_figure
+from apps.backtests.charts.sheets import sheet_figures
+from apps.backtests.kernel.doctor.links import micros_of
 from apps.backtests.selectors import sweeps
 from apps.core import clock, jobs
 from apps.core.doors import permission, signed_in
@@ -27,35 +30,6 @@ def create_backtest(request: HttpRequest, body: schemas.BacktestIn) -> Any:
     asked = body.dict(exclude_unset=True)
     run, job = services.create_backtest(actor=signed_in(request), request=asked, now=now)
     return Status(202, {"job": jobs.as_dict(job, now), "id": str(run.pk)})
-
-
-@router.get("/backtests", response=Page[schemas.RunOut])
-@permission("team.read")
-def list_backtests(
-    request: HttpRequest,
-    paging: Query[Paging],
-    asked: Query[schemas.RunFilter],
-    sort: str = "-created_at",
-) -> Any:
-    """List the team's runs: filtered, and sorted by a column (``-sharpe``: highest first)."""
-    rows = selectors.list_runs(team_id=signed_in(request).team, **asked.dict())
-    rows, order = selectors.sorted_runs(rows, sort)
-    return page(rows, request, limit=paging.limit, order=order, row=selectors.run_summary)
-
-
-@router.get("/backtests/compare")
-@permission("team.read")
-def compare_backtests(request: HttpRequest, ids: str) -> Any:
-    """Compare runs by comma-separated ids: figures side by side and what differs."""
-    return selectors.comparison(selectors.runs_to_compare(ids, signed_in(request).team))
-
-
-@router.get("/backtests/compare/figure")
-@permission("team.read")
-def draw_comparison(request: HttpRequest, ids: str) -> Any:
-    """Draw the growth of 1 in several runs, as a Plotly figure."""
-    runs = selectors.runs_to_compare(ids, signed_in(request).team)
-    return charts.compare_figure([selectors.get_curves(run) for run in runs])
 
 
 @router.get("/backtests/metrics")
@@ -162,12 +136,18 @@ def draw_excursions(request: HttpRequest, run_id: UUID) -> Any:
 
 @router.get("/backtests/{run_id}/figures/{name}")
 @permission("team.read")
-def draw(request: HttpRequest, run_id: UUID, name: str, symbol: str = "") -> Any:
-    """Draw ``equity``, ``rolling``, ``exposure`` or ``price`` (of a symbol) as a Plotly figure."""
+def draw(request: HttpRequest, run_id: UUID, name: str, symbol: str = "", at: str = "") -> Any:
+    """Draw ``equity``, ``rolling``, ``exposure`` or ``price`` (of a symbol) as a Plotly figure.
+
+    With ``at``, a moment, the price is that of the bars around it.
+    """
     run = selectors.get_done_run(run_id, signed_in(request).team)
     if name == "price":
         panel, fills = selectors.price_panel(run, symbol), selectors.table_of(run, "fills")
-        return charts.price_figure(panel, fills, symbol, selectors.subtitle_of(run))
+        says = selectors.subtitle_of(run)
+        if at:
+            return place_figure(panel, fills, symbol, says, micros_of(at))
+        return charts.price_figure(panel, fills, symbol, says)
     if name not in charts.FIGURES:
         message = f"There is no figure {name!r}; there are {', '.join(charts.NAMES)}."
         raise NotFound(message, code="figure.unknown")
@@ -177,13 +157,14 @@ def draw(request: HttpRequest, run_id: UUID, name: str, symbol: str = "") -> Any
 @router.get("/backtests/{run_id}/export", response=None)
 @permission("team.read")
 def export(request: HttpRequest, run_id: UUID, asked: Query[schemas.ExportAsk]) -> Any:
-    """Export a table as csv or parquet, or the sheet as html.
+    """Export a table as csv or parquet, or the sheet as html, html_light or pdf.
 
-    ``what``: equity, exposure, orders, fills, trades, positions; and what came with the request
-    as given_orders, given_targets, given_signals.
+    Every file carries the run's digest. ``what``: figures, equity, exposure, orders, fills,
+    trades, positions; and what came with the request as given_orders, given_targets,
+    given_signals.
     """
     run = selectors.get_done_run(run_id, signed_in(request).team)
-    content, media, name = selectors.export_of(run, asked.format, asked.what)
+    content, media, name = selectors.export_of(run, asked.format, asked.what, sheet_figures)
     return HttpResponse(
         content, media, headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
@@ -321,29 +302,3 @@ def run_trial(
 def list_families(request: HttpRequest) -> Any:
     """List how often the team has tried each strategy, the most tried first."""
     return sweeps.list_families(team_id=signed_in(request).team)
-
-
-@router.get("/studies", response=Page[schemas.StudyOut])
-@permission("team.read")
-def list_studies(request: HttpRequest, paging: Query[Paging]) -> Any:
-    """List the team's studies, newest first."""
-    rows = selectors.list_studies(team_id=signed_in(request).team)
-    return page(rows, request, limit=paging.limit, row=selectors.study_row)
-
-
-@router.post("/studies", response={201: schemas.StudyOut})
-@permission("research.write")
-def create_study(request: HttpRequest, body: schemas.StudyIn) -> Any:
-    """Store a study: a named set of runs."""
-    made = services.create_study(actor=signed_in(request), now=clock.now(), **body.dict())
-    return Status(201, selectors.study_row(made))
-
-
-@router.post("/studies/{study_id}/runs", response={204: None})
-@permission("research.write")
-def add_runs(request: HttpRequest, study_id: int, body: schemas.StudyRunsIn) -> Any:
-    """Put runs into a study."""
-    services.add_to_study(
-        actor=signed_in(request), study_id=study_id, run_ids=body.runs, now=clock.now()
-    )
-    return Status(204, None)

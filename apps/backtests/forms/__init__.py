@@ -2,10 +2,9 @@
 
 from apps.backtests.forms.asking import new_run, own_entry
 from apps.backtests.forms.gauntlets import gauntlet_part
+from apps.backtests.forms.listing import column_choices, objectives, run_cells, run_columns
 from apps.backtests.forms.pages import (
     STATUSES,
-    columns,
-    comparison_rows,
     headlines,
     metric_rows,
     swept,
@@ -20,15 +19,17 @@ from apps.backtests.forms.tables import run_table, table_cells
 
 __all__ = [
     "STATUSES",
-    "columns",
-    "comparison_rows",
+    "column_choices",
     "factor_rows",
     "gauntlet_part",
     "headlines",
     "metric_rows",
     "new_run",
+    "objectives",
     "own_entry",
     "reshuffled_part",
+    "run_cells",
+    "run_columns",
     "run_table",
     "run_tabs",
     "share_choices",

@@ -11,32 +11,6 @@ from apps.backtests.kernel.trials import OBJECTIVES
 
 HEADLINES = ("total_return", "cagr", "sharpe", "max_drawdown", "volatility", "win_rate")
 STATUSES = ("queued", "running", "done", "failed", "cancelled", "lost")
-COLUMNS = (
-    ("title", "Run", False),
-    ("strategy", "Strategy", False),
-    ("status", "State", False),
-    ("total_return", "Total return, %", True),
-    ("cagr", "CAGR, %", True),
-    ("sharpe", "Sharpe", True),
-    ("max_drawdown", "Drawdown, %", True),
-    ("trades", "Trades", True),
-    ("created_at", "Made", True),
-)
-UNSORTED = {"strategy", "status"}
-
-
-def columns(sort: str) -> list[dict[str, Any]]:
-    """Return the columns of the list of runs; a click on the sorted one turns it round."""
-    return [
-        {
-            "name": name,
-            "label": label,
-            "num": numeric,
-            "sorts": "" if name in UNSORTED else _turned(name, sort),
-            "state": {name: "ascending", f"-{name}": "descending"}.get(sort, ""),
-        }
-        for name, label, numeric in COLUMNS
-    ]
 
 
 def _turned(name: str, sort: str) -> str:
@@ -102,36 +76,6 @@ def tail_rows(detail: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for name, entry in sorted(detail["tail_losses"].items(), reverse=True)
     ]
-
-
-def comparison_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the figures of several runs with the change from the first."""
-    table: dict[str, Metric] = {**METRICS, **RUN_METRICS}
-    rows = []
-    found_rows = {row["name"]: row for row in found["metrics"]}
-    for name, metric in table.items():
-        row = found_rows.get(name)
-        if row is None:
-            continue
-        pairs = zip(row["values"], row["deltas"], strict=True)
-        cells = [
-            {
-                "value": shown(metric, value)["value"],
-                "delta": shown(metric, delta)["value"],
-                "places": shown(metric, value)["places"],
-            }
-            for value, delta in pairs
-        ]
-        unit = shown(metric, None)["unit"]
-        rows.append(
-            {
-                "title": metric.title,
-                "unit": unit,
-                "formula": metric.formula,
-                "cells": cells,
-            }
-        )
-    return rows
 
 
 def title_of_figure(name: str) -> str:

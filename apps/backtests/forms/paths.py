@@ -21,14 +21,14 @@ def path_headlines(detail: Mapping[str, Any]) -> list[dict[str, Any]]:
             "there is one path",
             "of the paths' Sharpe ratios; paths share bars, so it is not the error of the mean",
         ),
-        _tile("Paths at 0 or below", 100.0 * spread["below_zero"], "", "share", "%", 0),
+        _tile("Paths at 0 or below", 100.0 * spread["below_zero"], "", "share of all", "%", 1),
         _tile(
             "Paths below luck",
             100.0 * spread["below_benchmark"],
             "",
             f"share of paths at or below {spread['benchmark']:.2f}, {luck}",
             "%",
-            0,
+            1,
         ),
         _tile(
             "Overfitting",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -265,6 +265,12 @@ def trade_figures(result: engine.Result) -> dict[str, Any]:
         "fees": float(result.fills.fee.sum()),
         "pnl": float(pnl.sum()),
     }
+
+
+def searchable(result: Mapping[str, Any]) -> dict[str, float]:
+    """Return the figures of a result that are numbers, by name, for lists that search them."""
+    found = {**result.get("trade_figures", {}), **result.get("metrics", {})}
+    return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
 
 def summary(report: Report, request: Request, params: Params) -> dict[str, Any]:

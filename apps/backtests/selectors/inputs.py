@@ -14,7 +14,7 @@ from apps.backtests.kernel.reports import Benchmark, compute, summary
 from apps.backtests.kernel.requests import Request, read_request
 from apps.backtests.kernel.simulations import simulate_file
 from apps.backtests.models import Run
-from apps.backtests.selectors.exports import export_of
+from apps.backtests.selectors.exports import given_csv
 from apps.backtests.selectors.runs import get_run
 from apps.core.errors import Invalid
 from apps.market import selectors as market
@@ -160,7 +160,7 @@ def _rows_of(run: Run, name: str, count: int) -> dict[str, str]:
     if count > MOST_ROWS_SHOWN:
         note = f"The run had {count} rows of {name}; choose their file again."
         return {"text": "", "note": note}
-    content, _, _ = export_of(run, "csv", f"given_{name}")
+    content = given_csv(run, f"given_{name}")
     return {"text": content.decode(), "note": ""}
 
 

@@ -5,65 +5,20 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Q, QuerySet, Value
+from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from apps.backtests.kernel import fills as fill_rules
 from apps.backtests.kernel.files import measure_file as measure_file
 from apps.backtests.kernel.wording import costs_in_words, execution_in_words, limits_in_words
-from apps.backtests.models import Run, Study, Trial
+from apps.backtests.models import Run, Trial
 from apps.backtests.selectors.holdouts import looks_of
+from apps.backtests.selectors.locks import locks_on
+from apps.backtests.selectors.marks import notes_of
 from apps.backtests.selectors.trials import count_of, find_family_of, significance_of
-from apps.core.errors import Conflict, Invalid, NotFound
+from apps.core.errors import Conflict, NotFound
 
 LOWEST = -1e300
-
-
-SORTS = ("created_at", "sharpe", "cagr", "total_return", "max_drawdown", "trades", "title")
-
-
-def list_runs(
-    *,
-    team_id: int,
-    strategy: str = "",
-    status: str = "",
-    text: str = "",
-    study: str = "",
-    universe: str = "",
-    archived: bool | None = False,
-) -> QuerySet[Run]:
-    """Return the team's runs that fit the filters; ``archived`` None means both."""
-    rows = Run.objects.filter(team_id=team_id)
-    if archived is not None:
-        rows = rows.filter(archived_at__isnull=not archived)
-    if strategy:
-        rows = rows.filter(strategy=strategy)
-    if status:
-        rows = rows.filter(job__status=status)
-    if universe:
-        rows = rows.filter(universe=universe)
-    if study:
-        rows = rows.filter(study__name=study)
-    if text:
-        rows = rows.filter(
-            Q(title__icontains=text) | Q(labels__icontains=text) | Q(digest__startswith=text)
-        )
-    return rows.select_related("job", "study").defer("result", "request")
-
-
-def sorted_runs(rows: QuerySet[Run], sort: str) -> tuple[QuerySet[Run], tuple[str, str]]:
-    """Return runs with the order that ``sort`` asks for (``-sharpe``); runs without it last.
-
-    Raises ``Invalid`` for a column that is not sorted by.
-    """
-    name = sort.removeprefix("-")
-    if name not in SORTS:
-        message = f"sort = {sort!r}; choose one of {', '.join(SORTS)}, with - for descending."
-        raise Invalid(message, code="runs.sort", details={"field": "sort"})
-    sign = "-" if sort.startswith("-") else ""
-    if name in {"created_at", "title"}:
-        return rows, (sort, f"{sign}id")
-    return by_figure(rows, name, sign), (f"{sign}sort_value", f"{sign}id")
 
 
 def by_figure(rows: QuerySet[Any], name: str, sign: str) -> QuerySet[Any]:
@@ -131,6 +86,10 @@ def run_summary(run: Run) -> dict[str, Any]:
         "sharpe": run.sharpe,
         "max_drawdown": run.max_drawdown,
         "trades": run.trades,
+        "deflated_sharpe": run.deflated_sharpe,
+        "deflated_trials": run.deflated_trials,
+        "deflated_at": run.deflated_at,
+        "tags": run.tags,
         "digest": run.digest,
         "data_digest": run.data_digest,
         "created_by": run.created_by_label or run.created_by,
@@ -179,6 +138,8 @@ def run_detail(run: Run) -> dict[str, Any]:
         "error": run.job.error if run.job else None,
         "significance": significance_of(run) if run.is_done else None,
         "looks": looks_of(f"run:{run.pk}", run.team_id),
+        "locked_by": locks_on(f"run:{run.pk}", run.team_id),
+        "notes": notes_of(run),
     }
 
 
@@ -193,23 +154,6 @@ def trials_of_strategy(*, team_id: int, strategy: str) -> int:
     runs = Run.objects.filter(team_id=team_id, strategy=strategy).count()
     swept = Trial.objects.filter(sweep__team_id=team_id, sweep__strategy=strategy).count()
     return runs + swept
-
-
-def list_studies(*, team_id: int) -> QuerySet[Study]:
-    """Return the team's studies with ``n_runs``."""
-    return Study.objects.filter(team_id=team_id).annotate(n_runs=Count("runs"))
-
-
-def study_row(study: Any) -> dict[str, Any]:
-    """Return a study as lists show it."""
-    return {
-        "id": study.pk,
-        "name": study.name,
-        "title": study.title,
-        "note": study.note,
-        "runs": getattr(study, "n_runs", 0),
-        "created_at": study.created_at,
-    }
 
 
 def list_strategy_names(*, team_id: int) -> list[str]:

@@ -18,14 +18,15 @@ from apps.backtests.kernel import engine
 from apps.backtests.kernel.integrity.streams import compact
 from apps.backtests.kernel.order_records import orders_and_fills
 from apps.backtests.kernel.records import given_table, positions_table, trades_table
-from apps.backtests.kernel.reports import Report, compute, summary
+from apps.backtests.kernel.reports import Report, compute, searchable, summary
 from apps.backtests.kernel.requests import Request, read_request
 from apps.backtests.kernel.tables import to_parquet
 from apps.backtests.models import Artifact, Run, Study
 from apps.backtests.services.artifacts import keep_origin
+from apps.backtests.services.deflation import deflate_run
 from apps.backtests.services.holdouts import CONFIRM, look
-from apps.backtests.services.studies import create_study
 from apps.backtests.services.mirrors import ask_mirror
+from apps.backtests.services.studies import create_study
 from apps.backtests.services.trials import keep_streams
 from apps.core import jobs
 from apps.core.actors import Actor, system
@@ -52,6 +53,7 @@ COMPUTED = (
     "sharpe",
     "max_drawdown",
     "trades",
+    "figures",
     "finished_at",
 )
 
@@ -148,6 +150,8 @@ def _study_of(actor: Actor, asked: Request, now: datetime) -> Study | None:
 def run_backtest(progress: jobs.Progress) -> dict[str, Any]:
     """Compute and store a run; may be repeated from the start and then stores the same."""
     run = Run.objects.get(pk=progress.payload["run_id"])
+    if run.is_done and selectors.locks_on(f"run:{run.pk}", run.team_id):
+        return {"id": str(run.pk), "digest": run.digest, "equity_final": run.equity_final}
     actor = system("backtests", run.team_id)
     version = get_version(run.version_id, run.team_id)
     strategy = get_strategy(version.name, version.team_id)
@@ -182,12 +186,12 @@ def run_backtest(progress: jobs.Progress) -> dict[str, Any]:
                 body=body,
                 now=progress.now(),
             )
+    deflate_run(run, progress.now())
+    ask_mirror(run, progress.now())
     return {"id": str(run.pk), "digest": run.digest, "equity_final": run.equity_final, **held}
 
 
 def _held(trace: dict[str, Any] | None) -> dict[str, Any]:
-    deflate_run(run, progress.now())
-    ask_mirror(run, progress.now())
     """Return within which fences a text ran, for run, job and trail; nothing for own code."""
     return {"sandbox": trace} if trace else {}
 
@@ -225,6 +229,7 @@ def _store(run: Run, report: Report, asked: Request, held: dict[str, Any], now: 
     run.total_return, run.cagr = figures["total_return"], figures["cagr"]
     run.sharpe, run.max_drawdown = figures["sharpe"], figures["max_drawdown"]
     run.trades, run.finished_at = report.trade_figures["count"], now
+    run.figures = searchable(run.result)
     run.save(update_fields=COMPUTED)
     none = np.full(panel.n_bars, np.nan)
     curves = {
@@ -259,9 +264,13 @@ def _tables(report: Report, asked: Request) -> dict[str, dict[str, Any]]:
 
 
 def archive_run(*, actor: Actor, run_id: uuid.UUID | str, now: datetime) -> Run:
-    """Take a run out of lists; it stays readable, and counted as a trial."""
+    """Take a run out of lists; it stays readable, and counted as a trial.
+
+    Raises ``NotFound``, and ``Conflict`` for one that is evidence of a proposal that stands.
+    """
     actor.require("research.write")
     run = selectors.get_run(run_id, actor.team)
+    selectors.check_unlocked(f"run:{run.pk}", actor.team)
     with transaction.atomic():
         if run.archived_at is None:
             run.archived_at = now

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from apps.backtests import charts, forms, schemas, selectors
+from apps.backtests import forms, schemas, selectors
 from apps.backtests.selectors import sweeps as sweep_reads
 from apps.core.doors import permission, signed_in
 from apps.core.rest import page
@@ -18,20 +18,31 @@ from apps.strategies.selectors.own import get_runnable, list_own
 @require_GET
 @permission("team.read")
 def runs(request: HttpRequest) -> HttpResponse:
-    """List the team's runs: filtered, sorted, to compare."""
-    team, asked = signed_in(request).team, schemas.run_filter(request.GET)
-    sort = request.GET.get("sort", "-created_at")
-    rows = selectors.list_runs(team_id=team, **asked.dict())
-    rows, order = selectors.sorted_runs(rows, sort)
-    found = page(rows, request, limit=50, order=order, row=selectors.run_summary)
+    """List the team's runs: searched, sorted, with the columns chosen, to compare and mark."""
+    actor, asked = signed_in(request), schemas.run_filter(request.GET)
+    given = {**request.GET.dict(), "columns": ",".join(request.GET.getlist("columns"))}
+    table = selectors.open_table(actor, given if request.GET else {}, asked.dict())
+    found = page(
+        table.rows,
+        request,
+        limit=50,
+        order=table.order,
+        row=lambda run: selectors.table_row(run, table.columns),
+    )
+    rows = selectors.with_locks(found, actor.team)["items"]
     context = {
-        "runs": found["items"],
-        "next": found["next"],
+        "table": table,
         "asked": asked,
-        "columns": forms.columns(sort),
+        "runs": [{**row, "row": forms.run_cells(row, table.columns)} for row in rows],
+        "next": found["next"],
+        "count": table.rows.count(),
+        "columns": forms.run_columns(table.columns, table.sort),
+        "choices": forms.column_choices(selectors.columns_for(table.columns), table.columns),
         "statuses": forms.STATUSES,
-        "strategies": selectors.list_strategy_names(team_id=team),
-        "studies": selectors.list_studies(team_id=team)[:200],
+        "strategies": selectors.list_strategy_names(team_id=actor.team),
+        "studies": selectors.list_studies(team_id=actor.team).order_by("-created_at")[:200],
+        "views": selectors.list_views(actor=actor).order_by("is_shared", "name"),
+        "names": selectors.names_for(actor.team),
     }
     return render(request, "backtests/runs.html", context)
 
@@ -60,20 +71,6 @@ def parameters(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @permission("team.read")
-def compare(request: HttpRequest) -> HttpResponse:
-    """Show runs side by side: growth, figures with changes, what differs."""
-    found = selectors.runs_to_compare(request.GET.get("ids", ""), signed_in(request).team)
-    result = selectors.comparison(found)
-    context = {
-        "found": result,
-        "rows": forms.comparison_rows(result),
-        "figure": charts.compare_figure([selectors.get_curves(run) for run in found]),
-    }
-    return render(request, "backtests/compare.html", context)
-
-
-@require_GET
-@permission("team.read")
 def studies(request: HttpRequest) -> HttpResponse:
     """List the team's studies, and how often each strategy was tried."""
     team = signed_in(request).team
@@ -84,3 +81,23 @@ def studies(request: HttpRequest) -> HttpResponse:
         "families": sweep_reads.list_families(team_id=team),
     }
     return render(request, "backtests/studies.html", context)
+
+
+@require_GET
+@permission("team.read")
+def study(request: HttpRequest, study_id: int) -> HttpResponse:
+    """Show a study: its runs, the best by its objective, notes."""
+    team = signed_in(request).team
+    found = selectors.get_study(study_id, team)
+    rows = selectors.list_runs(team_id=team, study=found.name, archived=None)
+    rows, order = selectors.sorted_runs(rows, request.GET.get("sort", "-sharpe"))
+    listed = page(rows, request, limit=50, order=order, row=selectors.run_summary)
+    context = {
+        "study": selectors.study_detail(found),
+        "notes": selectors.notes_of(found),
+        "place": f"/studies/{found.pk}",
+        "runs": selectors.with_locks(listed, team)["items"],
+        "next": listed["next"],
+        "objectives": forms.objectives(),
+    }
+    return render(request, "backtests/study.html", context)
