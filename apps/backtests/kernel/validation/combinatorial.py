@@ -32,6 +32,7 @@ from apps.backtests.kernel.curves import kept
 from apps.backtests.kernel.integrity.effective import effective_trials
 from apps.backtests.kernel.integrity.families import MOST_CLUSTERED, judge
 from apps.backtests.kernel.integrity.sharpe import Moments, moments
+from apps.backtests.kernel.metrics import FLAT
 from apps.backtests.kernel.validation import stability
 from apps.backtests.kernel.validation.ground import (
     MOST_FITS,
@@ -180,8 +181,8 @@ def split_rows(
 ) -> tuple[list[dict[str, Any]], Ints]:
     """Return what every split chose and what that came to, and the choices (-1 for cash)."""
     trains, tests = train_masks(plan, len(returns)), tested_masks(plan, len(returns))
-    terms = ts, ground.objective, ground.periods
-    inside, outside = scores(returns, trains, *terms), scores(returns, tests, *terms)
+    both = np.concatenate((trains, tests))
+    inside, outside = np.split(scores(returns, both, ts, ground.objective, ground.periods), 2)
     chosen = np.array([int(np.nanargmax(r)) if np.isfinite(r).any() else -1 for r in inside])
     there: NDArray[np.bool_] = np.asarray(np.isfinite(returns).all(axis=0))
     rows = []
@@ -196,19 +197,19 @@ def split_rows(
                 "chosen": _chosen(ground, best),
                 "score": None if best < 0 else float(inside[number, best]),
                 "logit": None if best < 0 else _logit(outside[number], there, best),
-                **{name: _side(path[mask], ts[mask], ground) for name, mask in sides.items()},
+                **{name: _side(path[mask], ground) for name, mask in sides.items()},
             }
         )
     return rows, chosen
 
 
-def _side(returns: Floats, ts: Ints, ground: Ground) -> dict[str, Any]:
-    found = moments(returns)
-    yearly = math.sqrt(ground.periods)
+def _side(returns: Floats, ground: Ground) -> dict[str, Any]:
+    mean, spread = float(returns.mean()), float(returns.std(ddof=1))
+    varies = spread > FLAT * float(np.abs(returns).max())
     return {
-        "bars": len(ts),
-        "sharpe": None if found is None else found.sharpe * yearly,
-        "mean": float(returns.mean()),
+        "bars": len(returns),
+        "sharpe": mean / spread * math.sqrt(ground.periods) if varies else None,
+        "mean": mean,
         "total_return": float(np.prod(1.0 + returns) - 1.0),
     }
 
@@ -227,8 +228,9 @@ def _logit(found: Floats, there: NDArray[np.bool_], best: int) -> float:
     The rank runs from 1 to M, ties share their middle, ω = rank / (M + 1); one without a score,
     such as one that stayed in cash, counts as 0.
     """
-    known = np.nan_to_num(found[there])
-    mine = float(np.nan_to_num(found[best]))
+    known = found[there]
+    known = np.where(np.isnan(known), 0.0, known)
+    mine = 0.0 if np.isnan(found[best]) else float(found[best])
     below, alike = int((known < mine).sum()), int((known == mine).sum())
     share = (below + (alike + 1) / 2.0) / (len(known) + 1.0)
     return math.log(share / (1.0 - share))

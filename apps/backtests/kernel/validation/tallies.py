@@ -25,16 +25,21 @@ FLAT = 1e-13
 SPLITS_AT_ONCE = 64
 
 
+GROWTH = ("cagr", "total_return", "equity_final")
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Sums by stretch, ``(stretches, n_combinations)`` each; ``counts`` is ``(stretches,)``."""
+    """Sums by stretch, ``(stretches, n_combinations)`` each; ``counts`` is ``(stretches,)``.
+
+    Those that the objective does not need are empty.
+    """
 
     counts: Floats
     ones: Floats
     squares: Floats
     falls: Floats
     logs: Floats
-    first: NDArray[np.int64]
 
 
 def stretches(masks: Bools) -> NDArray[np.int64]:
@@ -43,17 +48,20 @@ def stretches(masks: Bools) -> NDArray[np.int64]:
     return np.concatenate(([0], np.flatnonzero(torn) + 1)).astype(np.int64)
 
 
-def tally(returns: Floats, first: NDArray[np.int64]) -> Tally:
+def tally(returns: Floats, first: NDArray[np.int64], objective: str) -> Tally:
     """Return the sums of ``(n_bars, n_combinations)`` returns over stretches."""
     counts = np.diff(np.append(first, len(returns))).astype(np.float64)
+    none = np.empty((0, 0))
 
     def added(values: Floats) -> Floats:
         return np.asarray(np.add.reduceat(values, first, axis=0))
 
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log1p(returns)
-    falls = np.minimum(returns, 0.0) ** 2
-    return Tally(counts, added(returns), added(returns**2), added(falls), added(logs), first)
+    if objective in GROWTH:
+        return Tally(counts, none, none, none, added(np.log1p(returns)))
+    ones = added(returns)
+    if objective == "sortino":
+        return Tally(counts, ones, none, added(np.minimum(returns, 0.0) ** 2), none)
+    return Tally(counts, ones, added(returns * returns), none, none)
 
 
 def scores(
@@ -73,7 +81,7 @@ def scores(
     if objective not in ADDITIVE or (returns <= -1.0).any():
         return _read(returns, masks, ts, objective, periods)
     first = stretches(masks)
-    sums = tally(returns, first)
+    sums = tally(returns, first, objective)
     parts = masks[:, first].astype(np.float64)
     out = np.empty((len(masks), returns.shape[1]))
     for low in range(0, len(masks), SPLITS_AT_ONCE):
@@ -85,15 +93,16 @@ def scores(
 def _added(parts: Floats, sums: Tally, objective: str, periods: float) -> Floats:
     n = (parts @ sums.counts)[:, None]
     with np.errstate(all="ignore"):
-        if objective in {"cagr", "total_return", "equity_final"}:
+        if objective in GROWTH:
             logs = parts @ sums.logs
             if objective == "cagr":
                 return np.asarray(np.expm1(logs * periods / n))
             return np.asarray(np.expm1(logs) if objective == "total_return" else np.exp(logs))
-        ones, squares = parts @ sums.ones, parts @ sums.squares
+        ones = parts @ sums.ones
         if objective == "sortino":
             fall = np.sqrt(parts @ sums.falls / n * periods)
             return np.where(fall > 0.0, ones / n * periods / fall, np.nan)
+        squares = parts @ sums.squares
         gaps = squares - ones * ones / n
         gaps = np.where(gaps <= FLAT * squares, 0.0, gaps)
         spread = np.sqrt(gaps / (n - 1.0))
