@@ -308,7 +308,7 @@ def test_rest_draws_and_exports(client, made):
     parquet = client.get(f"/api/v1/backtests/{run.pk}/export?format=parquet&what=equity")
     frame = pd.read_parquet(io.BytesIO(parquet.content))
     assert frame["equity"].iloc[-1] == run.equity_final
-    html = client.get(f"/api/v1/backtests/{run.pk}/export?format=html").content.decode()
+    html = client.get(f"/api/v1/backtests/{run.pk}/export?format=html_light").content.decode()
     assert "<svg" in html
     assert found["digest"] in html
     assert "http" not in html.replace("http-equiv", "")

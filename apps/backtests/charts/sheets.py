@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.backtests.charts import equity_figure, exposure_figure, rolling_figure, times
+from apps.backtests.kernel.curves import Curves
+
 Floats = NDArray[np.float64]
 Figure = dict[str, Any]
 MOST_POINTS = 1200
@@ -106,3 +109,20 @@ def factors_figure(found: Mapping[str, Any], subtitle: str) -> Figure:
             "hovermode": "closest",
         },
     }
+
+
+def sheet_figures(
+    curves: Curves, holdings: Mapping[str, Any], factors: Mapping[str, Any]
+) -> dict[str, Figure]:
+    """Return the figures of a sheet that is a file; those with nothing to draw are left out."""
+    x = times(holdings["ts"], curves.timeframe)
+    says = curves.subtitle
+    found = {
+        "equity": equity_figure(curves),
+        "rolling": rolling_figure(curves),
+        "exposure": exposure_figure(curves),
+        "turnover": turnover_figure(holdings["months"], holdings["turnover"], says),
+        "held": holdings_figure(x, holdings["held"], says),
+        "factors": factors_figure(factors, says),
+    }
+    return {name: figure for name, figure in found.items() if figure["data"]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,12 +38,32 @@ def render(body: Mapping[str, Any], *, team: str, fonts: Mapping[str, bytes]) ->
     fonts
         The bytes of the TrueType file of every face of ``FACES``.
     """
+    return bound(
+        lambda setter: sections_of(body, team, setter),
+        about=f"Risk of {body['title']}, {moment(body['as_of'])}",
+        author=team,
+        subject=f"digest of inputs {body['digest']}",
+        digest=str(body["digest"]),
+        fonts=fonts,
+    )
+
+
+def bound(
+    sections: Callable[[Setter], list[Any]],
+    *,
+    about: str,
+    author: str,
+    subject: str,
+    digest: str,
+    fonts: Mapping[str, bytes],
+    keywords: str = "",
+) -> Pdf:
+    """Return sections as a document; ``about`` and ``digest`` stand at the foot of every page."""
     from reportlab.lib.pagesizes import A4
     from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
 
     known = _register(fonts)
     made = io.BytesIO()
-    about = f"Risk of {body['title']}, {moment(body['as_of'])}"
     document = BaseDocTemplate(
         made,
         pagesize=A4,
@@ -52,8 +72,9 @@ def render(body: Mapping[str, Any], *, team: str, fonts: Mapping[str, bytes]) ->
         topMargin=MARGIN,
         bottomMargin=MARGIN + 8,
         title=about,
-        author=team,
-        subject=f"digest of inputs {body['digest']}",
+        author=author,
+        subject=subject,
+        keywords=keywords,
         creator="Quantsite",
         invariant=1,
         lang="en",
@@ -64,9 +85,9 @@ def render(body: Mapping[str, Any], *, team: str, fonts: Mapping[str, bytes]) ->
     )  # fmt: skip
     document.addPageTemplates(PageTemplate(frames=[frame]))
     pages: list[int] = []
-    maker = _numbered(about, str(body["digest"]), pages)
+    maker = _numbered(about, digest, pages)
     setter = Setter(A4[0] - 2 * MARGIN, known)
-    document.build(sections_of(body, team, setter), canvasmaker=maker)
+    document.build(sections(setter), canvasmaker=maker)
     return Pdf(made.getvalue(), pages[0])
 
 
