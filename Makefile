@@ -17,7 +17,7 @@ BASE := requirements/base.txt
 DEV := requirements/dev.txt
 
 .PHONY: help setup setup-dev setup-bench run test check bench soak backup restore format lock
-.PHONY: audit-packages
+.PHONY: audit-packages nightly
 
 help:
 	@echo "make run       the whole lab on http://localhost:$(PORT), its data in $(LAB_HOME)"
@@ -25,6 +25,7 @@ help:
 	@echo "make check     lint, types, architecture"
 	@echo "make bench     speed, JSON lines (ROWS=a,b for some)"
 	@echo "make soak      long fault runs, JSON lines"
+	@echo "make nightly   against a real MLflow server from PyPI, JSON lines; needs the Internet"
 	@echo "make backup    dump the database to $(LAB_HOME)/backups"
 	@echo "make restore   bring a dump back: make restore FILE=…"
 	@echo "make audit-packages   the locked packages against published weaknesses; needs the Internet"
@@ -61,6 +62,10 @@ bench: setup-bench
 
 soak: setup-dev
 	@exec $(PY) -m tests.speed.soak
+
+# MLflow is installed into a virtual environment of its own, in a temporary folder.
+nightly: setup-dev
+	@exec $(PY) -m tests.speed.mlflow_real
 
 format: setup-dev
 	$(VENV)/bin/ruff format .

@@ -123,7 +123,7 @@ def mixture_of(of: Mapping[str, Run], factors: Sequence[str], notes: list[str]) 
         notes.append(f"{version.strategy} has no {', '.join(left)}: left out of its mixtures")
     terms = {k: v for k, v in of[TERMS].request.items() if k not in OWN and k not in READ}
     data = {k: v for k, v in of[DATA].request.items() if k in READ and k not in OWN}
-    if DATA in factors and not data.get("as_of"):
-        # The bars as they were known when that run was computed.
-        data["as_of"] = of[DATA].finished_at.isoformat() if of[DATA].finished_at else None
+    computed = of[DATA].finished_at
+    if DATA in factors and not data.get("as_of") and computed is not None:
+        data["as_of"] = computed.isoformat()  # the bars as they were known to that run
     return {**terms, **data, "strategy": strategy_of(version), "params": params}
