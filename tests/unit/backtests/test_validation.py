@@ -235,6 +235,7 @@ def test_folds_by_dates_follow_the_calendar():
         ({"train": 100, "test": 20, "purge": -1}, "plan.purge"),
         ({"train": 100, "test": 20, "embargo": 1.5}, "plan.embargo"),
         ({"train": 100, "test": 20, "mode": "sliding"}, "plan.mode"),
+        ({"train": 100, "test": 20, "mode": ["rolling"]}, "plan.mode"),
         ({"train": 100, "test": 20, "folds": 3}, "plan.folds"),
         ({"train": 100, "test": 20, "demonstrate": "no"}, "plan.demonstrate"),
         ([], "plan"),
@@ -245,6 +246,14 @@ def test_a_plan_that_cannot_be_is_refused_with_its_field(given_plan, field):
         folds.read_plan(given_plan)
     assert refused.value.code == "validation.plan"
     assert refused.value.details["field"] == field
+
+
+def test_more_folds_than_anyone_reads_are_refused_and_not_cut_short():
+    days = np.arange("2010-01-01", "2020-01-01", dtype="datetime64[D]")
+    ts = days.astype("datetime64[us]").astype(np.int64)
+    for plan in ({"train": "1y", "test": "2d"}, {"train": 365, "test": 2}):
+        with pytest.raises(Invalid, match="more than 500 folds"):
+            folds.cut(folds.read_plan(plan), ts, 0)
 
 
 def test_what_does_not_fit_is_told_before_any_work(spy):

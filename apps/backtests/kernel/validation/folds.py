@@ -90,7 +90,7 @@ def read_plan(given: Mapping[str, Any]) -> Plan:
         if given.get(name) is None:
             raise refusal(f"plan.{name}", "say how long, in bars or as a duration such as 2y")
     mode = given.get("mode") or "rolling"
-    if mode not in MODES:
+    if not isinstance(mode, str) or mode not in MODES:
         raise refusal("plan.mode", f"{mode!r} is none of {', '.join(MODES)}")
     train, test = (_length(given, name) for name in ("train", "test"))
     step = _length(given, "step") if given.get("step") is not None else None
@@ -178,6 +178,8 @@ def cut(plan: Plan, ts: Ints, warmup: int) -> list[Fold]:
     first = warmup + 1
     by_dates = isinstance(plan.train, str)
     bounds = _by_dates(plan, ts, first) if by_dates else _by_bars(plan, len(ts), first)
+    if len(bounds) > MOST_FOLDS:
+        raise refusal("plan.test", f"more than {MOST_FOLDS} folds; make the tests longer")
     folds: list[Fold] = []
     for start, stop, train in bounds:
         train_stop = start - plan.purge - plan.embargo
@@ -185,8 +187,6 @@ def cut(plan: Plan, ts: Ints, warmup: int) -> list[Fold]:
         if train_stop - begun < LEAST_TRAIN or stop - start < 1:
             continue
         folds.append(Fold(len(folds) + 1, begun, train_stop, start, stop, warmup))
-        if len(folds) > MOST_FOLDS:
-            raise refusal("plan.test", f"more than {MOST_FOLDS} folds; make the tests longer")
     if not folds:
         raise _too_short(plan, len(ts), first)
     return folds
