@@ -75,7 +75,7 @@ def _label(x: float, text: str) -> Figure:
 def costs_figure(result: Mapping[str, Any]) -> Figure:
     """Return total return and Sharpe ratio by the cost of a side."""
     found = result["break_even"]
-    rows = found["curve"]
+    rows = _near(found)
     lines = [
         {
             "type": "scatter",
@@ -92,7 +92,7 @@ def costs_figure(result: Mapping[str, Any]) -> Figure:
         )
     ]
     subtitle = f"paid: {found['paid_bps']:.2f} bps; the Sharpe ratio {found['sharpe']['says']}"
-    layout = _layout("Cost of a side", subtitle, "bps a side", "Sharpe ratio per year")
+    layout = _layout("Cost of a side", subtitle, "bps a side", "Sharpe ratio")
     layout["xaxis"]["type"] = "linear"
     layout["yaxis2"] = {
         "title": {"text": "total return"},
@@ -106,10 +106,19 @@ def costs_figure(result: Mapping[str, Any]) -> Figure:
     return {"data": lines, "layout": layout}
 
 
+def _near(found: Mapping[str, Any]) -> list[Any]:
+    """Return the curve as far as it tells something: to twice what it takes, or what was paid."""
+    known = [found[name]["bps"] or 0.0 for name in ("sharpe", "total_return")]
+    far = max(2.0 * max(*known, found["paid_bps"]), 20.0)
+    rows = found["curve"]
+    beyond = next((k for k, row in enumerate(rows) if row["bps"] >= far), len(rows) - 1)
+    return list(rows[: beyond + 1])
+
+
 def capacity_figure(result: Mapping[str, Any]) -> Figure:
     """Return the Sharpe ratio by the money at work; a sentence when there is no volume."""
     found = result["capacity"]
-    axes = ("money at work", "Sharpe ratio per year")
+    axes = ("money at work", "Sharpe ratio")
     if found["refused"]:
         return {"data": [], "layout": _layout("Capacity", found["refused"]["message"], *axes)}
     if not found["curve"]:

@@ -379,7 +379,7 @@ class TestCosts:
         found = gauntlet_costs.break_even(losing, losing.strategy.wanted)
         assert found["sharpe"] == {
             "bps": None, "state": "never", "falls": found["sharpe"]["falls"],
-            "says": "earns nothing even free of fee and slippage",
+            "says": "is nothing even free of fee and slippage",
         }  # fmt: skip
         winning = told(panel_of(np.linspace(100, 500, 30)), [[1.0]] + [[np.nan]] * 29)
         found = gauntlet_costs.break_even(winning, winning.strategy.wanted)
@@ -419,6 +419,19 @@ class TestCosts:
         found = gauntlet_costs.capacity(setting, setting.strategy.wanted)
         spread = np.std(log_returns(panel)[:, 0], ddof=1)
         assert found["impact_bps"] == pytest.approx(spread * 1e4, rel=1e-9)
+
+    @pytest.mark.parametrize(
+        ("size", "words"),
+        [
+            (10_527_899_819.0, "10.5 billion"),
+            (999_800.0, "1 million"),
+            (1e12, "1 trillion"),
+            (31_622.8, "31.6 thousand"),
+            (12.0, "12"),
+        ],
+    )
+    def test_sizes_are_told_in_words(self, size, words):
+        assert gauntlet_costs.in_words(size) == words
 
     def test_no_volume_no_capacity(self):
         close = np.linspace(100, 120, 40)

@@ -111,9 +111,9 @@ def _near_cost(low: float, high: float) -> bool:
 
 def _says(at: Crossing) -> str:
     words = {
-        "never": "earns nothing even free of fee and slippage",
-        "always": f"still earns at {MAX_BPS:g} bps a side",
-        "found": f"earns nothing from {at.at or 0.0:.2f} bps a side on",
+        "never": "is nothing even free of fee and slippage",
+        "always": f"still stands at {MAX_BPS:g} bps a side",
+        "found": f"is nothing from {at.at or 0.0:.2f} bps a side on",
     }[at.state]
     if at.is_falling or at.state != "found":
         return words
@@ -220,10 +220,18 @@ def _size_says(at: Crossing, base: float) -> str:
     if not base > 0.0:
         return "there is no Sharpe ratio above 0 to lose"
     return {
-        "never": f"below {SIZES[0]:,.0f}",
-        "always": f"above {SIZES[-1]:,.0f}",
-        "found": f"{at.at or 0.0:,.0f}",
+        "never": f"below {in_words(SIZES[0])}",
+        "always": f"above {in_words(SIZES[-1])}",
+        "found": in_words(at.at or 0.0),
     }[at.state]
+
+
+def in_words(size: float) -> str:
+    """Return an amount of money to three digits: 10.5 billion."""
+    for unit, name in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
+        if size >= 0.9995 * unit:
+            return f"{size / unit:.3g} {name}"
+    return f"{size:.3g}"
 
 
 def _finite(value: float) -> float | None:
