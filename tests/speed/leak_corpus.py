@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import warnings
 
@@ -9,7 +10,7 @@ SEEDS, CUTS = 10, 16
 RECALL, RIGHT_LINE = 0.95, 0.90
 
 
-def main():
+def main(seeds=SEEDS):
     """Print a line for each seed, and one for the sandbox; 1 when a goal was missed."""
     os.environ.setdefault("QUANTSITE_ENV", "test")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quantsite.settings.test")
@@ -22,7 +23,7 @@ def main():
 
     warnings.simplefilter("ignore")
     rows = [
-        row(f"seed {seed}", seed, leaks.TextSubject, (Exception,)) for seed in range(1, SEEDS + 1)
+        row(f"seed {seed}", seed, leaks.TextSubject, (Exception,)) for seed in range(1, seeds + 1)
     ]
     if sandbox().status().holds:
         rows.append(row("in the sandbox", 1, in_sandbox, (Stopped,)))
@@ -37,6 +38,8 @@ def in_sandbox(text):
     from apps.strategies.sandbox.probing import OwnSubject
     from apps.strategies.selectors import sandbox
 
+    # The corpus has inputs that the lab stores under no name; its panel carries them all the same.
+    text = re.sub(r"^INPUTS = .*$", 'INPUTS = ("close",)', text, flags=re.MULTILINE)
     declared = read("mine", text)
     strategy = OwnStrategy(declared, text, sandbox(), lambda _: None)
     return OwnSubject(strategy, check_params(declared.spec, {}))
@@ -80,4 +83,4 @@ def row(name, seed, subject, errors):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else SEEDS))
