@@ -178,7 +178,8 @@ class TestErasing:
         run, _, sweep, proposal, _ = frozen
         Decision.objects.create(
             team=team, proposal=proposal, decider="user:987654", role="validator",
-            decision="approve", rationale=WHY, seen_digest=proposal.digest, created_at=now, event_id=uuid.uuid4(),
+            decision="approve", rationale=WHY, seen_digest=proposal.digest, created_at=now,
+            event_id=uuid.uuid4(),
         )  # fmt: skip
         Proposal.objects.filter(pk=proposal.pk).update(status="approved", decided_at=now)
         report = erase_team(actor=system("tests"), team_id=team.pk, now=now)

@@ -8,9 +8,10 @@ import os
 import sqlite3
 import sys
 import time
+from pathlib import Path
 from statistics import median
 
-rows, home, ask = json.load(open(sys.argv[1])), sys.argv[2], json.loads(sys.argv[3])
+rows, home, ask = json.loads(Path(sys.argv[1]).read_text()), sys.argv[2], json.loads(sys.argv[3])
 os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{home}/mlflow.db"
 
 import mlflow  # noqa: E402 the address comes first
@@ -103,12 +104,9 @@ for _ in range(max(ask["rounds"], 5)):
     begin = time.perf_counter()
     found = search()
     seconds.append(time.perf_counter() - begin)
-print(
-    json.dumps(
-        {
-            "titles": [run.info.run_name for run in found],
-            "seconds": median(seconds),
-            "version": mlflow.__version__,
-        }
-    )
-)
+answer = {
+    "titles": [run.info.run_name for run in found],
+    "seconds": median(seconds),
+    "version": mlflow.__version__,
+}
+sys.stdout.write(json.dumps(answer) + "\n")
