@@ -84,7 +84,7 @@ def folds_figure(result: Result, curves: Curves) -> Figure:  # noqa: ARG001 one 
     gap = ", ".join(str(one) for one in sorted(out))
     subtitle = f"{len(rows)} folds; {gap} bars left out before each test"
     layout = _layout("Windows", subtitle, "", "fold")
-    layout["yaxis"] |= {"autorange": "reversed", "dtick": max(1, len(rows) // 10)}
+    layout["yaxis"] |= {"autorange": "reversed", "dtick": max(1, -(-len(rows) // 6))}
     layout["height"] = int(min(max(200, 60 + 22 * len(rows)), 640))
     return {"data": [part for part in parts if part["x"]], "layout": layout}
 

@@ -21,7 +21,7 @@ def validation_form(begun: Mapping[str, Any], sweeps: Iterable[Sweep]) -> dict[s
         else "",
         "sweeps": sweeps,
         "kinds": [(kind.name, kind.title) for kind in KINDS.values()],
-        "modes": list(MODES.items()),
+        "modes": [(name, name) for name in MODES],
         "objectives": [(name, name.replace("_", " ")) for name in OBJECTIVES],
     }
 
