@@ -1,12 +1,16 @@
 // A tear sheet: the instrument of the price chart, the proposal, archiving.
 
 import { del, formData, post, run } from "../lib/api.js";
-import { reload } from "../lib/chart.js";
+import { adopt as adoptFigures, reload } from "../lib/chart.js";
 import { $ } from "../lib/dom.js";
 import { showBar, showRow, showStretch } from "../lib/places.js";
 import { adopt, fetchIntervals } from "../lib/told.js";
 
 adopt();
+// A part that htmx has put in place of its words: the event of the swap names what is gone.
+document.addEventListener("htmx:load", (event) => {
+  if (event.detail.elt !== document.body) adoptFigures(event.detail.elt);
+});
 const tiles = $("[data-intervals]");
 if (tiles) {
   // After the first chart: nobody reads an interval before the figure.
