@@ -1,4 +1,4 @@
-"""Files of runs: tables, drawings that stay the same bytes, models put beside; code and machine."""
+"""Files of runs: tables, drawings that stay the same bytes, models; code and environment."""
 
 import hashlib
 import json
@@ -154,9 +154,7 @@ def test_size_and_number_of_files_are_bounded(run, api_as, monkeypatch):
 
 
 def test_the_database_changes_no_file_and_keeps_no_bytes_under_another_digest(run, actor, now):
-    services.attach_file(
-        actor=actor(), run_id=run.pk, name="a.txt", content=b"as it was", now=now
-    )
+    services.attach_file(actor=actor(), run_id=run.pk, name="a.txt", content=b"as it was", now=now)
     with pytest.raises(DatabaseError, match="not changed"), transaction.atomic():
         RunFile.objects.filter(run=run).update(content=b"as it was not")
     digest = run.result["origin"]["environment"]
@@ -174,7 +172,7 @@ def test_a_run_tells_its_code_and_what_was_installed(run, api_as):
     assert listing["distributions"]["numpy"].startswith("2.")
     assert listing["python"].startswith("CPython 3.")
     assert set(origin["flags"]) <= set(origins.FLAGS)
-    subjects, files = RunFiles().files(
+    _, files = RunFiles().files(
         team_id=run.team_id, subject=f"version:{run.version_id}",
         evidence={"facts": {"run": str(run.pk)}},
     )  # fmt: skip
