@@ -239,8 +239,8 @@ def test_runs_are_listed_filtered_and_compared(walk):
 
 
 def search_runs(page, words):
-    page.fill("#id_text", words)
-    page.get_by_role("button", name="Filter").click()
+    page.fill("#id_q", words)
+    page.locator("form#search button", has_text="Search").click()
 
 
 # --- Step 5: the forge ---

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.cache import cache
 from django.db.models import F, FloatField, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Coalesce
 
-from apps.backtests.kernel.queries import COMPLETIONS, FIGURES, mentions, parse
+from apps.backtests.kernel.queries import COMPLETIONS, FIGURES, KEY, mentions, parse
 from apps.backtests.kernel.tables import to_csv
 from apps.backtests.models import Run, SavedView, Study
 from apps.backtests.selectors.locks import locks_among
@@ -74,7 +73,6 @@ SHOWN = (
 MOST_COLUMNS = 24
 MOST_EXPORTED = 50_000
 RECENT = 300
-KEEP_NAMES_SECONDS = 60
 # Read by a list only where a column asks for them.
 WIDE = ("result", "request", "figures")
 END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
@@ -132,7 +130,7 @@ def sorted_runs(rows: QuerySet[Run], sort: str) -> tuple[QuerySet[Run], tuple[st
         last = START_OF_TIME if sign else END_OF_TIME
         return rows.annotate(sort_value=Coalesce(F(name), Value(last))), order
     root, point, key = name.partition(".")
-    if point and key and root in {"metrics", "params"}:
+    if point and KEY.fullmatch(key) and root in {"metrics", "params"}:
         column = "figures" if root == "metrics" else root
         missing = Value(-1e300 if sign else 1e300)
         found = Coalesce(number_in(column, key), missing, output_field=FloatField())
@@ -160,7 +158,8 @@ def read_columns(text: str) -> list[str]:
 def is_column(name: str) -> bool:
     """Tell whether there is such a column."""
     root, point, key = name.partition(".")
-    return name in COLUMNS or bool(point and key and root in {"metrics", "params", "tags"})
+    is_named = bool(point) and root in {"metrics", "params", "tags"}
+    return name in COLUMNS or (is_named and KEY.fullmatch(key) is not None)
 
 
 def with_columns(rows: QuerySet[Run], columns: Sequence[str]) -> QuerySet[Run]:
@@ -218,12 +217,7 @@ def _written(value: Any) -> Any:
 
 def names_for(team_id: int) -> list[str]:
     """Return names that a search may begin with: fields, and what recent runs have."""
-    key = f"backtests.names.{team_id}"
-    found = cache.get(key)
-    if found is None:
-        found = [*COMPLETIONS, *_names_of_runs(team_id)]
-        cache.set(key, found, KEEP_NAMES_SECONDS)
-    return list(found)
+    return [*COMPLETIONS, *_names_of_runs(team_id)]
 
 
 def _names_of_runs(team_id: int) -> list[str]:
@@ -269,7 +263,7 @@ def open_table(actor: Actor, asked: Mapping[str, str], filters: Mapping[str, Any
     ``problem``, with no rows.
     """
     number = asked.get("view", "")
-    view = get_view(int(number), actor) if number.isdigit() else None
+    view = get_view(int(number), actor) if number.isascii() and number.isdigit() else None
     if view is None and not asked:
         view = find_default(actor)
     q = asked.get("q", view.query if view else "")

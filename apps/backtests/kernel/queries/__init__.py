@@ -14,12 +14,13 @@ from apps.backtests.kernel.queries.nodes import (
     Words,
     mentions,
 )
-from apps.backtests.kernel.queries.parsing import parse
+from apps.backtests.kernel.queries.parsing import KEY, parse
 
 __all__ = [
     "COMPLETIONS",
     "FIGURES",
     "FLAGS",
+    "KEY",
     "NUMBERS",
     "TEXTS",
     "TIMES",
