@@ -239,7 +239,7 @@ def test_runs_are_listed_filtered_and_compared(walk):
 
 
 def search_runs(page, words):
-    page.fill("#id_q", words)
+    page.fill("#id_q", f'"{words}"')
     page.locator("form#search button", has_text="Search").click()
 
 
