@@ -143,15 +143,19 @@ def draw(request: HttpRequest, run_id: UUID, name: str, symbol: str = "", at: st
     """
     run = selectors.get_done_run(run_id, signed_in(request).team)
     if name == "price":
-        panel, fills = selectors.price_panel(run, symbol), selectors.table_of(run, "fills")
-        says = selectors.subtitle_of(run)
-        if at:
-            return place_figure(panel, fills, symbol, says, micros_of(at))
-        return charts.price_figure(panel, fills, symbol, says)
+        return _price(run, symbol, at)
     if name not in charts.FIGURES:
         message = f"There is no figure {name!r}; there are {', '.join(charts.NAMES)}."
         raise NotFound(message, code="figure.unknown")
     return charts.FIGURES[name](selectors.get_curves(run))
+
+
+def _price(run: Any, symbol: str, at: str) -> Any:
+    panel, fills = selectors.price_panel(run, symbol), selectors.table_of(run, "fills")
+    says = selectors.subtitle_of(run)
+    if at:
+        return place_figure(panel, fills, symbol, says, micros_of(at))
+    return charts.price_figure(panel, fills, symbol, says)
 
 
 @router.get("/backtests/{run_id}/export", response=None)

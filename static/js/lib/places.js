@@ -37,15 +37,40 @@ function stretch(figure, from, to) {
   const iso = (moment) => new Date(moment).toISOString();
   const box = { type: "rect", xref: "x", yref: "paper", x0: iso(from - room / 20), x1: iso(to + room / 20), y0: 0, y1: 1, line: { width: 0 } };
   const tint = getComputedStyle(document.documentElement).getPropertyValue("--amber").trim();
-  window.Plotly.relayout(plot, { "xaxis.range": [iso(from - edge), iso(to + edge)], shapes: [{ ...box, fillcolor: tint, opacity: 0.18 }] });
+  const layout = { "xaxis.range": [iso(from - edge), iso(to + edge)], shapes: [{ ...box, fillcolor: tint, opacity: 0.18 }] };
+  const values = valuesBetween(plot, from - edge, to + edge);
+  if (values.length) {
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const air = 0.05 * (high - low || Math.abs(high) || 1);
+    layout["yaxis.range"] = [low - air, high + air];
+  }
+  window.Plotly.relayout(plot, layout);
 }
 
-const momentsOf = (plot) => (plot.data?.[0]?.x ?? []).map((text) => Date.parse(`${text}`.length === 10 ? text : `${text}Z`));
+/** What is drawn on the first axis between two moments. */
+function valuesBetween(plot, from, to) {
+  const found = [];
+  for (const { x = [], y = [], yaxis = "y" } of plot.data ?? []) {
+    if (yaxis !== "y") continue;
+    for (let i = 0; i < x.length; i += 1) {
+      const moment = momentOf(x[i]);
+      if (moment >= from && moment <= to && Number.isFinite(y[i])) found.push(y[i]);
+    }
+  }
+  return found;
+}
+
+const momentOf = (text) => Date.parse(`${text}`.length === 10 ? text : `${text}Z`);
+const momentsOf = (plot) => (plot.data?.[0]?.x ?? []).map(momentOf);
 
 /** Go to the row that the address names: it is there, but the table scrolls by itself. */
 export function showRow() {
   const row = location.hash.startsWith("#row-") && document.getElementById(location.hash.slice(1));
-  if (row) row.scrollIntoView({ block: "center" });
+  if (!row) return;
+  const go = () => row.scrollIntoView({ block: "center" });
+  go();
+  // The browser goes to it as well, to the very top, where the bar of the page lies.
+  if (document.readyState !== "complete") addEventListener("load", () => setTimeout(go), { once: true });
 }
 
 /** Go to the field that the address names, through folds and hidden parts. */

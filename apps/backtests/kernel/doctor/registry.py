@@ -32,6 +32,7 @@ from apps.backtests.kernel.doctor.links import address
 
 # Another number when a run may be diagnosed otherwise than before: what is kept is forgotten.
 EDITION = 1
+UNWRITTEN = {"flag", "level"}
 PARTS = (
     provenance,
     filled,
@@ -70,7 +71,7 @@ def as_row(one: Finding, run_id: str) -> dict[str, Any]:
         "value": one.value,
         "threshold": one.threshold,
         "unit": known.unit,
-        "shown": None if one.value is None else shown(one.value, known.unit),
+        "shown": _shown(one),
         "says": one.says,
         "effect": round(one.effect, 6),
         "rule": known.rule,
@@ -83,6 +84,13 @@ def as_row(one: Finding, run_id: str) -> dict[str, Any]:
             for link in one.links
         ],
     }
+
+
+def _shown(one: Finding) -> str | None:
+    """Return the number as it is written; a flag or level is told by the sentence alone."""
+    if one.value is None or one.diagnosis.unit in UNWRITTEN:
+        return None
+    return shown(one.value, one.diagnosis.unit)
 
 
 def table() -> list[dict[str, str]]:
