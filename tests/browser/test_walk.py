@@ -174,10 +174,10 @@ def test_the_tear_sheet_shows_everything(walk):
     for name in ("total_return", "cagr", "sharpe", "sortino", "max_drawdown", "volatility"):
         cell = page.locator(f"[data-metric={name}]")
         assert re.search(r"\d", cell.inner_text()), name
-        formula = cell.locator("xpath=..").locator("abbr").get_attribute("title")
+        formula = cell.locator("xpath=..").get_attribute("data-formula")
         assert len(formula) > 5, name
     assert "P = 252" in page.locator("[data-metric=sharpe]").locator("xpath=..").get_attribute(
-        "title"
+        "data-formula"
     )
     tail = page.locator("section[aria-labelledby=tail-head] tbody tr")
     rows = [row.split() for row in tail.all_inner_texts()]

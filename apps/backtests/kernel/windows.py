@@ -171,7 +171,7 @@ def largest_holdings(changes: dict[str, NDArray[Any]], most: int = 10) -> list[d
     """Return the instruments with the largest weight after any change, by size."""
     names = changes["symbol"].astype(str)
     weight = np.nan_to_num(np.abs(changes["weight"].astype(np.float64)))
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in np.unique(names):
         mine = np.flatnonzero(names == name)
         peak = mine[int(np.argmax(weight[mine]))]
