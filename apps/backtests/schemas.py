@@ -462,9 +462,6 @@ class HoldoutOut(Schema):
 class ValidationIn(BacktestIn):
     """A validation: a backtest whose ``space`` names what each fold chooses from."""
 
-    # Not taken over from the class above: unknown fields reach the service.
-    model_config = ConfigDict(extra="allow")
-
     space: dict[str, Any] = Field(
         description='per parameter a list of values or {"low", "high", "step"}'
     )

@@ -240,7 +240,7 @@ class TestDoors:
             ({"instruments": ["NOSUCH"]}, 404, ""),
             ({"strategy": "nosuch"}, 404, ""),
             ({"orders": [{"ts": "2020-01-02", "symbol": "SPY", "size": 1}]}, 422, "orders"),
-            ({"folds": 3}, 422, "folds"),
+            ({"plan": {"train": 250, "test": 120, "folds": 3}}, 422, "plan.folds"),
         ],
     )
     def test_bad_requests_name_their_field(self, changes, status, field, api_as):
