@@ -180,9 +180,11 @@ def test_the_tear_sheet_shows_everything(walk):
         "data-formula"
     )
     tail = page.locator("section[aria-labelledby=tail-head] tbody tr")
-    rows = [row.split() for row in tail.all_inner_texts()]
-    assert {row[1] for row in rows} == {"95", "99"}
-    assert all(0 < float(row[-2]) <= float(row[-1]) for row in rows)
+    rows = [row.locator("td").all_inner_texts() for row in tail.all()]
+    assert {row[0].split()[0] for row in rows} == {"95", "99"}
+    assert all(0 < float(row[1]) <= float(row[3]) for row in rows)
+    # Each has its interval beside it once the first chart stands.
+    expect(page.locator("[data-interval='figures/sharpe']").first).to_contain_text("…")
     assert page.locator("section[aria-labelledby=months-head] tbody tr").count() >= 10
     walk.look(page, "tear_sheet")
     page.get_by_role("link", name="Trades", exact=True).first.click()
