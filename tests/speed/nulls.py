@@ -30,13 +30,14 @@ LINES = [
     *(("garch", 500, 1, kind, UNIFORM) for kind in ("bootstrapped", "sign_flipped", "garch")),
     *(("normal", 500, 5, kind, UNIFORM) for kind in ("bootstrapped", "sign_flipped")),
     ("coins", 500, 1, "random_entries", UNIFORM),
-    ("normal", 2500, 1, "random_entries", UNIFORM),
     # What a kind does not keep, it finds: no fault of it, and shown here.
     ("autocorrelated", 500, 1, "bootstrapped", False),
     ("autocorrelated", 500, 1, "phase_randomised", UNIFORM),
     ("garch", 500, 1, "phase_randomised", False),
     ("drift", 500, 1, "sign_flipped", False),
+    # What a trend held goes with where the bars ended; the fewer the bars, the more.
     ("normal", 500, 1, "random_entries", False),
+    ("normal", 2500, 1, "random_entries", False),
 ]
 
 
