@@ -19,16 +19,14 @@ from apps.core.doors import permission, signed_in
 @permission("team.read")
 def compare(request: HttpRequest) -> HttpResponse:
     """Show runs side by side: growth, figures with changes, what differs and what that made."""
-    asked = shapes.asked_of(request.GET)
-    team = signed_in(request).team
+    asked, team = shapes.asked_of(request.GET), signed_in(request).team
     runs = comparisons.runs_to_compare(
         asked["ids"], team, study=asked["study"], parents=asked["parents"]
     )
     curves = comparisons.curves_of_runs(runs)
     found = comparisons.comparison(runs, asked["base"], curves)
     lines = comparisons.lines_of(runs, common=asked["common"], curves=curves)
-    ids = ",".join(run["id"] for run in found["runs"])
-    params, values = comparisons.parallel_of(team, ids=ids)
+    params, values = comparisons.parallel_of(team, ids=",".join(r["id"] for r in found["runs"]))
     context = {
         "found": found,
         "asked": asked,
