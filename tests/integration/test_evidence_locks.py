@@ -38,16 +38,16 @@ def promoted(team, actor, now, **changes):
         created_at=now, finished_at=now,
     )  # fmt: skip
     Trial.objects.create(sweep=sweep, number=0, status="done", score=1.0, sharpe=1.0)
-    for one in (run, free):
-        Artifact.objects.create(run=one, name="fills", digest="0" * 64, content=b"x")
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO backtests_equity VALUES (%s, %s, 1, 1, 0, 0, 0, 1)", [one.pk, now]
-            )
     proposal = services.propose_run(
         actor=author, run_id=run.pk, rationale=WHY, target_stage="paper", study=str(sweep.pk),
         now=now, **changes,
     )  # fmt: skip
+    for one in (run, free):
+        Artifact.objects.create(run=one, name="model", digest="0" * 64, content=b"x")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO backtests_equity VALUES (%s, %s, 1, 1, 0, 0, 0, 1)", [one.pk, now]
+            )
     return run, free, sweep, proposal, author
 
 
@@ -174,10 +174,11 @@ class TestTheDoorsSay:
 
 
 class TestErasing:
-    def test_a_team_leaves_its_evidence_and_nothing_else(self, frozen, team, now):
+    def test_a_team_leaves_its_evidence_and_nothing_else(self, frozen, team, actor, now):
         run, _, sweep, proposal, _ = frozen
         Decision.objects.create(
-            team=team, proposal=proposal, decider="user:987654", role="validator",
+            team=team, proposal=proposal, decider=actor("validator").name, role="validator",
+            powers=["proposals.decide.paper"],
             decision="approve", rationale=WHY, seen_digest=proposal.digest, created_at=now,
             event_id=uuid.uuid4(),
         )  # fmt: skip
