@@ -169,9 +169,18 @@ class World:
             **mine, run=run, kinds=["garch"], worlds=19, run_digest="", created_by="user:0",
             created_at=self.now,
         )  # fmt: skip
+        note = Note.objects.create(
+            **mine, run=run, text="seen", created_by="user:0", created_at=self.now
+        )
+        view = SavedView.objects.create(
+            **mine, name=f"view {self.number}", owner="user:0", is_shared=True,
+            created_at=self.now, updated_at=self.now,
+        )  # fmt: skip
         return {
             "gauntlet_id": gauntlet.pk,
             "share_id": share.pk,
+            "note_id": note.thread,
+            "view_id": view.pk,
             "book_report_id": report.pk,
             "grade_id": grade.pk,
             "scenario_id": scenario.pk,
