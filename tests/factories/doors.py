@@ -35,6 +35,7 @@ NAMES = (
     ("/signal-alerts/targets/", "alert_target"),
     ("/signal-alerts/rules/", "alert_rule"),
     ("/backtests/", "figure"),
+    ("/validations/", "figure"),
     ("/data/providers/", "vendor"),
     ("/health/", "subsystem"),
     ("/risk/figures/", "risk_figure"),
