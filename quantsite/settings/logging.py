@@ -11,7 +11,8 @@ from quantsite import env
 
 # Who knows the end of these addresses may join a team, take an account over, or read a sheet.
 SECRET_TAIL = re.compile(
-    r"((?:/|%2F)(?:join|shared|reset(?:/|%2F)key|confirm-email)(?:/|%2F))[^/?&%\s\"']+", re.IGNORECASE
+    r"((?:/|%2F)(?:join|shared|reset(?:/|%2F)key|confirm-email)(?:/|%2F))[^/?&%\s\"']+",
+    re.IGNORECASE,
 )
 
 # Vendors take keys in addresses and bodies; libraries may log those.

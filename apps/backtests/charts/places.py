@@ -18,7 +18,7 @@ MARKS = (("buys", 1, "triangle-up", "$up"), ("sells", -1, "triangle-down", "$dow
 def place_figure(
     panel: Panel, fills: Mapping[str, NDArray[Any]], symbol: str, subtitle: str, at: int
 ) -> Figure:
-    """The bars of one instrument around a moment, each as it was, and the run's buys and sells.
+    """Return the bars of one instrument around a moment, each as it was, and a run's fills.
 
     ``at`` is in microseconds; without a bar there the one before it is marked.
     """

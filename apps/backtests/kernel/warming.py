@@ -17,6 +17,7 @@ from apps.backtests.kernel.integrity.gauntlet_bars import (
 from apps.backtests.kernel.integrity.overfitting import block_sums, overfitting
 from apps.backtests.kernel.integrity.reshuffles import METHODS, reshuffle
 from apps.backtests.kernel.integrity.worlds import keys_of
+from apps.backtests.kernel.intervals import return_intervals
 from apps.market.kernel.bars import Panel
 from apps.strategies.kernel.orders import Intents, Order
 
@@ -53,6 +54,8 @@ def warm() -> int:
     for method in METHODS:
         reshuffle(waves[:, 0] * 0.01, method, None, 0)
     _ = overfitting(block_sums(waves)), effective_trials(waves)
+    ts, some = np.arange(32, dtype=np.int64) * DAY, waves[:, 0] * 0.01
+    return_intervals(some, waves[:, 1] * 0.01, ts, periods=252.0, seed=0, worlds=2)
     past = past_of(_bars(2, 32))
     for kind in (BOOTSTRAPPED, FLIPPED, PHASES):
         Bars(past, kind).panel(keys_of(0, 1)[0])

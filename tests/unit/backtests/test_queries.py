@@ -85,7 +85,7 @@ def test_a_refusal_points_at_its_column(text, column, told):
     ["x" * 2001, "(" * 21 + "a" + ")" * 21, "a " * 101, f"study in ({','.join(['x'] * 201)})"],
 )
 def test_a_search_that_is_too_large_is_refused(text):
-    with pytest.raises(Invalid, match="at most|more than"):
+    with pytest.raises(Invalid, match=r"at most|more than"):
         parse(text)
 
 
