@@ -176,6 +176,8 @@ FORMS = {
     "POST /uploads": {"dataset": "@dataset"},
     "POST /uploads/preview": {"dataset": "@dataset"},
 }
+# The name of a file that goes with a form.
+FILES = {"POST /backtests/{run_id}/artifacts": "model.onnx"}
 QUERIES = {
     "GET /accounts/{account_id}/equity": "deployment_id=@deployment_id",
     "GET /actions": "symbol=@symbol&dataset=@dataset",

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import psycopg
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.core.files.base import ContentFile
 from django.db import transaction
 from django.urls import get_resolver
 
@@ -17,7 +18,7 @@ from apps.core import clock
 from quantsite.api import api
 from tests.factories import people
 from tests.factories.doors import CANARY, World, filled, resolved, unknown
-from tests.factories.recipes import BODIES, FORMS, MAY, QUERIES
+from tests.factories.recipes import BODIES, FILES, FORMS, MAY, QUERIES
 
 
 def operations():
@@ -124,8 +125,9 @@ def ask_rest(client, name, things):
     if query := QUERIES.get(name):
         address += "?" + str(resolved(query, things))
     if form := FORMS.get(name):
+        sent = {"file": ContentFile(b"weights", FILES[name])} if name in FILES else {}
         with transaction.atomic():
-            answer = client.post(address, resolved(form, things))
+            answer = client.post(address, {**resolved(form, things), **sent})
             answer.said = []
             transaction.set_rollback(True)
         return answer
