@@ -4,6 +4,7 @@ from datetime import timedelta
 from hashlib import sha256
 
 import pytest
+from django.db import DatabaseError, transaction
 
 from apps.approvals import selectors as approvals
 from apps.approvals.models import Proposal
@@ -189,7 +190,10 @@ def test_a_promotion_is_proposed_with_account_conditions_and_study(run, sweep, t
     page = words(client.get(f"/approvals/{made.pk}/"))
     assert 'id="study"' in page
     assert "as it was frozen" in page
-    Trial.objects.filter(sweep=sweep, number=0).update(score=2.0)
+    changed = Trial.objects.filter(sweep=sweep, number=0)
+    with pytest.raises(DatabaseError, match="is evidence of"), transaction.atomic():
+        changed.update(score=2.0)
+    Trial.objects.create(sweep=sweep, number=99, status="failed")
     assert "no longer as it was frozen" in words(client.get(f"/approvals/{made.pk}/"))
 
 

@@ -142,7 +142,8 @@ def test_exposure_by_bar_is_value_over_equity(client, run_id):
 @pytest.mark.parametrize("what", ["equity", "exposure", "orders", "fills", "trades", "positions"])
 def test_csv_and_parquet_hold_the_same(client, run_id, what):
     csv, parquet = (exported(client, run_id, what, kind) for kind in ("csv", "parquet"))
-    assert list(csv.columns) == list(parquet.columns)
+    assert list(csv.columns) == [*parquet.columns, "run_digest"]
+    assert set(csv["run_digest"]) == {Run.objects.get(pk=run_id).digest}
     assert len(csv) == len(parquet) > 0
     for name in csv.select_dtypes("float").columns:
         ours = parquet[name].astype(float)

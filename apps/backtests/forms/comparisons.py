@@ -9,8 +9,6 @@ from apps.backtests.forms.pages import shown
 from apps.backtests.kernel.metrics import METRICS, Metric
 from apps.backtests.kernel.reports import RUN_METRICS
 
-FLAGS = ("drawdown", "log", "common")
-TEXTS = ("ids", "study", "parents", "base")
 SAID = {
     "code": "Code",
     "params": "Parameters",
@@ -24,8 +22,15 @@ TOLD = ("total_return", "cagr", "sharpe", "sortino", "calmar", "max_drawdown", "
 
 def asked_of(values: Mapping[str, str]) -> dict[str, Any]:
     """Return what the address asks for."""
-    texts = {name: values.get(name, "") for name in TEXTS}
-    return {**texts, **{name: values.get(name) == "1" for name in FLAGS}}
+    return {
+        "ids": values.get("ids", ""),
+        "study": values.get("study", ""),
+        "parents": values.get("parents", ""),
+        "base": values.get("base", ""),
+        "drawdown": values.get("drawdown") == "1",
+        "log": values.get("log") == "1",
+        "common": values.get("common") == "1",
+    }
 
 
 def tables(found: Mapping[str, Any]) -> dict[str, Any]:
