@@ -19,9 +19,19 @@ TIE = 1e-12
 
 def shift(values: Floats, bars: int) -> Floats:
     """Return the values ``bars`` ago, ``(n_bars, …)``; NaN where there was no such bar."""
-    out = np.full(values.shape, np.nan)
+    out = np.empty(values.shape)
+    out[:bars] = np.nan
     if bars < len(values):
         out[bars:] = values[: len(values) - bars]
+    return out
+
+
+def _plus_earlier(values: Floats, earlier: Floats, bars: int) -> Floats:
+    """Return ``values + shift(earlier, bars)``, without the array between."""
+    out = np.empty(values.shape)
+    out[:bars] = np.nan
+    if bars < len(values):
+        np.add(values[bars:], earlier[: len(values) - bars], out=out[bars:])
     return out
 
 
@@ -32,11 +42,11 @@ def rolling_sum(values: Floats, window: int) -> Floats:
     length = 0
     while True:
         if window & size:
-            done = part if done is None else done + shift(part, length)
+            done = part if done is None else _plus_earlier(done, part, length)
             length += size
         if 2 * size > window:
             break
-        part, size = part + shift(part, size), 2 * size
+        part, size = _plus_earlier(part, part, size), 2 * size
     return np.full(values.shape, np.nan) if done is None else np.array(done)
 
 

@@ -72,9 +72,17 @@ def differing(one: Floats, other: Floats) -> NDArray[np.bool_]:
     """Tell where values differ by more than the order of a sum can explain; NaN equals NaN."""
     rows = min(len(one), len(other))
     one, other = one[:rows], other[:rows]
-    if np.array_equal(one, other):  # as most are; one with NaN is looked at closely
+    if _same_bits(one, other):  # as most are
         return np.zeros(one.shape, np.bool_)
     with np.errstate(invalid="ignore"):
         near = np.abs(one - other) <= TOLERANCE * np.maximum(np.abs(one), np.abs(other)) + 1e-15
     same = (one == other) | near | (np.isnan(one) & np.isnan(other))
     return np.asarray(~same)
+
+
+def _same_bits(one: Floats, other: Floats) -> bool:
+    """Tell whether the values are equal with what is missing in the same places."""
+    plain = all(a.flags.c_contiguous and a.dtype == np.float64 for a in (one, other))
+    if not plain:
+        return False
+    return bool(np.array_equal(one.view(np.int64), other.view(np.int64)))
