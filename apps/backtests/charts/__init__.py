@@ -22,6 +22,7 @@ Ints = NDArray[np.int64]
 Figure = dict[str, Any]
 SERIES = ("$accent", "$teal", "$amber", "$violet", "$rose", "$sky", "$lime", "$vermilion")
 MONTHS_ROLLED = 0.5
+MARKS = (("buys", 1, "triangle-up", "$up"), ("sells", -1, "triangle-down", "$down"))
 
 
 def times(ts: Ints, timeframe: str) -> list[str]:
@@ -155,6 +156,31 @@ def exposure_figure(c: Curves) -> Figure:
     return {"data": data, "layout": layout}
 
 
+def fill_marks(
+    panel: Panel,
+    fills: Mapping[str, NDArray[Any]],
+    chosen: NDArray[np.bool_],
+    size: int = 9,
+) -> list[Figure]:
+    """Return the chosen fills as marks on a price: buys and sells."""
+    found = []
+    for name, sign, mark, colour in MARKS:
+        rows = chosen & (np.sign(fills["quantity"]) == sign)
+        found.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": name,
+                "x": times(fills["ts"][rows], panel.timeframe),
+                "y": numbers(fills["price"][rows], 8),
+                "customdata": numbers(np.abs(fills["quantity"][rows]), 8),
+                "hovertemplate": "%{customdata:,} at %{y:,.2f}",
+                "marker": {"symbol": mark, "size": size, "color": colour},
+            }
+        )
+    return found
+
+
 def price_figure(
     panel: Panel, fills: Mapping[str, NDArray[Any]], symbol: str, subtitle: str
 ) -> Figure:
@@ -170,23 +196,7 @@ def price_figure(
             hovertemplate="%{y:,.2f}",
         )
     ]
-    for name, sign, mark, colour in (
-        ("buys", 1, "triangle-up", "$up"),
-        ("sells", -1, "triangle-down", "$down"),
-    ):
-        rows = mine & (np.sign(fills["quantity"]) == sign)
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": name,
-                "x": times(fills["ts"][rows], panel.timeframe),
-                "y": numbers(fills["price"][rows], 8),
-                "customdata": numbers(np.abs(fills["quantity"][rows]), 8),
-                "hovertemplate": "%{customdata:,} at %{y:,.2f}",
-                "marker": {"symbol": mark, "size": 9, "color": colour},
-            }
-        )
+    data += fill_marks(panel, fills, mine)
     title = f"{symbol}: {int(mine.sum())} fills"
     return {"data": data, "layout": _layout(title, subtitle, f"price ({panel.price_mode})")}
 

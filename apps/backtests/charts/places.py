@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.backtests.charts import Figure, _layout, numbers, times
+from apps.backtests.charts import Figure, _layout, fill_marks, numbers, times
 from apps.market.kernel.bars import Panel
 
 AROUND = 40
-MARKS = (("buys", 1, "triangle-up", "$up"), ("sells", -1, "triangle-down", "$down"))
 
 
 def place_figure(
@@ -43,25 +42,4 @@ def place_figure(
     layout["xaxis"]["rangeslider"] = {"visible": False}
     inside = (fills["symbol"] == symbol) & (fills["ts"] >= panel.ts[cut][0])
     inside &= fills["ts"] <= panel.ts[cut][-1]
-    return {"data": [first, *_marks(panel, fills, inside)], "layout": layout}
-
-
-def _marks(
-    panel: Panel, fills: Mapping[str, NDArray[Any]], inside: NDArray[np.bool_]
-) -> list[Figure]:
-    found = []
-    for name, sign, mark, colour in MARKS:
-        rows = inside & (np.sign(fills["quantity"]) == sign)
-        found.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": name,
-                "x": times(fills["ts"][rows], panel.timeframe),
-                "y": numbers(fills["price"][rows], 8),
-                "customdata": numbers(np.abs(fills["quantity"][rows]), 8),
-                "hovertemplate": "%{customdata:,} at %{y:,.2f}",
-                "marker": {"symbol": mark, "size": 11, "color": colour},
-            }
-        )
-    return found
+    return {"data": [first, *fill_marks(panel, fills, inside, size=11)], "layout": layout}
